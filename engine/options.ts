@@ -1,0 +1,81 @@
+/**
+ * Options: what a caller may set, with unit, default and consequence. A wrong value fails here, at
+ * construction, with the option's name; nothing downstream checks again.
+ */
+import { SwarmError } from './errors.js';
+
+export interface EngineOptions {
+  /** Address to listen on for peers. Default `0.0.0.0` and `::` where available. */
+  readonly listenHost?: string;
+  /** TCP port to listen on; 0 lets the system choose; null does not listen. Default 0. */
+  readonly listenPort?: number | null;
+  /** Connected peers over all torrents. Default 200. */
+  readonly maxPeers?: number;
+  /** Connected peers of one torrent. Default 80. */
+  readonly maxPeersPerTorrent?: number;
+  /** Connection attempts under way at once. Default 32. */
+  readonly maxHalfOpen?: number;
+  /** Over all torrents; 0 is without limit. Default 0. */
+  readonly downloadBytesPerSecond?: number;
+  /** Over all torrents; 0 is without limit. Default 0. */
+  readonly uploadBytesPerSecond?: number;
+  /** Memory for pieces under way; bounds how many pieces are in flight. Default 32 MiB. */
+  readonly arenaBytes?: number;
+  /** Memory for pieces being uploaded. Default 16 MiB. */
+  readonly readCacheBytes?: number;
+  /** Threads that hash and write. Default: the number of cores, at most 4. */
+  readonly workers?: number;
+  /** Where resume data is kept. Default `$XDG_STATE_HOME/swarm` or `~/.local/state/swarm`. */
+  readonly stateDir?: string;
+}
+
+export interface ResolvedEngineOptions {
+  readonly listenHost: string | undefined;
+  readonly listenPort: number | null;
+  readonly maxPeers: number;
+  readonly maxPeersPerTorrent: number;
+  readonly maxHalfOpen: number;
+  readonly downloadBytesPerSecond: number;
+  readonly uploadBytesPerSecond: number;
+  readonly arenaBytes: number;
+  readonly readCacheBytes: number;
+  readonly workers: number;
+  readonly stateDir: string;
+}
+
+/** Facts about the machine that defaults depend on; passed in so that this file stays pure. */
+export interface Machine {
+  readonly cores: number;
+  readonly stateDir: string;
+}
+
+const MIB = 1024 * 1024;
+
+/** @throws SwarmError USAGE_INVALID_OPTION naming the option */
+export function resolveEngineOptions(options: EngineOptions, machine: Machine): ResolvedEngineOptions {
+  return {
+    listenHost: options.listenHost,
+    listenPort: options.listenPort === null ? null : whole('listenPort', options.listenPort ?? 0, 0, 65_535),
+    maxPeers: whole('maxPeers', options.maxPeers ?? 200, 1, 10_000),
+    maxPeersPerTorrent: whole('maxPeersPerTorrent', options.maxPeersPerTorrent ?? 80, 1, 10_000),
+    maxHalfOpen: whole('maxHalfOpen', options.maxHalfOpen ?? 32, 1, 1_000),
+    downloadBytesPerSecond: whole('downloadBytesPerSecond', options.downloadBytesPerSecond ?? 0, 0, 2 ** 40),
+    uploadBytesPerSecond: whole('uploadBytesPerSecond', options.uploadBytesPerSecond ?? 0, 0, 2 ** 40),
+    arenaBytes: whole('arenaBytes', options.arenaBytes ?? 32 * MIB, MIB, 2 ** 31),
+    readCacheBytes: whole('readCacheBytes', options.readCacheBytes ?? 16 * MIB, MIB, 2 ** 31),
+    workers: whole('workers', options.workers ?? Math.min(machine.cores, 4), 1, 64),
+    stateDir: options.stateDir ?? machine.stateDir,
+  };
+}
+
+function whole(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new SwarmError(
+    'USAGE_INVALID_OPTION',
+    `${name} must be a whole number from ${min} to ${max}, got ${value}`,
+    {
+      option: name,
+      value,
+    },
+  );
+}

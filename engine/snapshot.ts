@@ -1,0 +1,157 @@
+/**
+ * Snapshot: what the engine shows of itself. Plain, serialisable data: the dashboard, the live view and
+ * `--json` draw nothing else, so they can sit in another process.
+ *
+ * Strings marked untrusted come from files, peers or trackers; whoever prints them passes them through
+ * `printable()` (untrusted-text.ts) first.
+ */
+import type { ErrorCode } from './errors.js';
+import type { CloseReason, PeerSourceName } from './ports.js';
+
+export type TorrentPhase =
+  | 'checking' // reading resume data or hashing what is on disk
+  | 'downloading'
+  | 'seeding'
+  | 'complete' // has everything wanted and is not seeding
+  | 'stopping'
+  | 'stopped'
+  | 'failed';
+
+export interface EngineSnapshot {
+  /** Milliseconds since the engine was made. */
+  readonly uptimeMs: number;
+  readonly downloadBytesPerSecond: number;
+  readonly uploadBytesPerSecond: number;
+  readonly listen: { readonly host: string; readonly port: number } | null;
+  readonly peerCount: number;
+  readonly halfOpenCount: number;
+  readonly arena: { readonly usedBytes: number; readonly totalBytes: number };
+  readonly torrents: readonly TorrentSnapshot[];
+  /** The latest lines, oldest first; bounded. */
+  readonly log: readonly LogLine[];
+}
+
+export interface LogLine {
+  readonly atMs: number;
+  readonly level: 'info' | 'warn' | 'error';
+  /** Untrusted. */
+  readonly text: string;
+}
+
+export interface TorrentSnapshot {
+  readonly infoHash: string;
+  /** Untrusted. */
+  readonly name: string;
+  readonly phase: TorrentPhase;
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly hint?: string } | null;
+  /** Of everything in the torrent. */
+  readonly totalBytes: number;
+  /** Of the files chosen. */
+  readonly wantedBytes: number;
+  /** Verified and wanted. */
+  readonly haveBytes: number;
+  /** Share of the check that is done, 0…1, while `checking`. */
+  readonly checkedShare: number;
+  readonly pieceLength: number;
+  readonly pieceCount: number;
+  readonly havePieces: number;
+  /** One digit a piece, base64 of bytes: PIECE_MISSING … ; for the piece map. */
+  readonly pieceStates: Uint8Array;
+  /** How many connected peers have each piece, capped at 255. */
+  readonly pieceAvailability: Uint8Array;
+  readonly downloadedBytes: number;
+  readonly uploadedBytes: number;
+  /** Received and thrown away: duplicates, unasked, of corrupt pieces. */
+  readonly wastedBytes: number;
+  readonly corruptPieces: number;
+  readonly downloadBytesPerSecond: number;
+  readonly uploadBytesPerSecond: number;
+  /** Seconds until done at the present rate; null when unknown. */
+  readonly etaSeconds: number | null;
+  readonly connectedPeers: number;
+  readonly connectedSeeds: number;
+  readonly candidatePeers: number;
+  readonly bannedPeers: number;
+  readonly peers: readonly PeerSnapshot[];
+  readonly trackers: readonly TrackerSnapshot[];
+  readonly files: readonly FileSnapshot[];
+}
+
+/** Values of `TorrentSnapshot.pieceStates`. */
+export const PIECE_STATE = { missing: 0, requested: 1, verifying: 2, have: 3, unwanted: 4 } as const;
+
+export interface PeerSnapshot {
+  readonly host: string;
+  readonly port: number;
+  /** Untrusted. */
+  readonly client: string;
+  readonly source: PeerSourceName;
+  readonly incoming: boolean;
+  readonly encrypted: boolean;
+  readonly downloadBytesPerSecond: number;
+  readonly uploadBytesPerSecond: number;
+  readonly downloadedBytes: number;
+  readonly uploadedBytes: number;
+  /** Share of the torrent that the peer has, 0…1. */
+  readonly progress: number;
+  readonly amChoking: boolean;
+  readonly amInterested: boolean;
+  readonly peerChoking: boolean;
+  readonly peerInterested: boolean;
+  /** Unchoked by chance, not by merit. */
+  readonly optimistic: boolean;
+  /** Blocks asked of it and not yet here. */
+  readonly outstandingRequests: number;
+  readonly requestLimit: number;
+  /** Its requests that we have yet to answer. */
+  readonly queuedUploads: number;
+}
+
+export interface TrackerSnapshot {
+  /** Untrusted. */
+  readonly url: string;
+  readonly tier: number;
+  readonly state: 'idle' | 'announcing' | 'working' | 'failed';
+  /** Untrusted: its failure reason or warning, or our reason. */
+  readonly message: string;
+  readonly seeders: number | null;
+  readonly leechers: number | null;
+  readonly peersReceived: number;
+  readonly nextAnnounceInSeconds: number | null;
+}
+
+export interface FileSnapshot {
+  /** Relative, `/`-separated. Untrusted. */
+  readonly path: string;
+  readonly lengthBytes: number;
+  readonly haveBytes: number;
+  readonly wanted: boolean;
+}
+
+/** Public events of a torrent; each is also one line of `--json`. */
+export type TorrentEvent =
+  | { readonly type: 'checked'; readonly haveBytes: number; readonly totalBytes: number }
+  | { readonly type: 'piece'; readonly piece: number }
+  | { readonly type: 'piece-failed'; readonly piece: number }
+  | {
+      readonly type: 'peer-connected';
+      readonly host: string;
+      readonly port: number;
+      readonly source: PeerSourceName;
+    }
+  | {
+      readonly type: 'peer-disconnected';
+      readonly host: string;
+      readonly port: number;
+      readonly reason: CloseReason;
+    }
+  | { readonly type: 'peer-banned'; readonly host: string; readonly port: number; readonly reason: string }
+  | { readonly type: 'peers-found'; readonly source: PeerSourceName; readonly count: number }
+  | {
+      readonly type: 'tracker';
+      readonly url: string;
+      readonly state: TrackerSnapshot['state'];
+      readonly message: string;
+    }
+  | { readonly type: 'complete'; readonly haveBytes: number }
+  | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string };
