@@ -1,0 +1,109 @@
+/** Keeps the architecture: who may import whom, and no clock, timer, randomness or I/O in the pure layers. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { test } from 'node:test';
+import { projectRoot } from './support/root.js';
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+  /** Project paths of its relative imports, without extension; packages and node: modules as they are. */
+  readonly imports: readonly string[];
+}
+
+const sources: Source[] = ['engine', 'tracker', 'tui', 'cli'].flatMap((folder) =>
+  readdirSync(join(projectRoot, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .map((entry) => readSource(join(entry.parentPath, entry.name))),
+);
+
+function readSource(file: string): Source {
+  const text = readFileSync(file, 'utf8');
+  const imports = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, specifier = '']) =>
+    specifier.startsWith('.')
+      ? relative(projectRoot, join(file, '..', specifier)).replace(/\.js$/, '')
+      : specifier,
+  );
+  return { path: relative(projectRoot, file).replace(/\.ts$/, ''), text, imports };
+}
+
+const CONTRACTS = ['engine/units', 'engine/errors', 'engine/ports', 'engine/options', 'engine/snapshot'];
+const SHARED_POLICIES = [
+  'engine/policy/bitfield',
+  'engine/policy/torrent-geometry',
+  'engine/policy/file-layout',
+];
+const ADAPTER = [
+  ...CONTRACTS,
+  ...SHARED_POLICIES,
+  'engine/metainfo/bencode',
+  'engine/metainfo/metainfo',
+  'engine/untrusted-text',
+];
+
+/** Folder → what its files may import of the project, besides their own folder. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'engine/policy': ['engine/units'],
+  'engine/swarm': [...CONTRACTS, 'engine/policy/', 'engine/metainfo/metainfo'],
+  'engine/metainfo': [...CONTRACTS, ...SHARED_POLICIES],
+  'engine/wire': ADAPTER,
+  'engine/storage': [...ADAPTER, 'engine/metainfo/hash-pieces'],
+  'engine/discovery': ADAPTER,
+  'engine/reach': [...ADAPTER, 'engine/wire/'],
+  tracker: [
+    'engine/units',
+    'engine/errors',
+    'engine/metainfo/bencode',
+    'engine/discovery/compact-peers',
+    'engine/untrusted-text',
+  ],
+  tui: ['engine/index'],
+  cli: ['engine/index', 'tracker/index', 'tui/index'],
+};
+
+for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
+  test(`${folder}/ imports only what its layer may`, () => {
+    const wrong = sources
+      .filter((source) => source.path.startsWith(`${folder}/`))
+      .flatMap((source) =>
+        source.imports
+          .filter((target) => /^(engine|tracker|tui|cli|sim|bench|test)\//.test(target))
+          .filter((target) => !target.startsWith(`${folder}/`))
+          .filter(
+            (target) =>
+              !allowed.some((name) => (name.endsWith('/') ? target.startsWith(name) : target === name)),
+          )
+          .map((target) => `${source.path} imports ${target}`),
+      );
+    assert.deepEqual(wrong, []);
+  });
+}
+
+for (const folder of ['engine/policy', 'engine/swarm']) {
+  test(`${folder}/ has no clock, timer, randomness or I/O of its own`, () => {
+    const forbidden =
+      /\b(Date\.now|new Date|performance\.now|setTimeout|setInterval|setImmediate|queueMicrotask|process\.|Math\.random|await |async |new Promise|Promise\.)/;
+    const wrong = sources
+      .filter((source) => source.path.startsWith(`${folder}/`))
+      .flatMap((source) => [
+        ...source.imports
+          .filter((target) => target.startsWith('node:'))
+          .map((target) => `${source.path}: ${target}`),
+        ...withoutComments(source.text)
+          .split('\n')
+          .filter((line) => forbidden.test(line))
+          .map((line) => `${source.path}: ${line.trim()}`),
+      ]);
+    assert.deepEqual(wrong, []);
+  });
+}
+
+test('only one file touches blessed', () => {
+  const users = sources.filter((source) => source.imports.includes('blessed')).map((source) => source.path);
+  assert.ok(users.length <= 1, users.join(', '));
+});
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+}
