@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { SocketAddress } from 'node:net';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  canonicalHost,
+  formatCompactPeer,
+  ipBytes,
+  ipText,
+  parseCompactPeers4,
+  parseCompactPeers6,
+  parseDictPeers,
+} from '../../engine/discovery/compact-peers.js';
+import type { BencodeValue } from '../../engine/metainfo/bencode.js';
+
+const text = (value: string): Uint8Array => Buffer.from(value, 'latin1');
+const dict = (fields: Record<string, BencodeValue>): BencodeValue => new Map(Object.entries(fields));
+
+describe('compact peers', () => {
+  it('reads what it writes, IPv4 and IPv6', () => {
+    const port = fc.integer({ min: 1, max: 65_535 });
+    const v4 = fc
+      .uint8Array({ minLength: 4, maxLength: 4 })
+      .filter((bytes) => (bytes[0] ?? 0) > 0 && (bytes[0] ?? 0) < 224);
+    const v6 = fc
+      .uint8Array({ minLength: 16, maxLength: 16 })
+      .filter((bytes) => (bytes[0] ?? 0) > 0 && bytes[0] !== 255);
+    fc.assert(
+      fc.property(v4, port, (bytes, p) => {
+        const address = { host: ipText(bytes), port: p };
+        assert.deepEqual(parseCompactPeers4(formatCompactPeer(address)), [address]);
+      }),
+    );
+    fc.assert(
+      fc.property(v6, port, (bytes, p) => {
+        const address = { host: ipText(bytes), port: p };
+        assert.deepEqual(parseCompactPeers6(formatCompactPeer(address)), [address]);
+      }),
+    );
+  });
+
+  it('has one text for each IPv6 address, the one the system uses', () => {
+    const group = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 65_535 }));
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+        fc.pre(groups.slice(0, 5).some((value) => value !== 0)); // the system writes ::1.2.3.4 dotted
+        const long = groups.map((value) => value.toString(16).padStart(4, '0')).join(':');
+        const canonical = canonicalHost(long);
+        assert.equal(canonical, new SocketAddress({ address: long, family: 'ipv6' }).address);
+        assert.deepEqual(ipBytes(canonical ?? ''), ipBytes(long));
+      }),
+    );
+  });
+
+  it('turns IPv4 inside IPv6 into IPv4 in every notation', () => {
+    for (const host of ['::ffff:127.0.0.1', '::FFFF:7f00:1', '0:0:0:0:0:ffff:7f00:0001'])
+      assert.equal(canonicalHost(host), '127.0.0.1');
+    const mapped = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 1, 2, 3, 0x1a, 0xe1]);
+    assert.deepEqual(parseCompactPeers6(mapped), [{ host: '10.1.2.3', port: 6881 }]);
+  });
+
+  it('takes no names, zones, short, octal, hex or decimal forms for an address', () => {
+    for (const host of [
+      'localhost',
+      'fe80::1%eth0',
+      '127.1',
+      '0177.0.0.1',
+      '0x7f.0.0.1',
+      '2130706433',
+      '',
+      '1.2.3.4 ',
+    ])
+      assert.equal(ipBytes(host), undefined, host);
+  });
+
+  it('drops port 0, unspecified, this-network and multicast addresses, and a short tail', () => {
+    const entry = (host: number[], port: number): number[] => [...host, port >>> 8, port & 255];
+    const bytes = Uint8Array.from([
+      ...entry([1, 2, 3, 4], 0),
+      ...entry([0, 0, 0, 0], 80),
+      ...entry([224, 0, 0, 1], 80),
+      ...entry([255, 255, 255, 255], 80),
+      ...entry([5, 6, 7, 8], 80),
+      ...[9, 9, 9, 9, 9],
+    ]);
+    assert.deepEqual(parseCompactPeers4(bytes), [{ host: '5.6.7.8', port: 80 }]);
+    const multicast = Uint8Array.from([0xff, 2, ...new Array<number>(13).fill(0), 1, 0, 80]);
+    assert.deepEqual(parseCompactPeers6(multicast), []);
+    assert.deepEqual(parseCompactPeers6(Uint8Array.from([...new Array<number>(16).fill(0), 0, 80])), []);
+  });
+
+  it('stops at the limit', () => {
+    const bytes = new Uint8Array(6 * 1_000_000).fill(1);
+    assert.equal(parseCompactPeers4(bytes, 200).length, 200);
+  });
+
+  it('reads dictionaries and drops entries with a name, a bad port or another shape', () => {
+    const list: BencodeValue[] = [
+      dict({ ip: text('1.2.3.4'), port: 6881, 'peer id': text('x'.repeat(20)) }),
+      dict({ ip: text('2001:DB8::0001'), port: 1 }),
+      dict({ ip: text('peer.example'), port: 1 }),
+      dict({ ip: text('1.2.3.4'), port: 0 }),
+      dict({ ip: text('1.2.3.4'), port: 65_536 }),
+      dict({ ip: text('1.2.3.4'), port: -1 }),
+      dict({ ip: text('1.2.3.4'), port: 2n ** 70n }),
+      dict({ ip: 5, port: 5 }),
+      dict({ port: 5 }),
+      5,
+      text('1.2.3.4'),
+      [],
+    ];
+    assert.deepEqual(parseDictPeers(list), [
+      { host: '1.2.3.4', port: 6881 },
+      { host: '2001:db8::1', port: 1 },
+    ]);
+  });
+
+  it('refuses to write what is no address', () => {
+    assert.throws(() => formatCompactPeer({ host: 'localhost', port: 1 }), RangeError);
+    assert.throws(() => formatCompactPeer({ host: '1.2.3.4', port: 0 }), RangeError);
+    assert.throws(() => formatCompactPeer({ host: '1.2.3.4', port: 65_536 }), RangeError);
+  });
+});
