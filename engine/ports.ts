@@ -164,9 +164,10 @@ export interface PieceStoreHandler {
   onStoreFailed(error: SwarmError): void;
 }
 
-/** Ready-made wire bytes: one or more whole `piece` messages, pinned until released. */
+/** Ready-made wire bytes: `blocks` whole `piece` messages back to back, pinned until released. */
 export interface Frames {
   readonly bytes: Uint8Array;
+  readonly blocks: number;
   /** Exactly once, when the bytes are no longer needed. */
   release(): void;
 }
@@ -189,11 +190,11 @@ export interface PieceStore {
   /** A short digest of one block of a begun or corrupt piece, for blame. */
   blockDigest(piece: PieceIndex, begin: number, length: number): string;
   /**
-   * `piece` messages for the blocks of [begin, begin + length) of a verified piece, cut at `BLOCK_BYTES` from `begin`.
-   * May cover less than asked (a whole number of blocks, at least one). Undefined: not in memory, being read,
-   * `onFramesReady(piece)` follows.
+   * `piece` messages for `blocks` requests of `blockBytes` each, back to back from `begin`, of a verified piece.
+   * May cover fewer than asked, at least one. Undefined: not in memory, being read; `onFramesReady(piece)` follows.
+   * Requests on the grid of `BLOCK_BYTES` are cheap, others (any begin, up to `BLOCK_BYTES`) are copied.
    */
-  frames(piece: PieceIndex, begin: number, length: number): Frames | undefined;
+  frames(piece: PieceIndex, begin: number, blockBytes: number, blocks: number): Frames | undefined;
 }
 
 // ─── Finding peers ───────────────────────────────────────────────────────────────────────────────────────
