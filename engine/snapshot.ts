@@ -22,6 +22,8 @@ export interface EngineSnapshot {
   readonly uptimeMs: number;
   readonly downloadBytesPerSecond: number;
   readonly uploadBytesPerSecond: number;
+  /** What the user allowed over all torrents; 0 is without limit. */
+  readonly limits: { readonly downloadBytesPerSecond: number; readonly uploadBytesPerSecond: number };
   readonly listen: { readonly host: string; readonly port: number } | null;
   readonly peerCount: number;
   readonly halfOpenCount: number;
