@@ -1,0 +1,343 @@
+/**
+ * Piece picker: which piece to begin next. Rarest first, equals at random, the first few pieces at random;
+ * or by index. Owns how many peers have each piece, and what we want, have and have begun.
+ *
+ * Invariant: `#order[0 … #levelEnd[TOP_LEVEL])` holds exactly the open pieces (wanted, not had, not begun),
+ * sorted by level; `#levelEnd[l]` ends level l. One peer more or less moves a piece by one swap.
+ */
+import { asPiece, type PieceIndex } from '../units.js';
+import type { Bitfield } from './bitfield.js';
+import type { TorrentGeometry } from './torrent-geometry.js';
+
+/** Until this many pieces are had or begun, any will do: something to trade matters more than rarity. */
+const RANDOM_FIRST_PIECES = 4;
+/** Beyond this many peers a piece is common, and no more is made of it. */
+const TOP_LEVEL = 255;
+/** Open pieces looked at from the rarest on, before a sample of the peer's own pieces decides. */
+const ORDER_SCAN_LIMIT = 2_048;
+/** Size of that sample. The peer lacks all of the rarest thousands; near to its rarest is good enough. */
+const SAMPLE_LIMIT = 512;
+
+const WANTED = 1;
+const HAVE = 2;
+const BEGUN = 4;
+
+export class PiecePicker {
+  readonly #rng: () => number;
+  readonly #pieceCount: number;
+  /** WANTED | HAVE | BEGUN by piece. */
+  readonly #flags: Uint8Array;
+  /** Peers that have each piece, less `#fullPeers`. */
+  readonly #partialPeers: Uint16Array;
+  readonly #order: Int32Array;
+  /** Where each piece is in `#order`; −1 when it is not open. */
+  readonly #orderIndex: Int32Array;
+  readonly #levelEnd = new Int32Array(TOP_LEVEL + 1);
+  /** Bit sets in wire order, to be compared with a peer's bytes. */
+  readonly #open: Uint8Array;
+  readonly #missing: Uint8Array;
+  /** Peers that have everything: counted once, not once a piece. */
+  #fullPeers = 0;
+  #startedCount = 0;
+  #wantedLeft = 0;
+  #sequential = false;
+  /** In sequential order: no open piece is in a byte before this one. */
+  #firstOpenByte = 0;
+
+  constructor(geometry: TorrentGeometry, rng: () => number) {
+    const { pieceCount } = geometry;
+    const byteCount = (pieceCount + 7) >>> 3;
+    this.#rng = rng;
+    this.#pieceCount = pieceCount;
+    this.#flags = new Uint8Array(pieceCount).fill(WANTED);
+    this.#partialPeers = new Uint16Array(pieceCount);
+    this.#order = new Int32Array(pieceCount);
+    this.#orderIndex = new Int32Array(pieceCount);
+    this.#open = new Uint8Array(byteCount);
+    this.#missing = new Uint8Array(byteCount);
+    this.#rebuild();
+  }
+
+  // ─── What we want and have ─────────────────────────────────────────────────────────────────────────────
+
+  /** Replaces the set of wanted pieces; at first all are. A piece that is begun stays begun. */
+  setWanted(wanted: Bitfield): void {
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      const rest = this.#flags[piece]! & ~WANTED;
+      this.#flags[piece] = wanted.get(asPiece(piece)) ? rest | WANTED : rest;
+    }
+    this.#rebuild();
+  }
+
+  /** Index order instead of rarest first. */
+  setSequential(on: boolean): void {
+    this.#sequential = on;
+  }
+
+  get sequential(): boolean {
+    return this.#sequential;
+  }
+
+  /** Verified: never picked again. */
+  onPieceHave(piece: PieceIndex): void {
+    const flags = this.#flags[piece]!;
+    if ((flags & HAVE) !== 0) return;
+    if (flags === WANTED) this.#close(piece);
+    if ((flags & BEGUN) === 0) this.#startedCount++;
+    if ((flags & WANTED) !== 0) {
+      this.#wantedLeft--;
+      clearBit(this.#missing, piece);
+    }
+    this.#flags[piece] = (flags & ~BEGUN) | HAVE;
+  }
+
+  onPieceBegun(piece: PieceIndex): void {
+    const flags = this.#flags[piece]!;
+    if ((flags & (HAVE | BEGUN)) !== 0) return;
+    if (flags === WANTED) this.#close(piece);
+    this.#startedCount++;
+    this.#flags[piece] = flags | BEGUN;
+  }
+
+  /** Begun no more, not had either: it may be picked again. */
+  onPieceAbandoned(piece: PieceIndex): void {
+    const flags = this.#flags[piece]!;
+    if ((flags & BEGUN) === 0) return;
+    this.#startedCount--;
+    this.#flags[piece] = flags & ~BEGUN;
+    if (this.#flags[piece] === WANTED) this.#reopen(piece);
+  }
+
+  /** Wanted pieces that we do not have, begun or not. */
+  get wantedLeft(): number {
+    return this.#wantedLeft;
+  }
+
+  /** Wanted pieces that we neither have nor have begun. */
+  get openCount(): number {
+    return this.#levelEnd[TOP_LEVEL]!;
+  }
+
+  /** Wanted and not had: a peer that has it is interesting. */
+  isMissing(piece: PieceIndex): boolean {
+    return (this.#flags[piece]! & (WANTED | HAVE)) === WANTED;
+  }
+
+  /** How many wanted pieces that we lack the peer has. One pass over the bytes: once a peer, not once a message. */
+  wantedMissingCount(has: Bitfield): number {
+    if (has.isFull) return this.#wantedLeft;
+    let count = 0;
+    for (let i = 0; i < this.#missing.length; i++) {
+      for (let byte = has.bytes[i]! & this.#missing[i]!; byte !== 0; byte &= byte - 1) count++;
+    }
+    return count;
+  }
+
+  // ─── What peers have ───────────────────────────────────────────────────────────────────────────────────
+
+  /** A peer told what it has, at the beginning. */
+  onPeerPieces(pieces: Bitfield): void {
+    if (pieces.isFull) this.#fullPeers++;
+    else forEachSet(pieces, (piece) => this.onPeerHave(piece));
+  }
+
+  /** A peer has one more piece than before. */
+  onPeerHave(piece: PieceIndex): void {
+    const peers = ++this.#partialPeers[piece]!;
+    const at = this.#orderIndex[piece]!;
+    if (at >= 0 && peers <= TOP_LEVEL) this.#swap(at, --this.#levelEnd[peers - 1]!);
+  }
+
+  /** A peer is gone; `pieces` is all that it had in the end. */
+  onPeerLeft(pieces: Bitfield): void {
+    if (!pieces.isFull) {
+      forEachSet(pieces, (piece) => this.#onPeerLost(piece));
+    } else if (this.#fullPeers > 0) {
+      // Whether it was full from the beginning or became so `have` by `have` does not matter: only the sum counts.
+      this.#fullPeers--;
+    } else {
+      for (let piece = 0; piece < this.#pieceCount; piece++) this.#partialPeers[piece]!--;
+      this.#rebuild();
+    }
+  }
+
+  /** How many connected peers have each piece, capped at 255; a copy. */
+  availability(): Uint8Array {
+    const copy = new Uint8Array(this.#pieceCount);
+    for (let piece = 0; piece < copy.length; piece++) copy[piece] = Math.min(255, this.peersWith(piece));
+    return copy;
+  }
+
+  /** How many connected peers have the piece. */
+  peersWith(piece: number): number {
+    return this.#partialPeers[piece]! + this.#fullPeers;
+  }
+
+  // ─── Picking ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The piece to begin next from a peer that has `has`, or −1. Changes nothing: `onPieceBegun` does.
+   * Exactly the rarest unless the peer lacks all of the rarest `ORDER_SCAN_LIMIT` open pieces.
+   */
+  pick(has: Bitfield): PieceIndex | -1 {
+    if (this.openCount === 0 || has.count === 0) return -1;
+    if (this.#sequential) return this.#pickFirst(has);
+    const found = this.#startedCount < RANDOM_FIRST_PIECES ? this.#pickAny(has) : this.#pickRarest(has);
+    if (found >= 0 || this.openCount <= ORDER_SCAN_LIMIT) return found;
+    return this.#pickFromSample(has);
+  }
+
+  #pickFirst(has: Bitfield): PieceIndex | -1 {
+    const open = this.#open;
+    while (this.#firstOpenByte < open.length && open[this.#firstOpenByte] === 0) this.#firstOpenByte++;
+    for (let i = this.#firstOpenByte; i < open.length; i++) {
+      const byte = has.bytes[i]! & open[i]!;
+      if (byte !== 0) return asPiece(i * 8 + Math.clz32(byte) - 24);
+    }
+    return -1;
+  }
+
+  #pickAny(has: Bitfield): PieceIndex | -1 {
+    const openCount = this.openCount;
+    return this.#findInOrder(has, 0, openCount, Math.min(openCount, ORDER_SCAN_LIMIT));
+  }
+
+  #pickRarest(has: Bitfield): PieceIndex | -1 {
+    const openCount = this.openCount;
+    let budget = ORDER_SCAN_LIMIT;
+    let start = 0;
+    for (let level = 0; start < openCount && budget > 0; level++) {
+      const end = this.#levelEnd[level]!;
+      if (end === start) continue;
+      const found = this.#findInOrder(has, start, end, Math.min(end - start, budget));
+      if (found >= 0) return found;
+      budget -= end - start;
+      start = end;
+    }
+    return -1;
+  }
+
+  /** Looks at `limit` places of `#order[start … end)`, from a random one on, going round. */
+  #findInOrder(has: Bitfield, start: number, end: number, limit: number): PieceIndex | -1 {
+    const order = this.#order;
+    const { bytes } = has;
+    let at = start + Math.floor(this.#rng() * (end - start));
+    for (let i = 0; i < limit; i++) {
+      const piece = order[at]!;
+      if ((bytes[piece >>> 3]! & (0x80 >>> (piece & 7))) !== 0) return asPiece(piece);
+      if (++at === end) at = start;
+    }
+    return -1;
+  }
+
+  /** The rarest among up to `SAMPLE_LIMIT` of the peer's open pieces, from a random place on. */
+  #pickFromSample(has: Bitfield): PieceIndex | -1 {
+    const open = this.#open;
+    let at = Math.floor(this.#rng() * open.length);
+    let best: PieceIndex | -1 = -1;
+    let bestPeers = Number.POSITIVE_INFINITY;
+    let seen = 0;
+    for (let i = 0; i < open.length && seen < SAMPLE_LIMIT; i++) {
+      for (let byte = has.bytes[at]! & open[at]!; byte !== 0; seen++) {
+        const bit = Math.clz32(byte) - 24;
+        byte &= ~(0x80 >>> bit);
+        const piece = at * 8 + bit;
+        if (this.#partialPeers[piece]! >= bestPeers) continue;
+        bestPeers = this.#partialPeers[piece]!;
+        best = asPiece(piece);
+      }
+      if (++at === open.length) at = 0;
+    }
+    return best;
+  }
+
+  // ─── The order ─────────────────────────────────────────────────────────────────────────────────────────
+
+  #onPeerLost(piece: PieceIndex): void {
+    const peers = --this.#partialPeers[piece]!;
+    const at = this.#orderIndex[piece]!;
+    if (at >= 0 && peers < TOP_LEVEL) this.#swap(at, this.#levelEnd[peers]!++);
+  }
+
+  /** Takes an open piece out: the last of its level and of every level above fills the gap before it. */
+  #close(piece: PieceIndex): void {
+    let gap = this.#orderIndex[piece]!;
+    for (let level = this.#levelOf(piece); level <= TOP_LEVEL; level++) {
+      const last = --this.#levelEnd[level]!;
+      if (last !== gap) this.#place(this.#order[last]!, gap);
+      gap = last;
+    }
+    this.#orderIndex[piece] = -1;
+    clearBit(this.#open, piece);
+  }
+
+  #reopen(piece: PieceIndex): void {
+    const level = this.#levelOf(piece);
+    let gap = this.#levelEnd[TOP_LEVEL]!++;
+    for (let above = TOP_LEVEL; above > level; above--) {
+      const first = this.#levelEnd[above - 1]!++;
+      if (first !== gap) this.#place(this.#order[first]!, gap);
+      gap = first;
+    }
+    this.#place(piece, gap);
+    setBit(this.#open, piece);
+    this.#firstOpenByte = Math.min(this.#firstOpenByte, piece >>> 3);
+  }
+
+  #levelOf(piece: number): number {
+    return Math.min(this.#partialPeers[piece]!, TOP_LEVEL);
+  }
+
+  #place(piece: number, at: number): void {
+    this.#order[at] = piece;
+    this.#orderIndex[piece] = at;
+  }
+
+  #swap(a: number, b: number): void {
+    const piece = this.#order[a]!;
+    this.#place(this.#order[b]!, a);
+    this.#place(piece, b);
+  }
+
+  /** Everything derived from `#flags` and `#partialPeers`, by counting sort. */
+  #rebuild(): void {
+    const starts = new Int32Array(TOP_LEVEL + 2);
+    this.#open.fill(0);
+    this.#missing.fill(0);
+    this.#wantedLeft = 0;
+    this.#firstOpenByte = 0;
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      this.#orderIndex[piece] = -1;
+      if (!this.isMissing(asPiece(piece))) continue;
+      this.#wantedLeft++;
+      setBit(this.#missing, piece);
+      if (this.#flags[piece] === WANTED) starts[this.#levelOf(piece) + 1]!++;
+    }
+    for (let level = 0; level <= TOP_LEVEL; level++) starts[level + 1]! += starts[level]!;
+    this.#levelEnd.set(starts.subarray(1));
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      if (this.#flags[piece] !== WANTED) continue;
+      this.#place(piece, starts[this.#levelOf(piece)]!++);
+      setBit(this.#open, piece);
+    }
+  }
+}
+
+function setBit(bits: Uint8Array, index: number): void {
+  bits[index >>> 3]! |= 0x80 >>> (index & 7);
+}
+
+function clearBit(bits: Uint8Array, index: number): void {
+  bits[index >>> 3]! &= ~(0x80 >>> (index & 7));
+}
+
+function forEachSet(field: Bitfield, visit: (piece: PieceIndex) => void): void {
+  for (let i = 0; i < field.bytes.length; i++) {
+    let byte = field.bytes[i]!;
+    while (byte !== 0) {
+      const bit = Math.clz32(byte) - 24;
+      byte &= ~(0x80 >>> bit);
+      visit(asPiece(i * 8 + bit));
+    }
+  }
+}
