@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   TORRENT_INVALID: 'a field of the torrent file is missing or impossible',
   TORRENT_UNSAFE_PATH: 'a path in the torrent file would leave the download folder or cannot exist',
   TORRENT_TOO_LARGE: 'the torrent file exceeds a limit',
+  TORRENT_NOT_SUPPORTED: 'the torrent needs a version of the protocol that this program does not speak',
   INPUT_NOT_FOUND: 'the file or folder to read does not exist or cannot be read',
   INPUT_INVALID: 'the input cannot be used',
   PEERS_NONE: 'nothing to download from',
