@@ -7,6 +7,7 @@
 
 import type { SwarmError } from './errors.js';
 import type { Bitfield } from './policy/bitfield.js';
+import type { TorrentGeometry } from './policy/torrent-geometry.js';
 import type { Millis, PeerAddress, PieceIndex } from './units.js';
 
 export interface Clock {
@@ -121,6 +122,8 @@ export interface HandshakeIdentity {
   /** 20 bytes. */
   readonly peerId: Uint8Array;
   readonly pieceCount: number;
+  /** When given, requests and blocks are checked to lie inside their piece. */
+  readonly geometry?: TorrentGeometry;
   /** BEP 10 fields and extension names that we announce; encoded once. */
   readonly extendedHandshake: LocalExtendedHandshake;
 }

@@ -1,0 +1,157 @@
+/**
+ * Listener: one TCP port for all torrents. Who connects gets a limited time and number of handshakes; who names
+ * a torrent that is registered is handed to its owner, everybody else is closed.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { SwarmError } from '../errors.js';
+import type { CloseReason, HandshakeIdentity, PeerConnection } from '../ports.js';
+import type { ConnectionSlots } from './connection-slots.js';
+
+/** Shakes hands on an accepted socket; see wire/tcp-wire.ts. */
+export interface Acceptor {
+  accept(
+    socket: Socket,
+    identityOf: (infoHash: string) => HandshakeIdentity | undefined,
+    done: (result: PeerConnection | CloseReason) => void,
+    onClosed: () => void,
+  ): () => void;
+}
+
+/** Of all addresses together: a handshake takes one round trip, so this is hundreds of new peers a second. */
+const MAX_HANDSHAKES = 64;
+/** Of one address, so that one host alone cannot keep the others out. Peers behind one NAT share it. */
+const MAX_HANDSHAKES_PER_HOST = 16;
+
+interface Registration {
+  readonly identity: HandshakeIdentity;
+  /** Sets the connection's handler during the call, or closes it. */
+  readonly onPeer: (connection: PeerConnection) => void;
+}
+
+export class PeerListener {
+  readonly #acceptor: Acceptor;
+  readonly #slots: ConnectionSlots;
+  readonly #torrents = new Map<string, Registration>();
+  /** Aborts of the handshakes under way. */
+  readonly #handshakes = new Set<() => void>();
+  readonly #handshakesOfHost = new Map<string, number>();
+  #server: Server | undefined;
+
+  constructor(acceptor: Acceptor, slots: ConnectionSlots) {
+    this.#acceptor = acceptor;
+    this.#slots = slots;
+  }
+
+  /** Takes peers for a torrent; a second registration replaces the first. `onPeer` sets the connection's handler during the call. */
+  register(identity: HandshakeIdentity, onPeer: (connection: PeerConnection) => void): void {
+    this.#torrents.set(identity.infoHash, { identity, onPeer });
+  }
+
+  unregister(infoHash: string): void {
+    this.#torrents.delete(infoHash);
+  }
+
+  /**
+   * Listens, once. Without a host: all IPv6 and IPv4 addresses, or IPv4 alone where there is no IPv6.
+   * @param port 0 lets the system choose
+   * @returns where it listens
+   * @throws SwarmError ADDRESS_UNAVAILABLE
+   */
+  listen(port: number, host?: string): Promise<{ host: string; port: number }> {
+    const server = createServer((socket) => this.#onSocket(socket));
+    this.#server = server;
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException): void => {
+        this.#server = undefined;
+        reject(addressError(error, port, host));
+      };
+      server.once('error', onError);
+      server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
+        server.off('error', onError);
+        // From here on errors are of single accepts (no file descriptors left): that peer is lost, the port is not.
+        server.on('error', () => {});
+        const address = server.address();
+        if (address === null || typeof address === 'string')
+          reject(new SwarmError('CLOSED', 'not listening'));
+        else resolve({ host: address.address, port: address.port });
+      });
+    });
+  }
+
+  /** Frees the port and ends the handshakes under way. Connections that were handed on are their owners'. */
+  close(): void {
+    this.#server?.close();
+    this.#server = undefined;
+    this.#torrents.clear();
+    for (const abort of this.#handshakes) abort();
+  }
+
+  #onSocket(socket: Socket): void {
+    const host = socket.remoteAddress;
+    const ofHost = host === undefined ? 0 : (this.#handshakesOfHost.get(host) ?? 0);
+    if (
+      host === undefined ||
+      this.#handshakes.size >= MAX_HANDSHAKES ||
+      ofHost >= MAX_HANDSHAKES_PER_HOST ||
+      !this.#slots.take()
+    ) {
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    this.#handshakesOfHost.set(host, ofHost + 1);
+    const over = (): void => {
+      this.#handshakes.delete(abort);
+      const left = (this.#handshakesOfHost.get(host) ?? 1) - 1;
+      if (left === 0) this.#handshakesOfHost.delete(host);
+      else this.#handshakesOfHost.set(host, left);
+    };
+    // The info-hash whose identity the handshake was answered with.
+    let infoHash: string | undefined;
+    const stop = this.#acceptor.accept(
+      socket,
+      (wanted) => {
+        infoHash = wanted;
+        return this.#torrents.get(wanted)?.identity;
+      },
+      (result) => {
+        over();
+        if ('kind' in result) this.#slots.release();
+        else if (infoHash !== undefined) this.#handOn(infoHash, result);
+      },
+      () => this.#slots.release(),
+    );
+    const abort = (): void => {
+      stop();
+      over();
+      this.#slots.release();
+    };
+    this.#handshakes.add(abort);
+  }
+
+  #handOn(infoHash: string, connection: PeerConnection): void {
+    const torrent = this.#torrents.get(infoHash);
+    if (torrent === undefined) connection.close('the torrent was removed');
+    else torrent.onPeer(connection);
+  }
+}
+
+function addressError(error: NodeJS.ErrnoException, port: number, host: string | undefined): SwarmError {
+  const where = host === undefined ? `port ${port}` : `${host} port ${port}`;
+  const [why, hint] = ADDRESS_FAULTS[error.code ?? ''] ?? [
+    error.message,
+    'Choose another one with --listen.',
+  ];
+  return new SwarmError(
+    'ADDRESS_UNAVAILABLE',
+    `cannot listen on ${where}: ${why}`,
+    { port, host, errno: error.code },
+    { hint, cause: error },
+  );
+}
+
+const ADDRESS_FAULTS: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+  EADDRINUSE: ['another program listens there', 'Choose another port with --listen, or 0 for any free one.'],
+  EACCES: ['not permitted', 'Ports below 1024 are reserved; choose a larger one with --listen.'],
+  EADDRNOTAVAIL: ['this machine has no such address', 'Choose an address of this machine with --listen.'],
+};

@@ -1,0 +1,236 @@
+/**
+ * Frame reader: cuts the byte stream of an established connection into frames and checks every length and
+ * index in them, once, whoever handles the frame. What moves data (request, piece, cancel, reject) goes to the
+ * handler as integers and a view into the chunk; everything else goes on as a whole frame.
+ *
+ * Invariant: a frame inside one chunk is never copied; one that straddles chunks is carried in a buffer that
+ * never exceeds the bytes that arrived by more than a factor of two, nor the largest allowed frame.
+ */
+
+import type { TorrentGeometry } from '../policy/torrent-geometry.js';
+import type { PeerHandler } from '../ports.js';
+import { asPiece } from '../units.js';
+import { MAX_BLOCK_BYTES, MAX_MESSAGE_BYTES, MESSAGE } from './messages.js';
+
+/** Where checked frames go. */
+export interface FrameTarget {
+  readonly handler: PeerHandler;
+  /** Both ends speak BEP 6. */
+  readonly fast: boolean;
+  /** A whole frame, length prefix included; valid during the call only. */
+  onControlFrame(frame: Uint8Array): void;
+}
+
+export interface FrameLimits {
+  readonly pieceCount: number;
+  /** When known, requests and blocks must lie inside their piece. */
+  readonly geometry: TorrentGeometry | undefined;
+}
+
+/** First size of the carry buffer: one frame of a 16 KiB block. */
+const CARRY_BYTES = 16 * 1024 + 13;
+/** A carry buffer beyond this is given back after its frame. */
+const KEPT_CARRY_BYTES = 32 * 1024;
+/** Messages that we do not know. We announce nothing that would bring any, so a few are odd and many are a flood. */
+const MAX_UNKNOWN_MESSAGES = 1_024;
+/** Changes of choke and interest cost both ends work far beyond their 5 bytes; no client makes 4 a second for long. */
+const STATE_CHANGE_BURST = 256;
+const STATE_CHANGES_PER_BEAT = 4;
+
+export class FrameReader {
+  readonly #target: FrameTarget;
+  readonly #limits: FrameLimits;
+  readonly #bitfieldLength: number;
+  readonly #maxLength: number;
+  #carry: Uint8Array | undefined;
+  #carried = 0;
+  #stopped = false;
+  #piecesKnown = false;
+  #unknownMessages = 0;
+  #stateChangesLeft = STATE_CHANGE_BURST;
+
+  constructor(target: FrameTarget, limits: FrameLimits) {
+    this.#target = target;
+    this.#limits = limits;
+    this.#bitfieldLength = 1 + Math.ceil(limits.pieceCount / 8);
+    this.#maxLength = Math.max(MAX_MESSAGE_BYTES, this.#bitfieldLength);
+  }
+
+  /** Handles no further frame, even of the chunk being read. */
+  stop(): void {
+    this.#stopped = true;
+    this.#carry = undefined;
+    this.#carried = 0;
+  }
+
+  /** Call about once a second: gives back part of the allowance for state changes. */
+  onBeat(): void {
+    this.#stateChangesLeft = Math.min(STATE_CHANGE_BURST, this.#stateChangesLeft + STATE_CHANGES_PER_BEAT);
+  }
+
+  /**
+   * Handles every frame that is complete with `chunk`, which may be reused after the call.
+   * @returns how the peer broke the protocol; nothing may be read after that
+   */
+  read(chunk: Uint8Array): string | undefined {
+    let at = 0;
+    while (this.#carried > 0 && at < chunk.length) {
+      const taken = this.#fillCarry(chunk, at);
+      if (typeof taken === 'string') return taken;
+      if (this.#stopped) return undefined;
+      at += taken;
+    }
+    const end = chunk.length;
+    while (end - at >= 5) {
+      const length = u32(chunk, at);
+      if (length === 0) {
+        at += 4;
+        continue;
+      }
+      const next = at + 4 + length;
+      if (next > end) break;
+      const fault = this.#lengthFault(chunk[at + 4]!, length) ?? this.#frame(chunk, at, length);
+      if (fault !== undefined) return fault;
+      if (this.#stopped) return undefined;
+      at = next;
+    }
+    // Fewer than 5 bytes, or a frame that continues in the next chunk.
+    while (at < end) {
+      const taken = this.#fillCarry(chunk, at);
+      if (typeof taken === 'string') return taken;
+      at += taken;
+    }
+    return undefined;
+  }
+
+  /** Moves bytes of `chunk` from `at` on to the carried frame, and handles it when whole. @returns how many, or the fault */
+  #fillCarry(chunk: Uint8Array, at: number): number | string {
+    const need = this.#carriedFrameBytes();
+    const taken = Math.min(need - this.#carried, chunk.length - at);
+    const carry = this.#carryFor(this.#carried + taken, need);
+    carry.set(chunk.subarray(at, at + taken), this.#carried);
+    this.#carried += taken;
+    if (this.#carried < need) return taken;
+    if (need === 4) {
+      if (u32(carry, 0) === 0) this.#carried = 0; // keep-alive
+      return taken;
+    }
+    const length = u32(carry, 0);
+    if (need === 5) {
+      const fault = this.#lengthFault(carry[4]!, length);
+      if (fault !== undefined) return fault;
+      if (length > 1) return taken;
+    }
+    this.#carried = 0;
+    const fault = this.#frame(carry, 0, length);
+    if (carry.length > KEPT_CARRY_BYTES) this.#carry = undefined;
+    return fault ?? taken;
+  }
+
+  /** How many bytes the carried frame has, as far as can be told: 4 tell the length, 5 the id too. */
+  #carriedFrameBytes(): number {
+    if (this.#carried < 4) return 4;
+    return this.#carried === 4 ? 5 : 4 + u32(this.#carry ?? EMPTY, 0);
+  }
+
+  #carryFor(bytes: number, need: number): Uint8Array {
+    const carry = this.#carry;
+    if (carry !== undefined && carry.length >= bytes) return carry;
+    const larger = new Uint8Array(Math.max(CARRY_BYTES, Math.min(need, bytes * 2)));
+    if (carry !== undefined) larger.set(carry.subarray(0, this.#carried));
+    this.#carry = larger;
+    return larger;
+  }
+
+  /** `length` counts the id and what follows it. */
+  #lengthFault(id: number, length: number): string | undefined {
+    const exact = id === MESSAGE.bitfield ? this.#bitfieldLength : EXACT_LENGTH[id];
+    if (exact !== undefined && exact > 0)
+      return length === exact ? undefined : `message ${id} has ${length} bytes instead of ${exact}`;
+    if (length > this.#maxLength) return `a message of ${length} bytes`;
+    if (id === MESSAGE.piece && (length < 10 || length > 9 + MAX_BLOCK_BYTES))
+      return `a block of ${length - 9} bytes`;
+    if (id === MESSAGE.extended && (length < 2 || length > MAX_MESSAGE_BYTES))
+      return `an extended message of ${length} bytes`;
+    return length > MAX_MESSAGE_BYTES ? `a message of ${length} bytes` : undefined;
+  }
+
+  /** The frame at `at` is whole and its length is right for its id. */
+  #frame(bytes: Uint8Array, at: number, length: number): string | undefined {
+    const id = bytes[at + 4]!;
+    const body = at + 5;
+    switch (id) {
+      case MESSAGE.piece: {
+        const piece = u32(bytes, body);
+        const begin = u32(bytes, body + 4);
+        const fault = this.#blockFault(piece, begin, length - 9);
+        if (fault !== undefined) return fault;
+        this.#target.handler.onBlock(asPiece(piece), begin, bytes.subarray(body + 8, at + 4 + length));
+        return undefined;
+      }
+      case MESSAGE.request:
+      case MESSAGE.cancel:
+      case MESSAGE.reject: {
+        const piece = u32(bytes, body);
+        const begin = u32(bytes, body + 4);
+        const blockLength = u32(bytes, body + 8);
+        const fault = this.#blockFault(piece, begin, blockLength);
+        if (fault !== undefined) return fault;
+        if (id === MESSAGE.request) this.#target.handler.onRequest(asPiece(piece), begin, blockLength);
+        else if (id === MESSAGE.cancel) this.#target.handler.onCancel(asPiece(piece), begin, blockLength);
+        else if (this.#target.fast) this.#target.handler.onReject(asPiece(piece), begin, blockLength);
+        else return 'a reject, without the fast extension';
+        return undefined;
+      }
+      case MESSAGE.choke:
+      case MESSAGE.unchoke:
+      case MESSAGE.interested:
+      case MESSAGE.notInterested:
+        if (--this.#stateChangesLeft < 0) return 'a storm of choke and interest';
+        break;
+      case MESSAGE.have:
+      case MESSAGE.suggest:
+      case MESSAGE.allowedFast: {
+        const piece = u32(bytes, body);
+        if (piece >= this.#limits.pieceCount) return `piece ${piece} of ${this.#limits.pieceCount}`;
+        if (id === MESSAGE.have) this.#piecesKnown = true;
+        break;
+      }
+      case MESSAGE.bitfield:
+      case MESSAGE.haveAll:
+      case MESSAGE.haveNone:
+        if (this.#piecesKnown) return `message ${id} after a bitfield or have`;
+        this.#piecesKnown = true;
+        break;
+      case MESSAGE.port:
+      case MESSAGE.extended:
+        break;
+      default:
+        return ++this.#unknownMessages > MAX_UNKNOWN_MESSAGES ? 'a flood of unknown messages' : undefined;
+    }
+    this.#target.onControlFrame(bytes.subarray(at, at + 4 + length));
+    return undefined;
+  }
+
+  #blockFault(piece: number, begin: number, length: number): string | undefined {
+    if (piece >= this.#limits.pieceCount) return `piece ${piece} of ${this.#limits.pieceCount}`;
+    if (length === 0 || length > MAX_BLOCK_BYTES) return `a block of ${length} bytes`;
+    const pieceBytes = this.#limits.geometry?.pieceBytes(asPiece(piece)) ?? 2 ** 31;
+    return begin + length > pieceBytes ? `bytes ${begin} to ${begin + length} of piece ${piece}` : undefined;
+  }
+}
+
+const EMPTY = new Uint8Array(4);
+
+/** By id: the length of the message (id included); 0 where it varies or the id is unknown. */
+const EXACT_LENGTH = new Uint8Array(256);
+for (const id of [MESSAGE.choke, MESSAGE.unchoke, MESSAGE.interested, MESSAGE.notInterested])
+  EXACT_LENGTH[id] = 1;
+for (const id of [MESSAGE.haveAll, MESSAGE.haveNone]) EXACT_LENGTH[id] = 1;
+for (const id of [MESSAGE.have, MESSAGE.suggest, MESSAGE.allowedFast]) EXACT_LENGTH[id] = 5;
+for (const id of [MESSAGE.request, MESSAGE.cancel, MESSAGE.reject]) EXACT_LENGTH[id] = 13;
+EXACT_LENGTH[MESSAGE.port] = 3;
+
+function u32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
