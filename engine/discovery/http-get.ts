@@ -1,0 +1,196 @@
+/**
+ * One bounded HTTP GET of a few kilobytes from a host that is not trusted: to judged addresses only, every
+ * redirect judged again, no connection kept, nothing remembered between requests. The caller's signal is the
+ * limit in time; everything that can grow has one in bytes.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import type { LookupFunction, TcpNetConnectOpts } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import { SwarmError } from '../errors.js';
+import {
+  type AddressGuard,
+  type JudgedAddress,
+  parseTrackerUrl,
+  type TrackerUrl,
+  tlsServerName,
+} from './address-guard.js';
+
+export interface HttpGetOptions {
+  readonly guard: AddressGuard;
+  /** Judged addresses of the first hop, all of one family; redirects stay in it. */
+  readonly addresses: readonly JudgedAddress[];
+  readonly userAgent: string;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+const MAX_REDIRECTS = 3;
+/** A full answer with 200 peers has about 4 KB; scrapes of everything, which nobody asked for, have megabytes. */
+const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** `1xx` answers before the answer: proxies send one or two. */
+const MAX_INFORMATION = 8;
+/** After this long without a connection the host's next address is tried. */
+const CONNECT_ATTEMPT_MS = 2_500;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** @throws SwarmError TRACKER_UNREACHABLE, TRACKER_BAD_ANSWER, TRACKER_FORBIDDEN_ADDRESS, or the signal's reason */
+export async function httpGet(first: TrackerUrl, options: HttpGetOptions): Promise<HttpAnswer> {
+  const { guard, signal } = options;
+  const family = options.addresses[0]?.family;
+  let url = first;
+  let addresses = options.addresses;
+  for (let redirects = 0; ; redirects++) {
+    const answer = await getOnce(url, addresses, options);
+    if (answer.location === undefined) return answer;
+    if (redirects === MAX_REDIRECTS) throw badAnswer(url, 'redirects without end');
+    url = redirectTarget(url, answer.location);
+    addresses = (await guard.admit(url, signal)).filter((address) => address.family === family);
+    if (addresses.length === 0) throw unreachable(url, 'the redirect leads to another address family');
+  }
+}
+
+interface OneAnswer extends HttpAnswer {
+  readonly location?: string;
+}
+
+function getOnce(url: TrackerUrl, addresses: readonly JudgedAddress[], options: HttpGetOptions) {
+  return new Promise<OneAnswer>((resolve, reject) => {
+    const request = startRequest(url, addresses, options);
+    let information = 0;
+    const settle = (run: () => void): void => {
+      run();
+      request.destroy();
+    };
+    const fail = (error: unknown): void => settle(() => reject(errorOf(url, error, options.signal)));
+    request.on('error', fail);
+    request.on('information', () => {
+      if (++information > MAX_INFORMATION) fail(badAnswer(url, 'too many 1xx answers'));
+    });
+    // 101 hands the socket over, and with it the duty to close it.
+    request.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      fail(badAnswer(url, 'the answer is not HTTP'));
+    });
+    request.on('response', (response) => {
+      const status = response.statusCode ?? 0;
+      const { location } = response.headers;
+      if (REDIRECTS.has(status) && location !== undefined) {
+        settle(() => resolve({ status, location, body: new Uint8Array(0) }));
+        return;
+      }
+      readBody(url, response, (body) => settle(() => resolve({ status, body })), fail);
+    });
+    request.end();
+  });
+}
+
+function startRequest(
+  url: TrackerUrl,
+  addresses: readonly JudgedAddress[],
+  { userAgent, signal }: HttpGetOptions,
+): http.ClientRequest {
+  const headers: http.OutgoingHttpHeaders = {
+    'User-Agent': userAgent,
+    'Accept-Encoding': 'gzip',
+    Connection: 'close',
+  };
+  if (url.authorization !== undefined) headers.Authorization = url.authorization;
+  const request: https.RequestOptions & Partial<TcpNetConnectOpts> = {
+    host: url.host,
+    port: url.port,
+    path: `${url.path}${url.query}`,
+    headers,
+    agent: false,
+    lookup: pinnedLookup(addresses),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: CONNECT_ATTEMPT_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    signal,
+  };
+  if (url.scheme === 'http') return http.request(request);
+  return https.request({ ...request, servername: tlsServerName(url.host) });
+}
+
+/** Answers every question of the socket with the judged addresses; DNS is not asked a second time. */
+function pinnedLookup(addresses: readonly JudgedAddress[]): LookupFunction {
+  const all = addresses.map(({ host, family }) => ({ address: host, family }));
+  return (_host, options, done) => {
+    if (options.all === true) done(null, all);
+    else done(null, all[0]?.address ?? '', all[0]?.family);
+  };
+}
+
+function readBody(
+  url: TrackerUrl,
+  response: http.IncomingMessage,
+  done: (body: Uint8Array) => void,
+  fail: (error: unknown) => void,
+): void {
+  const encoding = response.headers['content-encoding'] ?? 'identity';
+  if (!['identity', 'gzip', 'x-gzip'].includes(encoding)) {
+    fail(badAnswer(url, 'an encoding that nobody asked for'));
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let length = 0;
+  response.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES) fail(badAnswer(url, `more than ${MAX_BODY_BYTES} bytes`));
+    else chunks.push(chunk);
+  });
+  response.on('error', fail);
+  response.on('end', () => {
+    try {
+      const body = Buffer.concat(chunks);
+      done(encoding === 'identity' ? body : gunzipSync(body, { maxOutputLength: MAX_BODY_BYTES }));
+    } catch {
+      fail(badAnswer(url, `not gzip, or more than ${MAX_BODY_BYTES} bytes in it`));
+    }
+  });
+}
+
+/** Where a redirect leads. Never from https to http, where a passkey could be read; never with credentials. */
+function redirectTarget(from: TrackerUrl, location: string): TrackerUrl {
+  const base = from.text;
+  if (!URL.canParse(location, base)) throw badAnswer(from, 'a redirect to no URL');
+  const target = parseTrackerUrl(new URL(location, base).href);
+  if (target.scheme === 'udp' || (from.scheme === 'https' && target.scheme === 'http'))
+    throw new SwarmError(
+      'TRACKER_FORBIDDEN_ADDRESS',
+      `a redirect from ${from.scheme} to ${target.scheme} is not followed`,
+      { url: from.text },
+    );
+  return { ...target, authorization: undefined };
+}
+
+function errorOf(url: TrackerUrl, error: unknown, signal: AbortSignal): unknown {
+  if (error instanceof SwarmError) return error;
+  if (signal.aborted) return signal.reason;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code?.startsWith('HPE_') === true) return badAnswer(url, `not HTTP (${code})`, error);
+  return unreachable(url, code ?? message, error);
+}
+
+function badAnswer(url: TrackerUrl, reason: string, cause?: unknown): SwarmError {
+  return new SwarmError(
+    'TRACKER_BAD_ANSWER',
+    `the tracker's answer cannot be used: ${reason}`,
+    { url: url.text },
+    { cause },
+  );
+}
+
+function unreachable(url: TrackerUrl, reason: string, cause?: unknown): SwarmError {
+  return new SwarmError(
+    'TRACKER_UNREACHABLE',
+    `the tracker did not answer: ${reason}`,
+    { url: url.text },
+    { cause },
+  );
+}
