@@ -1,0 +1,120 @@
+/** The whole screen: a pure function from the model to exactly `height` rows of exactly `width` cells. */
+import { formatBinaryBytes, formatDuration, formatRate } from './format.js';
+import type { Model, Panel } from './model.js';
+import type { Row, Span } from './spans.js';
+import { beside, fitRow, rowWidth, span, spread } from './spans.js';
+import { filesPanel } from './view/files.js';
+import { helpPanel } from './view/help.js';
+import { logPanel } from './view/log.js';
+import { peersPanel } from './view/peers.js';
+import { piecesPanel } from './view/pieces.js';
+import { ratesPanel } from './view/rates.js';
+import { torrentsHeight, torrentsPanel } from './view/torrents.js';
+import { trackersPanel } from './view/trackers.js';
+
+/** From this size on every panel is on the screen at once. */
+const WIDE = { width: 120, height: 36 } as const;
+/** From this height on, rates and pieces stand above the lower panel. */
+const STRIP_HEIGHT = 18;
+
+const PANEL_VIEW: Readonly<Record<Panel, (model: Model, width: number, height: number) => Row[]>> = {
+  torrents: torrentsPanel,
+  peers: peersPanel,
+  pieces: piecesPanel,
+  trackers: trackersPanel,
+  files: filesPanel,
+  log: logPanel,
+};
+
+export function view(model: Model): Row[] {
+  const { width, height } = model;
+  if (width < 1 || height < 1) return [];
+  const rows = [header(model), ...body(model, width, height - 2), footer(model)];
+  return Array.from({ length: height }, (_, y) => fitRow(rows[y] ?? [], width));
+}
+
+function body(model: Model, width: number, height: number): Row[] {
+  if (height < 1) return [];
+  if (model.help) return helpPanel(width, height);
+  if (width >= WIDE.width && height >= WIDE.height) return wide(model, width, height);
+  return stacked(model, width, height);
+}
+
+/** All panels: torrents; rates and pieces; peers and files; trackers and log. */
+function wide(model: Model, width: number, height: number): Row[] {
+  const top = Math.min(torrentsHeight(model), Math.floor(height / 4));
+  const charts = Math.floor((height - top) / 4);
+  const bottom = Math.min(12, Math.floor((height - top) / 4));
+  const middle = height - top - charts - bottom;
+  const half = width >> 1;
+  const main = Math.floor(width * 0.64);
+  return [
+    ...torrentsPanel(model, width, top),
+    ...beside(ratesPanel(model, half, charts), piecesPanel(model, width - half, charts)),
+    ...beside(peersPanel(model, main, middle), filesPanel(model, width - main, middle)),
+    ...beside(trackersPanel(model, main, bottom), logPanel(model, width - main, bottom)),
+  ];
+}
+
+/** Torrents above, one other panel below, rates and pieces between them when there is room. */
+function stacked(model: Model, width: number, height: number): Row[] {
+  if (height < 8) return PANEL_VIEW[model.focus](model, width, height);
+  const top = Math.min(torrentsHeight(model), Math.max(4, Math.floor(height * 0.3)));
+  const rows = torrentsPanel(model, width, top);
+  let left = height - top;
+  if (left + top >= STRIP_HEIGHT && width >= 60 && model.tab !== 'pieces') {
+    const strip = Math.max(6, Math.floor(height / 4));
+    const half = width >> 1;
+    rows.push(...beside(ratesPanel(model, half, strip), piecesPanel(model, width - half, strip)));
+    left -= strip;
+  }
+  rows.push(...PANEL_VIEW[model.tab](model, width, left));
+  return rows;
+}
+
+function header({ snapshot, width }: Model): Row {
+  const badge: Span[] = [span(' swarm ', 'badge'), span('  ')];
+  if (snapshot === null) return [...badge, span('starting', 'dim')];
+  const parts: Row[] = [
+    [span(`↓ ${formatRate(snapshot.downloadBytesPerSecond)}`, 'down')],
+    [span(`↑ ${formatRate(snapshot.uploadBytesPerSecond)}`, 'up')],
+    [span(`${snapshot.peerCount}`, 'strong'), span(snapshot.peerCount === 1 ? ' peer' : ' peers', 'dim')],
+    [span(snapshot.listen === null ? 'not listening' : `port ${snapshot.listen.port}`, 'dim')],
+    [
+      span(
+        `buffers ${formatBinaryBytes(snapshot.arena.usedBytes)} of ${formatBinaryBytes(snapshot.arena.totalBytes)}`,
+        'dim',
+      ),
+    ],
+  ];
+  const left: Span[] = badge;
+  const uptime: Row = [span(`up ${formatDuration(Math.floor(snapshot.uptimeMs / 1000))} `, 'dim')];
+  for (const part of parts) {
+    if (rowWidth(left) + rowWidth(part) + 3 + rowWidth(uptime) > width) break;
+    left.push(...part, span('   '));
+  }
+  return spread(left, uptime, width);
+}
+
+function footer({ width, help }: Model): Row {
+  const keys: readonly (readonly [key: string, does: string])[] = help
+    ? [
+        ['Esc', 'back'],
+        ['q', 'quit'],
+      ]
+    : [
+        ['q', 'quit'],
+        ['?', 'help'],
+        ['↑↓', 'move'],
+        ['Tab', 'panel'],
+        ['←→', 'torrent'],
+        ['s', 'sort'],
+        ['1–6', 'jump'],
+      ];
+  const row: Span[] = [span(' ')];
+  for (const [key, does] of keys) {
+    if (rowWidth(row) + key.length + does.length + 3 > width) break;
+    row.push(span(key, 'accent'), span(` ${does}   `, 'dim'));
+  }
+  return row;
+}

@@ -1,0 +1,208 @@
+/** The peers of the chosen torrent: who, how fast, who chokes whom, and how much is on the way. */
+import type { PeerSnapshot } from '../engine.js';
+import { formatBytes, formatRate, formatShare, progressBar } from '../format.js';
+import type { Model, PeerSort } from '../model.js';
+import { chosenTorrent } from '../model.js';
+import type { Row, Span } from '../spans.js';
+import { span } from '../spans.js';
+import { FRAME, panel } from './panel.js';
+import type { Column } from './table.js';
+import { quiet, table } from './table.js';
+
+const SOURCE: Readonly<Record<PeerSnapshot['source'], string>> = {
+  tracker: 'track',
+  dht: 'dht',
+  pex: 'pex',
+  lsd: 'lan',
+  user: 'user',
+  incoming: 'in',
+};
+
+const COLUMNS: readonly Column<PeerSnapshot>[] = [
+  { title: 'address', width: 15, grow: 2, most: 30, yields: 0, cell: (peer) => span(address(peer)) },
+  { title: 'client', width: 10, grow: 3, most: 40, yields: 5, cell: ({ client }) => span(client, 'dim') },
+  { title: 'from', width: 5, yields: 7, cell: ({ source }) => span(SOURCE[source], 'dim') },
+  { title: 'flags', width: 5, yields: 2, cell: flagsCell },
+  {
+    title: '↓',
+    width: 9,
+    right: true,
+    yields: 0,
+    cell: ({ downloadBytesPerSecond: rate }) => quiet(rate, formatRate(rate), 'down'),
+  },
+  {
+    title: '↑',
+    width: 9,
+    right: true,
+    yields: 3,
+    cell: ({ uploadBytesPerSecond: rate }) => quiet(rate, formatRate(rate), 'up'),
+  },
+  {
+    title: 'received',
+    width: 8,
+    right: true,
+    yields: 10,
+    cell: ({ downloadedBytes: bytes }) => quiet(bytes, formatBytes(bytes), 'dim'),
+  },
+  {
+    title: 'sent',
+    width: 8,
+    right: true,
+    yields: 10,
+    cell: ({ uploadedBytes: bytes }) => quiet(bytes, formatBytes(bytes), 'dim'),
+  },
+  { title: 'asked', width: 7, right: true, yields: 6, cell: askedCell },
+  {
+    title: 'queue',
+    width: 5,
+    right: true,
+    yields: 9,
+    cell: ({ queuedUploads }) => quiet(queuedUploads, String(queuedUploads), 'text'),
+  },
+  { title: '', width: 6, grow: 1, most: 16, yields: 8, cell: barCell },
+  {
+    title: 'has',
+    width: 6,
+    right: true,
+    yields: 4,
+    cell: ({ progress }) => span(formatShare(progress), progress >= 1 ? 'good' : 'text'),
+  },
+];
+
+/** What each flag letter says; capitals move data. */
+export const FLAG_HELP: readonly (readonly [flag: string, means: string])[] = [
+  ['D', 'we download'],
+  ['d', 'we want, it chokes us'],
+  ['K', 'it would let us, we want nothing'],
+  ['U', 'we upload'],
+  ['u', 'it wants, we choke it'],
+  ['k', 'we would let it, it wants nothing'],
+  ['O', 'unchoked by chance'],
+  ['E', 'encrypted'],
+  ['I', 'it connected to us'],
+];
+
+export function peersPanel(model: Model, width: number, height: number): Row[] {
+  const peers = chosenTorrent(model)?.peers ?? [];
+  const order = sortedIndices(peers, model.peerSort);
+  const body =
+    peers.length === 0
+      ? [[span(' nobody is connected', 'dim')]]
+      : table(
+          {
+            columns: COLUMNS,
+            length: peers.length,
+            item: (index) => peers[order[index] ?? 0],
+            from: model.scroll.peers ?? 0,
+          },
+          width - FRAME,
+          height - FRAME,
+        );
+  return panel(
+    {
+      title: 'peers',
+      key: '2',
+      focused: model.focus === 'peers',
+      note: note(model),
+      remark: width >= 76 ? legend(width >= 110) : [],
+    },
+    body,
+    width,
+    height,
+  );
+}
+
+function note(model: Model): Row {
+  const torrent = chosenTorrent(model);
+  if (torrent === undefined) return [];
+  const banned: Row = torrent.bannedPeers > 0 ? [span(` · ${torrent.bannedPeers} banned`, 'bad')] : [];
+  return [
+    span(`${torrent.connectedPeers} connected · ${torrent.candidatePeers} known`, 'dim'),
+    ...banned,
+    span(` · by ${model.peerSort}`, 'dim'),
+  ];
+}
+
+function legend(long: boolean): Row {
+  const texts = long
+    ? [
+        'downloading',
+        'choked by it',
+        'idle',
+        'uploading',
+        'choked by us',
+        'idle',
+        'optimistic',
+        'encrypted',
+        'incoming',
+      ]
+    : ['', 'down', '', '', 'up', '', 'chance', 'crypt', 'incoming'];
+  return FLAG_HELP.flatMap(([flag], index): Span[] => {
+    const text = texts[index] ?? '';
+    return [
+      span(flag, flagStyle(flag)),
+      span(text === '' ? ' ' : ` ${text}${index < FLAG_HELP.length - 1 ? '  ' : ''}`, 'dim'),
+    ];
+  });
+}
+
+/** Indices instead of copies: the peers are as many as the engine allows, the lines on the screen are few. */
+function sortedIndices(peers: readonly PeerSnapshot[], by: PeerSort): number[] {
+  const order = peers.map((_, index) => index);
+  const peer = (index: number) => peers[index] as PeerSnapshot;
+  const rate = (index: number) => peer(index).downloadBytesPerSecond + peer(index).uploadBytesPerSecond;
+  switch (by) {
+    case 'rate':
+      return order.sort((a, b) => rate(b) - rate(a) || a - b);
+    case 'progress':
+      return order.sort((a, b) => peer(b).progress - peer(a).progress || a - b);
+    case 'address':
+      return order.sort((a, b) => compare(address(peer(a)), address(peer(b))));
+  }
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const address = ({ host, port }: PeerSnapshot): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+/** Fixed places, so that the eye can run down one kind: down, up, optimistic, encrypted, incoming. */
+function flagsCell(peer: PeerSnapshot): Row {
+  const down = peer.amInterested ? (peer.peerChoking ? 'd' : 'D') : peer.peerChoking ? '·' : 'K';
+  const up = peer.peerInterested ? (peer.amChoking ? 'u' : 'U') : peer.amChoking ? '·' : 'k';
+  const flags = [
+    down,
+    up,
+    peer.optimistic ? 'O' : '·',
+    peer.encrypted ? 'E' : '·',
+    peer.incoming ? 'I' : '·',
+  ];
+  return flags.map((flag) => span(flag, flagStyle(flag)));
+}
+
+function flagStyle(flag: string): Span['style'] {
+  switch (flag) {
+    case 'D':
+      return 'down';
+    case 'U':
+      return 'up';
+    case 'd':
+    case 'u':
+    case 'O':
+      return 'warn';
+    case '·':
+      return 'faint';
+    default:
+      return 'dim';
+  }
+}
+
+function askedCell({ outstandingRequests, requestLimit }: PeerSnapshot): Row {
+  if (outstandingRequests === 0) return [span('–', 'faint')];
+  return [span(String(outstandingRequests)), span(`/${requestLimit}`, 'dim')];
+}
+
+function barCell({ progress }: PeerSnapshot, width: number): Row {
+  const [done, rest] = progressBar(progress, width);
+  return [span(done, progress >= 1 ? 'good' : 'have'), span(rest, 'faint')];
+}

@@ -1,0 +1,131 @@
+/** The torrents: name, progress, rates, peers, time left, phase, and what is the matter with the chosen one. */
+import type { TorrentPhase, TorrentSnapshot } from '../engine.js';
+import { formatBytes, formatDuration, formatRate, formatShare, progressBar } from '../format.js';
+import type { Model } from '../model.js';
+import { chosenIndex, chosenTorrent } from '../model.js';
+import { reason } from '../reason.js';
+import type { Row, Style } from '../spans.js';
+import { span } from '../spans.js';
+import { FRAME, panel } from './panel.js';
+import type { Column } from './table.js';
+import { firstLine, quiet, table } from './table.js';
+
+const PHASE_STYLE: Readonly<Record<TorrentPhase, Style>> = {
+  checking: 'warn',
+  downloading: 'down',
+  seeding: 'up',
+  complete: 'good',
+  stopping: 'dim',
+  stopped: 'dim',
+  failed: 'bad',
+};
+
+const COLUMNS: readonly Column<TorrentSnapshot>[] = [
+  { title: 'name', width: 12, grow: 5, yields: 0, cell: ({ name }) => span(name, 'text') },
+  { title: 'progress', width: 8, grow: 3, most: 44, yields: 6, cell: progressCell },
+  { title: 'done', width: 6, right: true, yields: 0, cell: (torrent) => span(formatShare(share(torrent))) },
+  {
+    title: 'size',
+    width: 7,
+    right: true,
+    yields: 8,
+    cell: (torrent) => span(formatBytes(torrent.wantedBytes), 'dim'),
+  },
+  {
+    title: '↓',
+    width: 9,
+    right: true,
+    yields: 1,
+    cell: ({ downloadBytesPerSecond: rate }) => quiet(rate, formatRate(rate), 'down'),
+  },
+  {
+    title: '↑',
+    width: 9,
+    right: true,
+    yields: 3,
+    cell: ({ uploadBytesPerSecond: rate }) => quiet(rate, formatRate(rate), 'up'),
+  },
+  { title: 'ratio', width: 5, right: true, yields: 10, cell: ratioCell },
+  {
+    title: 'seeds',
+    width: 5,
+    right: true,
+    yields: 9,
+    cell: ({ connectedSeeds }) => quiet(connectedSeeds, String(connectedSeeds), 'text'),
+  },
+  {
+    title: 'peers',
+    width: 5,
+    right: true,
+    yields: 5,
+    cell: ({ connectedPeers }) => quiet(connectedPeers, String(connectedPeers), 'text'),
+  },
+  {
+    title: 'left',
+    width: 8,
+    right: true,
+    yields: 4,
+    cell: ({ etaSeconds }) => span(formatDuration(etaSeconds), etaSeconds === null ? 'faint' : 'text'),
+  },
+  { title: 'phase', width: 11, yields: 7, cell: ({ phase }) => span(phase, PHASE_STYLE[phase]) },
+];
+
+/** Lines that the panel would like to have. */
+export const torrentsHeight = (model: Model): number =>
+  Math.max(1, model.snapshot?.torrents.length ?? 0) + 1 + FRAME;
+
+export function torrentsPanel(model: Model, width: number, height: number): Row[] {
+  const torrents = model.snapshot?.torrents ?? [];
+  const marked = chosenIndex(model);
+  const visible = height - FRAME - 1;
+  const body =
+    torrents.length === 0
+      ? [[span(' nothing added yet', 'dim')]]
+      : table(
+          {
+            columns: COLUMNS,
+            length: torrents.length,
+            item: (index) => torrents[index],
+            from: firstLine(marked - Math.floor(visible / 2), torrents.length, visible),
+            marked,
+          },
+          width - FRAME,
+          height - FRAME,
+        );
+  return panel(
+    {
+      title: 'torrents',
+      key: '1',
+      focused: model.focus === 'torrents',
+      note: torrents.length > visible ? [span(`${marked + 1} of ${torrents.length}`, 'dim')] : [],
+      remark: remark(model),
+    },
+    body,
+    width,
+    height,
+  );
+}
+
+/** One line on the chosen torrent: what is the matter, or nothing. */
+export function remark(model: Model): Row {
+  const torrent = chosenTorrent(model);
+  if (torrent === undefined || model.snapshot === null) return [];
+  const matter = reason(torrent, model.snapshot);
+  return matter === undefined ? [] : [span(matter.text, matter.tone)];
+}
+
+export function share(torrent: TorrentSnapshot): number {
+  if (torrent.phase === 'checking') return torrent.checkedShare;
+  return torrent.wantedBytes === 0 ? 1 : torrent.haveBytes / torrent.wantedBytes;
+}
+
+function progressCell(torrent: TorrentSnapshot, width: number): Row {
+  const [done, rest] = progressBar(share(torrent), width);
+  return [span(done, PHASE_STYLE[torrent.phase]), span(rest, 'faint')];
+}
+
+function ratioCell({ uploadedBytes, wantedBytes, downloadedBytes }: TorrentSnapshot) {
+  const base = downloadedBytes > 0 ? downloadedBytes : wantedBytes;
+  const ratio = base === 0 ? 0 : uploadedBytes / base;
+  return quiet(ratio, ratio < 100 ? ratio.toFixed(2) : ratio.toFixed(0), 'text');
+}
