@@ -1,0 +1,93 @@
+/** Files of a torrent: reads `info.length` or `info.files` (BEP 3, BEP 47) into checked files with disk paths. */
+import type { BencodeDict, BencodeValue } from './bencode.js';
+import { MAX_PATH_DEPTH, toDiskPaths } from './disk-path.js';
+import { asBytes, asDict, asList, asWhole, refuse, type TextDecoding } from './fields.js';
+import type { MetainfoFile } from './metainfo.js';
+
+/** How BitComet named its padding files before BEP 47. */
+const BITCOMET_PADDING = '_____padding_file_';
+/** Letters of `attr` that anybody could mean something by. */
+const MAX_ATTRIBUTES = 16;
+
+type UnplacedFile = Omit<MetainfoFile, 'diskPath'>;
+
+/**
+ * Symbolic links (BEP 47 `l`) hold no bytes and are left out: none is ever made, so none can lead anywhere.
+ * @throws SwarmError TORRENT_INVALID, TORRENT_TOO_LARGE or TORRENT_UNSAFE_PATH
+ */
+export function parseFiles(info: BencodeDict, name: string, text: TextDecoding): readonly MetainfoFile[] {
+  if (!info.has('files')) {
+    const attributes = attributesOf(info);
+    return place(name, true, [
+      {
+        path: [name],
+        lengthBytes: asLength(info.get('length'), 'info.length'),
+        padding: false,
+        executable: attributes.includes('x'),
+      },
+    ]);
+  }
+  if (info.has('length')) throw refuse('info.length', info.get('length'), 'cannot stand beside "info.files"');
+  const list = asList(info.get('files'), 'info.files');
+  const files: UnplacedFile[] = [];
+  const fields: string[] = [];
+  list.forEach((item, index) => {
+    const field = `info.files[${index}]`;
+    const file = parseFile(asDict(item, field), field, text);
+    if (file === undefined) return;
+    files.push(file);
+    fields.push(field);
+  });
+  if (files.length === 0) throw refuse('info.files', list, 'must hold a file');
+  return place(name, false, files, fields);
+}
+
+function parseFile(file: BencodeDict, field: string, text: TextDecoding): UnplacedFile | undefined {
+  const attributes = attributesOf(file);
+  if (attributes.includes('l') && Array.isArray(file.get('symlink path'))) return undefined;
+  const lengthBytes = asLength(file.get('length'), `${field}.length`);
+  const marked = attributes.includes('p');
+  const path = parsePath(file, field, text) ?? (marked ? ['.pad', String(lengthBytes)] : undefined);
+  if (path === undefined) throw refuse(`${field}.path`, file.get('path'), 'must be a list of names');
+  return {
+    path,
+    lengthBytes,
+    padding: marked || (path.at(-1) ?? '').startsWith(BITCOMET_PADDING),
+    executable: attributes.includes('x'),
+  };
+}
+
+/** Undefined when the file has no path at all. */
+function parsePath(file: BencodeDict, field: string, text: TextDecoding): readonly string[] | undefined {
+  const preferred = file.get('path.utf-8');
+  const [key, list] = isFilled(preferred) ? ['path.utf-8', preferred] : ['path', file.get('path')];
+  if (!isFilled(list)) return undefined;
+  if (list.length > MAX_PATH_DEPTH)
+    throw refuse(`${field}.${key}`, list, `is deeper than ${MAX_PATH_DEPTH}`, 'TORRENT_TOO_LARGE');
+  return list.map((part) => text.decode(asBytes(part, `${field}.${key}`)));
+}
+
+const isFilled = (value: BencodeValue | undefined): value is BencodeValue[] =>
+  Array.isArray(value) && value.length > 0;
+
+const asLength = (value: BencodeValue | undefined, field: string): number =>
+  asWhole(value, field, 0, Number.MAX_SAFE_INTEGER);
+
+function attributesOf(dict: BencodeDict): string {
+  const value = dict.get('attr');
+  return value instanceof Uint8Array ? String.fromCharCode(...value.subarray(0, MAX_ATTRIBUTES)) : '';
+}
+
+/** Gives the files their paths on disk: `name` itself, or below a folder of that name. */
+function place(
+  name: string,
+  singleFile: boolean,
+  files: readonly UnplacedFile[],
+  fields: readonly string[] = [],
+): readonly MetainfoFile[] {
+  const diskPaths = toDiskPaths(
+    files.map(({ path, padding }) => ({ names: singleFile ? path : [name, ...path], stored: !padding })),
+    (index) => (singleFile ? 'info.name' : `${fields[index]}.path`),
+  );
+  return files.map((file, index) => ({ ...file, diskPath: diskPaths[index] ?? '' }));
+}
