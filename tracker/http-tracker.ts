@@ -9,6 +9,7 @@ import { type PackedHost, packHost, packSource, quotaPrefix } from './addresses.
 import { type AnnounceEvent, type AnnounceRequest, type AnnounceService, MAX_PEERS } from './announce.js';
 import { bencodeAnnounce, bencodeFailure, bencodeScrape, type PeerForm } from './http-answers.js';
 import { decodePercent, parseTrackerQuery, type TrackerQuery } from './http-query.js';
+import { PrefixQuota } from './prefix-quota.js';
 import type { RateBuckets } from './rate-buckets.js';
 import { emptyStats } from './stats.js';
 
@@ -35,15 +36,13 @@ export class HttpTracker {
   readonly #server: Server;
   readonly #service: AnnounceService;
   readonly #buckets: RateBuckets;
-  readonly #limits: HttpLimits;
   readonly #now: () => Millis;
-  /** Open connections of each prefix that has any. */
-  readonly #connections = new Map<string, number>();
+  readonly #connections: PrefixQuota;
 
   constructor(service: AnnounceService, buckets: RateBuckets, limits: HttpLimits, now: () => Millis) {
     this.#service = service;
     this.#buckets = buckets;
-    this.#limits = limits;
+    this.#connections = new PrefixQuota(limits.maxConnectionsPerPrefix);
     this.#now = now;
     this.#server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -87,24 +86,14 @@ export class HttpTracker {
     // A reset is the client's business; without a listener it would be everybody's.
     socket.on('error', () => socket.destroy());
     const source = packSource(socket.remoteAddress ?? '');
-    if (source === undefined || !this.#admit(quotaPrefix(source), socket)) {
+    const prefix = source === undefined ? undefined : quotaPrefix(source);
+    if (source === undefined || !this.#connections.hasRoom(prefix)) {
       this.stats.dropped++;
       socket.destroy();
+      return;
     }
-  }
-
-  /** Counts the connection as one of its prefix until it closes. False when there are too many. */
-  #admit(prefix: string | undefined, socket: Socket): boolean {
-    if (prefix === undefined) return true;
-    const open = this.#connections.get(prefix) ?? 0;
-    if (open >= this.#limits.maxConnectionsPerPrefix) return false;
-    this.#connections.set(prefix, open + 1);
-    socket.once('close', () => {
-      const left = (this.#connections.get(prefix) ?? 1) - 1;
-      if (left === 0) this.#connections.delete(prefix);
-      else this.#connections.set(prefix, left);
-    });
-    return true;
+    this.#connections.add(prefix);
+    socket.once('close', () => this.#connections.remove(prefix));
   }
 
   #onClientError(socket: Socket): void {

@@ -5,6 +5,7 @@
 import type { Millis } from '../engine/units.js';
 import { isIpv6Endpoint, type PackedEndpoint, quotaPrefix } from './addresses.js';
 import { PeerTable, type TrackedPeer } from './peer-table.js';
+import { PrefixQuota } from './prefix-quota.js';
 
 export interface StoreLimits {
   readonly maxTorrents: number;
@@ -31,9 +32,6 @@ export interface StoreStats {
   readonly peers: number;
 }
 
-/** 'full' names nothing that is forgotten later: the announce is answered, the peer is not stored. */
-export type PutOutcome = 'stored' | 'full';
-
 interface Swarm {
   ipv4: PeerTable | null;
   ipv6: PeerTable | null;
@@ -45,7 +43,7 @@ const NO_COUNTS: SwarmCounts = { seeds: 0, leechers: 0, downloads: 0 };
 export class SwarmStore {
   /** Info-hash, 20 characters, one a byte. */
   readonly #swarms = new Map<string, Swarm>();
-  readonly #peersByPrefix = new Map<string, number>();
+  readonly #prefixes: PrefixQuota;
   readonly #limits: StoreLimits;
   readonly #rng: () => number;
   #peerCount = 0;
@@ -53,6 +51,7 @@ export class SwarmStore {
 
   constructor(limits: StoreLimits, rng: () => number) {
     this.#limits = limits;
+    this.#prefixes = new PrefixQuota(limits.maxPeersPerPrefix);
     this.#rng = rng;
     this.#sweepCursor = this.#swarms.entries();
   }
@@ -61,7 +60,10 @@ export class SwarmStore {
     return { torrents: this.#swarms.size, peers: this.#peerCount };
   }
 
-  /** Stores a peer or renews it. `finished` says that it just completed its download; that counts once a peer. */
+  /**
+   * Stores a peer or renews it; false when a bound forbids it. `finished` says that it just completed its download,
+   * which counts once a peer.
+   */
   put(
     infoHash: string,
     endpoint: PackedEndpoint,
@@ -69,20 +71,21 @@ export class SwarmStore {
     seed: boolean,
     finished: boolean,
     now: Millis,
-  ): PutOutcome {
+  ): boolean {
     const swarm = this.#swarms.get(infoHash);
     const known = tableOf(swarm, endpoint)?.get(endpoint);
     if (swarm !== undefined && known !== undefined) {
       tableOf(swarm, endpoint)?.refresh(known, peerId, seed, now);
       countDownload(swarm, known, finished);
-      return 'stored';
+      return true;
     }
-    if (!this.#hasRoom(swarm, endpoint)) return 'full';
+    if (!this.#hasRoom(swarm, endpoint)) return false;
     const home = swarm ?? this.#open(infoHash);
     const peer = openTable(home, endpoint).add(endpoint, peerId, seed, now);
-    this.#count(endpoint, 1);
+    this.#peerCount++;
+    this.#prefixes.add(quotaPrefix(endpoint));
     countDownload(home, peer, finished);
-    return 'stored';
+    return true;
   }
 
   remove(infoHash: string, endpoint: PackedEndpoint): void {
@@ -90,8 +93,7 @@ export class SwarmStore {
     const table = tableOf(swarm, endpoint);
     const peer = table?.get(endpoint);
     if (swarm === undefined || table === null || table === undefined || peer === undefined) return;
-    table.remove(peer);
-    this.#count(endpoint, -1);
+    this.#forget(table, peer);
     this.#dropIfEmpty(infoHash, swarm);
   }
 
@@ -143,8 +145,7 @@ export class SwarmStore {
       if (table === null) continue;
       for (let peer = table.oldest(); peer !== undefined; peer = table.oldest()) {
         if (now - peer.seenAt < this.#limits.peerTimeoutMs) break;
-        table.remove(peer);
-        this.#count(peer.endpoint, -1);
+        this.#forget(table, peer);
       }
     }
     this.#dropIfEmpty(infoHash, swarm);
@@ -157,7 +158,7 @@ export class SwarmStore {
     if (swarm !== undefined && sizeOf(swarm) >= limits.maxPeersPerTorrent) return false;
     const prefix = quotaPrefix(endpoint);
     if (prefix === undefined) return true;
-    if ((this.#peersByPrefix.get(prefix) ?? 0) >= limits.maxPeersPerPrefix) return false;
+    if (!this.#prefixes.hasRoom(prefix)) return false;
     return !(tableOf(swarm, endpoint)?.prefixIsFull(prefix, limits.maxPeersPerPrefixPerTorrent) ?? false);
   }
 
@@ -167,17 +168,14 @@ export class SwarmStore {
     return swarm;
   }
 
-  #dropIfEmpty(infoHash: string, swarm: Swarm): void {
-    if (sizeOf(swarm) === 0) this.#swarms.delete(infoHash);
+  #forget(table: PeerTable, peer: TrackedPeer): void {
+    table.remove(peer);
+    this.#peerCount--;
+    this.#prefixes.remove(quotaPrefix(peer.endpoint));
   }
 
-  #count(endpoint: PackedEndpoint, change: 1 | -1): void {
-    this.#peerCount += change;
-    const prefix = quotaPrefix(endpoint);
-    if (prefix === undefined) return;
-    const count = (this.#peersByPrefix.get(prefix) ?? 0) + change;
-    if (count === 0) this.#peersByPrefix.delete(prefix);
-    else this.#peersByPrefix.set(prefix, count);
+  #dropIfEmpty(infoHash: string, swarm: Swarm): void {
+    if (sizeOf(swarm) === 0) this.#swarms.delete(infoHash);
   }
 }
 
