@@ -32,7 +32,7 @@ export function parseTorrent(bytes: Uint8Array): Metainfo {
       { field: 'torrent file', value: bytes.length },
     );
   }
-  const copy = Uint8Array.from(bytes);
+  const copy = new Uint8Array(bytes);
   const { root, rawInfo } = decodeTorrent(copy);
   const info = asDict(root.get('info'), 'info');
   refuseV2(info);
