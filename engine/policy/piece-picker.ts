@@ -187,6 +187,16 @@ export class PiecePicker {
     return this.#pickFromSample(has);
   }
 
+  /** As `pick`, among a few pieces only (those allowed while choked, BEP 6). */
+  pickAmong(pieces: Iterable<PieceIndex>, has: Bitfield): PieceIndex | -1 {
+    let best: PieceIndex | -1 = -1;
+    for (const piece of pieces) {
+      if (this.#flags[piece] !== WANTED || !has.get(piece)) continue;
+      if (best < 0 || this.#partialPeers[piece]! < this.#partialPeers[best]!) best = piece;
+    }
+    return best;
+  }
+
   #pickFirst(has: Bitfield): PieceIndex | -1 {
     const open = this.#open;
     while (this.#firstOpenByte < open.length && open[this.#firstOpenByte] === 0) this.#firstOpenByte++;

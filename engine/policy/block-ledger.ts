@@ -1,0 +1,365 @@
+/**
+ * Block ledger: the blocks of begun pieces. Each is free, asked of up to `MAX_REQUESTERS` peers, or received
+ * from one; this is the only place that knows. A received block may still be asked of slower peers, until
+ * they answer or are released.
+ *
+ * A begun piece has a row: a small reused number. Rows are as many as the arena has slots, so all state here
+ * is bounded by the arena, not by the torrent.
+ */
+import { asPiece, type PieceIndex } from '../units.js';
+import { grown, RequestTable } from './request-table.js';
+import type { TorrentGeometry } from './torrent-geometry.js';
+
+/** How many peers may be asked for one block at once (endgame). */
+export const MAX_REQUESTERS = 3;
+
+/** What became of a block that arrived. */
+export const BLOCK_RESULT = {
+  /** Asked, and the first to arrive: keep it. */
+  fresh: 0,
+  /** Asked, but another peer was faster. */
+  duplicate: 1,
+  /** Not asked of this peer, or no longer. */
+  unrequested: 2,
+} as const;
+export type BlockResult = (typeof BLOCK_RESULT)[keyof typeof BLOCK_RESULT];
+
+const ASKED_COUNTS = MAX_REQUESTERS + 1;
+const NONE = -1;
+
+export class BlockLedger {
+  readonly #geometry: TorrentGeometry;
+  readonly #rowBlocks: number;
+  readonly #requests = new RequestTable();
+  /** Row of each begun piece; NONE for all others. */
+  readonly #rowOf: Int32Array;
+  readonly #spareRows: number[] = [];
+  readonly #begun = new RowSet();
+  /** Rows with a free block. */
+  readonly #open = new RowSet();
+  #rowCount = 0;
+  #freeTotal = 0;
+
+  // By row.
+  #piece = new Int32Array(0);
+  /** Missing blocks by how many peers are asked for them: row × `ASKED_COUNTS` + requesters. */
+  #missingAsked = new Int32Array(0);
+  #missing = new Int32Array(0);
+  /** No block before this one is free. */
+  #firstFree = new Int32Array(0);
+  // By block: row × blocks a row + block.
+  #source = new Int32Array(0);
+  #requesters = new Int32Array(0);
+  /** By peer: blocks received from it in begun pieces. */
+  #contributed = new Int32Array(0);
+
+  constructor(geometry: TorrentGeometry) {
+    this.#geometry = geometry;
+    this.#rowBlocks = geometry.pieceCount === 0 ? 0 : geometry.blockCount(asPiece(0));
+    this.#rowOf = new Int32Array(geometry.pieceCount).fill(NONE);
+  }
+
+  // ─── Pieces ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Begins a piece that is not begun; all its blocks are free. @returns its row */
+  begin(piece: PieceIndex): number {
+    const row = this.#spareRows.pop() ?? this.#addRow();
+    const blocks = this.#geometry.blockCount(piece);
+    this.#rowOf[piece] = row;
+    this.#piece[row] = piece;
+    this.#missingAsked.fill(0, row * ASKED_COUNTS, (row + 1) * ASKED_COUNTS);
+    this.#missingAsked[row * ASKED_COUNTS] = blocks;
+    this.#missing[row] = blocks;
+    this.#firstFree[row] = 0;
+    this.#freeTotal += blocks;
+    this.#begun.add(row);
+    this.#open.add(row);
+    return row;
+  }
+
+  /** Forgets a begun piece, with its requests. */
+  drop(piece: PieceIndex): void {
+    const row = this.rowOf(piece);
+    if (row === NONE) return;
+    this.reset(row);
+    for (let block = 0; block < this.blockCount(row); block++) {
+      const first = this.#cell(row, block);
+      for (let cell = first; cell < first + MAX_REQUESTERS; cell++) {
+        if (this.#requests.peerAt(cell) !== NONE) this.#releaseCell(cell);
+      }
+    }
+    this.#freeTotal -= this.freeBlocks(row);
+    this.#open.remove(row);
+    this.#begun.remove(row);
+    this.#rowOf[piece] = NONE;
+    this.#spareRows.push(row);
+  }
+
+  /** Forgets what was received of a row; requests stay. */
+  reset(row: number): void {
+    for (let block = 0; block < this.blockCount(row); block++) {
+      const at = this.#at(row, block);
+      const source = this.#source[at]!;
+      if (source === NONE) continue;
+      this.#contributed[source]!--;
+      this.#source[at] = NONE;
+      this.#missing[row]!++;
+      this.#countMissing(row, block, 1);
+    }
+  }
+
+  /** −1 when the piece is not begun. */
+  rowOf(piece: PieceIndex): number {
+    return this.#rowOf[piece]!;
+  }
+
+  pieceOf(row: number): PieceIndex {
+    return asPiece(this.#piece[row]!);
+  }
+
+  blockCount(row: number): number {
+    return this.#geometry.blockCount(asPiece(this.#piece[row]!));
+  }
+
+  /** Blocks neither asked nor received. */
+  freeBlocks(row: number): number {
+    return this.#missingAsked[row * ASKED_COUNTS]!;
+  }
+
+  /** Blocks not received that exactly `requesters` peers are asked for. */
+  missingAsked(row: number, requesters: number): number {
+    return this.#missingAsked[row * ASKED_COUNTS + requesters]!;
+  }
+
+  /** Blocks not received. */
+  missingBlocks(row: number): number {
+    return this.#missing[row]!;
+  }
+
+  isComplete(piece: PieceIndex): boolean {
+    const row = this.rowOf(piece);
+    return row !== NONE && this.#missing[row] === 0;
+  }
+
+  /** Who sent each block of a begun piece; −1 where it is missing. */
+  sources(piece: PieceIndex): Int32Array {
+    const row = this.rowOf(piece);
+    if (row === NONE) return new Int32Array(0);
+    return this.#source.slice(this.#at(row, 0), this.#at(row, this.blockCount(row)));
+  }
+
+  /** Whether a block that the peer sent is in a begun piece: blame may yet need its number. */
+  isContributor(peer: number): boolean {
+    return (this.#contributed[peer] ?? 0) > 0;
+  }
+
+  /** Rows of begun pieces, in no order; changed by begin and drop. */
+  get begunRows(): readonly number[] {
+    return this.#begun.rows;
+  }
+
+  /** Rows with a free block, in no order; changed by whatever frees or takes one. */
+  get openRows(): readonly number[] {
+    return this.#open.rows;
+  }
+
+  /** Free blocks of all begun pieces. */
+  get freeTotal(): number {
+    return this.#freeTotal;
+  }
+
+  // ─── Requests ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Marks the row's first free block as asked of `peer`. @returns the block, or −1 when none is free */
+  requestFree(row: number, peer: number): number {
+    if (this.freeBlocks(row) === 0) return NONE;
+    let block = this.#firstFree[row]!;
+    while (!this.#isFree(row, block)) block++;
+    this.#firstFree[row] = block + 1;
+    this.#addRequest(row, block, peer);
+    return block;
+  }
+
+  /** Asks `peer` too for a missing block, at or after `from`, that exactly `requesters` others are asked for. */
+  requestDuplicate(row: number, peer: number, requesters: number, from: number): number {
+    const blocks = this.blockCount(row);
+    for (let block = from; block < blocks; block++) {
+      const at = this.#at(row, block);
+      if (this.#requesters[at] !== requesters || this.#source[at] !== NONE) continue;
+      if (this.#findRequest(row, block, peer) !== NONE) continue;
+      this.#addRequest(row, block, peer);
+      return block;
+    }
+    return NONE;
+  }
+
+  /** The block is here, from `peer`. */
+  receive(peer: number, piece: PieceIndex, block: number): BlockResult {
+    const row = this.rowOf(piece);
+    const cell = row === NONE ? NONE : this.#findRequest(row, block, peer);
+    if (cell === NONE) return BLOCK_RESULT.unrequested;
+    this.#removeRequest(row, block, cell);
+    const at = this.#at(row, block);
+    if (this.#source[at] !== NONE) return BLOCK_RESULT.duplicate;
+    this.#countMissing(row, block, -1);
+    this.#source[at] = peer;
+    this.#missing[row]!--;
+    this.#contributed = grown(this.#contributed, peer + 1, 0);
+    this.#contributed[peer]!++;
+    return BLOCK_RESULT.fresh;
+  }
+
+  /** The peer will not send the block. @returns whether it had been asked */
+  release(peer: number, piece: PieceIndex, block: number): boolean {
+    const row = this.rowOf(piece);
+    const cell = row === NONE ? NONE : this.#findRequest(row, block, peer);
+    if (cell === NONE) return false;
+    this.#releaseCell(cell);
+    return true;
+  }
+
+  /** The peer will send nothing of what it was asked. @returns how many requests that were */
+  releaseAll(peer: number): number {
+    const count = this.#requests.countOf(peer);
+    for (let cell = this.#requests.oldestOf(peer); cell !== NONE; cell = this.#requests.oldestOf(peer)) {
+      this.#releaseCell(cell);
+    }
+    return count;
+  }
+
+  /** Requests that the peer has not answered. */
+  outstanding(peer: number): number {
+    return this.#requests.countOf(peer);
+  }
+
+  get outstandingTotal(): number {
+    return this.#requests.total;
+  }
+
+  /** Fills `out` with (piece, block) pairs asked of the peer, oldest first. @returns how many pairs fit */
+  requestsOf(peer: number, out: Int32Array): number {
+    let pairs = 0;
+    for (let cell = this.#requests.oldestOf(peer); cell !== NONE; cell = this.#requests.after(cell)) {
+      if (2 * pairs + 2 > out.length) break;
+      const at = Math.floor(cell / MAX_REQUESTERS);
+      out[2 * pairs] = this.#piece[Math.floor(at / this.#rowBlocks)]!;
+      out[2 * pairs + 1] = at % this.#rowBlocks;
+      pairs++;
+    }
+    return pairs;
+  }
+
+  /** Appends the peers that are asked for the block. @returns how many those are */
+  requestersOf(piece: PieceIndex, block: number, out: number[]): number {
+    const row = this.rowOf(piece);
+    if (row === NONE || this.#requesters[this.#at(row, block)] === 0) return 0;
+    const first = this.#cell(row, block);
+    let count = 0;
+    for (let cell = first; cell < first + MAX_REQUESTERS; cell++) {
+      const peer = this.#requests.peerAt(cell);
+      if (peer === NONE) continue;
+      out.push(peer);
+      count++;
+    }
+    return count;
+  }
+
+  // ─── Inside ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #at(row: number, block: number): number {
+    return row * this.#rowBlocks + block;
+  }
+
+  /** First of the block's cells in the request table. */
+  #cell(row: number, block: number): number {
+    return this.#at(row, block) * MAX_REQUESTERS;
+  }
+
+  #isFree(row: number, block: number): boolean {
+    const at = this.#at(row, block);
+    return this.#requesters[at] === 0 && this.#source[at] === NONE;
+  }
+
+  #findRequest(row: number, block: number, peer: number): number {
+    const first = this.#cell(row, block);
+    for (let cell = first; cell < first + MAX_REQUESTERS; cell++) {
+      if (this.#requests.peerAt(cell) === peer) return cell;
+    }
+    return NONE;
+  }
+
+  #addRequest(row: number, block: number, peer: number): void {
+    let cell = this.#cell(row, block);
+    while (this.#requests.peerAt(cell) !== NONE) cell++;
+    this.#requests.add(cell, peer);
+    this.#changeRequesters(row, block, 1);
+  }
+
+  #removeRequest(row: number, block: number, cell: number): void {
+    this.#requests.remove(cell);
+    this.#changeRequesters(row, block, -1);
+  }
+
+  #releaseCell(cell: number): void {
+    const at = Math.floor(cell / MAX_REQUESTERS);
+    const row = Math.floor(at / this.#rowBlocks);
+    this.#removeRequest(row, at - row * this.#rowBlocks, cell);
+  }
+
+  #changeRequesters(row: number, block: number, change: 1 | -1): void {
+    const at = this.#at(row, block);
+    const missing = this.#source[at] === NONE;
+    if (missing) this.#countMissing(row, block, -1);
+    this.#requesters[at]! += change;
+    if (missing) this.#countMissing(row, block, 1);
+  }
+
+  /** A missing block enters (1) or leaves (−1) the counts, as asked as it is now. */
+  #countMissing(row: number, block: number, change: 1 | -1): void {
+    const requesters = this.#requesters[this.#at(row, block)]!;
+    this.#missingAsked[row * ASKED_COUNTS + requesters]! += change;
+    if (requesters > 0) return;
+    const free = this.freeBlocks(row);
+    this.#freeTotal += change;
+    if (change === 1) {
+      this.#firstFree[row] = Math.min(this.#firstFree[row]!, block);
+      if (free === 1) this.#open.add(row);
+    } else if (free === 0) this.#open.remove(row);
+  }
+
+  #addRow(): number {
+    const row = this.#rowCount++;
+    this.#piece = grown(this.#piece, row + 1, NONE);
+    this.#missingAsked = grown(this.#missingAsked, this.#rowCount * ASKED_COUNTS, 0);
+    this.#missing = grown(this.#missing, row + 1, 0);
+    this.#firstFree = grown(this.#firstFree, row + 1, 0);
+    const blocks = this.#rowCount * this.#rowBlocks;
+    this.#source = grown(this.#source, blocks, NONE);
+    this.#requesters = grown(this.#requesters, blocks, 0);
+    this.#requests.reserve(blocks * MAX_REQUESTERS);
+    return row;
+  }
+}
+
+/** A set of rows that can be walked by index; removes by swap-and-pop. */
+class RowSet {
+  readonly rows: number[] = [];
+  #index = new Int32Array(0);
+
+  add(row: number): void {
+    this.#index = grown(this.#index, row + 1, NONE);
+    this.#index[row] = this.rows.length;
+    this.rows.push(row);
+  }
+
+  /** Does nothing when the row is not in the set. */
+  remove(row: number): void {
+    const index = this.#index[row] ?? NONE;
+    if (index === NONE) return;
+    const last = this.rows.pop() ?? row;
+    this.#index[row] = NONE;
+    if (last === row) return;
+    this.rows[index] = last;
+    this.#index[last] = index;
+  }
+}

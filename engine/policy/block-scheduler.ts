@@ -1,0 +1,296 @@
+/**
+ * Block scheduler: which blocks to ask a peer for. Begun pieces first, then a new one from the picker, then,
+ * when every block is asked for, a few that others are slow to send (endgame).
+ *
+ * A peer quick enough to be asked for a whole piece at once owns the pieces that it begins, so that a piece
+ * comes from few peers; slower ones share. An owner keeps nobody waiting: before a peer goes idle it helps.
+ */
+import type { PieceIndex } from '../units.js';
+import type { Bitfield } from './bitfield.js';
+import { BLOCK_RESULT, BlockLedger, type BlockResult, MAX_REQUESTERS } from './block-ledger.js';
+import type { PiecePicker } from './piece-picker.js';
+import { grown } from './request-table.js';
+import type { TorrentGeometry } from './torrent-geometry.js';
+
+export { BLOCK_RESULT, type BlockResult };
+
+/** A peer with this many requests under way gets no duplicates in endgame: they are for the idle, and cost traffic. */
+const ENDGAME_DEPTH = 4;
+const NONE = -1;
+
+export interface SchedulerMediator {
+  /** Takes memory for a piece; false when there is none now. */
+  beginPiece(piece: PieceIndex): boolean;
+}
+
+export class BlockScheduler {
+  readonly #picker: PiecePicker;
+  readonly #mediator: SchedulerMediator;
+  readonly #ledger: BlockLedger;
+  /** By peer: the piece it works on, to be preferred while it has free blocks. */
+  #current = new Int32Array(0);
+  /** By row: the peer that owns it, or NONE. */
+  #owner = new Int32Array(0);
+  /** Pieces to be fetched from one peer at a time. */
+  readonly #singleSource = new Set<PieceIndex>();
+  /** A peer was turned away for want of memory since the last `dropStale`. */
+  #starved = false;
+  /** Missing blocks of each piece that nobody was asked for at the last `dropStale`. */
+  #idlePieces = new Map<PieceIndex, number>();
+
+  constructor(geometry: TorrentGeometry, picker: PiecePicker, mediator: SchedulerMediator) {
+    this.#picker = picker;
+    this.#mediator = mediator;
+    this.#ledger = new BlockLedger(geometry);
+  }
+
+  /**
+   * Chooses up to `max` blocks for the peer and counts them as asked. Fills `out` with (piece, block) pairs.
+   * @param allowed only these pieces (BEP 6 allowed fast, while choked)
+   * @returns the number of pairs
+   */
+  nextBlocks(
+    peer: number,
+    has: Bitfield,
+    max: number,
+    out: Int32Array,
+    allowed?: ReadonlySet<PieceIndex>,
+  ): number {
+    const limit = Math.min(max, out.length >>> 1);
+    let count = 0;
+    while (count < limit) {
+      const row = this.#nextRow(peer, has, limit - count, allowed);
+      if (row === NONE) break;
+      count = this.#takeFree(row, peer, out, count, limit);
+    }
+    return count < limit && this.endgame
+      ? this.#takeDuplicates(peer, has, out, count, limit, allowed)
+      : count;
+  }
+
+  /** A block arrived. `block` is in range. */
+  onBlock(peer: number, piece: PieceIndex, block: number): BlockResult {
+    return this.#ledger.receive(peer, piece, block);
+  }
+
+  /** A request was rejected, cancelled or timed out. @returns whether there was such a request */
+  onReleased(peer: number, piece: PieceIndex, block: number): boolean {
+    const released = this.#ledger.release(peer, piece, block);
+    if (released) this.#disown(this.#ledger.rowOf(piece), peer);
+    return released;
+  }
+
+  /** The peer left, choked us or timed out: frees all its requests. @returns how many there were */
+  onPeerGone(peer: number): number {
+    for (const row of this.#ledger.begunRows) this.#disown(row, peer);
+    if (peer < this.#current.length) this.#current[peer] = NONE;
+    return this.#ledger.releaseAll(peer);
+  }
+
+  onPieceVerified(piece: PieceIndex): void {
+    this.#ledger.drop(piece);
+    this.#singleSource.delete(piece);
+    this.#picker.onPieceHave(piece);
+  }
+
+  /** All blocks of the piece are free again, and it is no longer begun. */
+  onPieceCorrupt(piece: PieceIndex): void {
+    this.#ledger.drop(piece);
+    this.#picker.onPieceAbandoned(piece);
+  }
+
+  /** From its next beginning on, all blocks of the piece come from one peer: a corrupt piece then has one culprit. */
+  restrictToSingleSource(piece: PieceIndex): void {
+    this.#singleSource.add(piece);
+  }
+
+  /**
+   * To be called every few seconds. When peers are turned away because memory is full, drops the piece with
+   * the fewest blocks among those that nobody has been asked for since the last call: without this, pieces
+   * whose peers left would keep the memory from peers that could deliver.
+   * @returns the piece, whose memory the caller gives back; or −1
+   */
+  dropStale(): PieceIndex | -1 {
+    const before = this.#idlePieces;
+    this.#idlePieces = new Map();
+    if (!this.#starved) return NONE;
+    this.#starved = false;
+    let stale: PieceIndex | -1 = NONE;
+    let staleMissing = 0;
+    for (const row of this.#ledger.openRows) {
+      const missing = this.#ledger.missingBlocks(row);
+      if (this.#ledger.freeBlocks(row) < missing) continue;
+      const piece = this.#ledger.pieceOf(row);
+      this.#idlePieces.set(piece, missing);
+      if (before.get(piece) !== missing || missing <= staleMissing) continue;
+      stale = piece;
+      staleMissing = missing;
+    }
+    if (stale !== NONE) this.onPieceCorrupt(stale);
+    return stale;
+  }
+
+  /** Every block that we want is asked for or here. */
+  get endgame(): boolean {
+    return this.#picker.openCount === 0 && this.#ledger.freeTotal === 0 && this.#ledger.outstandingTotal > 0;
+  }
+
+  isBegun(piece: PieceIndex): boolean {
+    return this.#ledger.rowOf(piece) !== NONE;
+  }
+
+  isComplete(piece: PieceIndex): boolean {
+    return this.#ledger.isComplete(piece);
+  }
+
+  /** Who sent each block of a begun piece; −1 where it is missing. A copy. */
+  contributors(piece: PieceIndex): Int32Array {
+    return this.#ledger.sources(piece);
+  }
+
+  /** While true, the peer's number must not be given to another peer, who would get its blame. */
+  isContributor(peer: number): boolean {
+    return this.#ledger.isContributor(peer);
+  }
+
+  /** Requests that the peer has not answered. */
+  outstanding(peer: number): number {
+    return this.#ledger.outstanding(peer);
+  }
+
+  /** Fills `out` with (piece, block) pairs asked of the peer, oldest first. @returns how many pairs fit */
+  requestsOf(peer: number, out: Int32Array): number {
+    return this.#ledger.requestsOf(peer, out);
+  }
+
+  /** Appends the peers that are asked for the block (after `onBlock`: the others). @returns how many those are */
+  othersRequesting(piece: PieceIndex, block: number, out: number[]): number {
+    return this.#ledger.requestersOf(piece, block, out);
+  }
+
+  // ─── Choosing ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A row with a free block for this peer, in order of preference. */
+  #nextRow(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
+    const current = this.#currentRow(peer, has, allowed);
+    if (current !== NONE) return current;
+    const shared = this.#bestRow(peer, has, allowed, false);
+    if (shared !== NONE) return shared;
+    const begun = this.#begin(peer, has, room, allowed);
+    if (begun !== NONE) return begun;
+    const foreign = this.#bestRow(peer, has, allowed, true);
+    if (foreign !== NONE && this.#isSingleSource(foreign)) {
+      this.#ledger.reset(foreign);
+      this.#owner[foreign] = peer;
+    }
+    return foreign;
+  }
+
+  /** Prefer the piece that the peer works on already: it should not scatter over many. */
+  #currentRow(peer: number, has: Bitfield, allowed: ReadonlySet<PieceIndex> | undefined): number {
+    const piece = (this.#current[peer] ?? NONE) as PieceIndex | -1;
+    if (piece === NONE || !has.get(piece)) return NONE;
+    const row = this.#ledger.rowOf(piece);
+    if (row === NONE || this.#ledger.freeBlocks(row) === 0) return NONE;
+    if (allowed !== undefined && !allowed.has(piece)) return NONE;
+    return this.#isOpenTo(row, peer, false) ? row : NONE;
+  }
+
+  /** The best row with a free block; `foreign`: among those that another peer owns, else among all others. */
+  #bestRow(
+    peer: number,
+    has: Bitfield,
+    allowed: ReadonlySet<PieceIndex> | undefined,
+    foreign: boolean,
+  ): number {
+    let best = NONE;
+    for (const row of this.#ledger.openRows) {
+      if (!this.#isOpenTo(row, peer, foreign)) continue;
+      const piece = this.#ledger.pieceOf(row);
+      if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
+      if (best === NONE || this.#comesBefore(row, best)) best = row;
+    }
+    return best;
+  }
+
+  #isOpenTo(row: number, peer: number, foreign: boolean): boolean {
+    const owner = this.#owner[row]!;
+    if (owner === NONE || owner === peer) return !foreign;
+    if (!foreign) return false;
+    // A single-source piece changes hands only when nothing is under way, and then begins anew.
+    return !this.#isSingleSource(row) || this.#ledger.freeBlocks(row) === this.#ledger.missingBlocks(row);
+  }
+
+  #comesBefore(row: number, other: number): boolean {
+    // In sequential order, prefer the earlier piece.
+    if (this.#picker.sequential) return this.#ledger.pieceOf(row) < this.#ledger.pieceOf(other);
+    // Prefer the piece closest to done: done, it can be verified and shared, and its memory is free.
+    return this.#ledger.missingBlocks(row) < this.#ledger.missingBlocks(other);
+  }
+
+  #begin(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
+    const piece = allowed === undefined ? this.#picker.pick(has) : this.#picker.pickAmong(allowed, has);
+    if (piece === NONE) return NONE;
+    if (!this.#mediator.beginPiece(piece)) {
+      this.#starved = true;
+      return NONE;
+    }
+    this.#picker.onPieceBegun(piece);
+    const row = this.#ledger.begin(piece);
+    const ownsWhole = this.#ledger.outstanding(peer) + room >= this.#ledger.blockCount(row);
+    this.#owner = grown(this.#owner, row + 1, NONE);
+    this.#owner[row] = ownsWhole || this.#singleSource.has(piece) ? peer : NONE;
+    return row;
+  }
+
+  #takeFree(row: number, peer: number, out: Int32Array, count: number, limit: number): number {
+    const piece = this.#ledger.pieceOf(row);
+    this.#current = grown(this.#current, peer + 1, NONE);
+    this.#current[peer] = piece;
+    let taken = count;
+    for (; taken < limit; taken++) {
+      const block = this.#ledger.requestFree(row, peer);
+      if (block === NONE) break;
+      out[2 * taken] = piece;
+      out[2 * taken + 1] = block;
+    }
+    return taken;
+  }
+
+  /** Blocks that others are asked for: those asked of the fewest first. */
+  #takeDuplicates(
+    peer: number,
+    has: Bitfield,
+    out: Int32Array,
+    count: number,
+    limit: number,
+    allowed: ReadonlySet<PieceIndex> | undefined,
+  ): number {
+    let taken = count;
+    const end = Math.min(limit, count + ENDGAME_DEPTH - this.#ledger.outstanding(peer));
+    for (let requesters = 1; requesters < MAX_REQUESTERS; requesters++) {
+      for (const row of this.#ledger.begunRows) {
+        if (taken >= end) return taken;
+        if (this.#ledger.missingAsked(row, requesters) === 0 || this.#isSingleSource(row)) continue;
+        const piece = this.#ledger.pieceOf(row);
+        if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
+        for (let block = 0; taken < end; block++) {
+          block = this.#ledger.requestDuplicate(row, peer, requesters, block);
+          if (block === NONE) break;
+          out[2 * taken] = piece;
+          out[2 * taken + 1] = block;
+          taken++;
+        }
+      }
+    }
+    return taken;
+  }
+
+  #isSingleSource(row: number): boolean {
+    return this.#singleSource.size > 0 && this.#singleSource.has(this.#ledger.pieceOf(row));
+  }
+
+  #disown(row: number, peer: number): void {
+    if (this.#owner[row] === peer && !this.#isSingleSource(row)) this.#owner[row] = NONE;
+  }
+}

@@ -1,0 +1,451 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { Bitfield } from '../../engine/policy/bitfield.js';
+import { MAX_REQUESTERS } from '../../engine/policy/block-ledger.js';
+import { BLOCK_RESULT, BlockScheduler } from '../../engine/policy/block-scheduler.js';
+import { PiecePicker } from '../../engine/policy/piece-picker.js';
+import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
+import { asPiece, BLOCK_BYTES, type PieceIndex } from '../../engine/units.js';
+import { field, seededRng } from './drawings.js';
+
+interface Setup {
+  readonly geometry: TorrentGeometry;
+  readonly picker: PiecePicker;
+  readonly scheduler: BlockScheduler;
+  /** Asks for up to `max` blocks: ["piece.block", …]. */
+  next(peer: number, has: string | Bitfield, max: number, allowed?: ReadonlySet<PieceIndex>): string[];
+}
+
+/** Sequential by default, so that drawings can say which piece comes next. */
+function setup(
+  pieceCount: number,
+  blocksPerPiece: number,
+  options: { slots?: number; lastBlocks?: number; sequential?: boolean; rng?: () => number } = {},
+): Setup {
+  const lastBlocks = options.lastBlocks ?? blocksPerPiece;
+  const geometry = new TorrentGeometry(
+    blocksPerPiece * BLOCK_BYTES,
+    ((pieceCount - 1) * blocksPerPiece + lastBlocks) * BLOCK_BYTES - 1,
+  );
+  const picker = new PiecePicker(geometry, options.rng ?? seededRng(1));
+  picker.setSequential(options.sequential ?? true);
+  let begun = 0;
+  const scheduler: BlockScheduler = new BlockScheduler(geometry, picker, {
+    beginPiece: () => {
+      begun = 0;
+      for (let piece = 0; piece < pieceCount; piece++) if (scheduler.isBegun(asPiece(piece))) begun++;
+      return begun < (options.slots ?? Number.POSITIVE_INFINITY);
+    },
+  });
+  const out = new Int32Array(1_000);
+  return {
+    geometry,
+    picker,
+    scheduler,
+    next: (peer, has, max, allowed) => {
+      const bits = typeof has === 'string' ? field(has) : has;
+      const count = scheduler.nextBlocks(peer, bits, max, out, allowed);
+      return Array.from({ length: count }, (_, i) => `${out[2 * i]}.${out[2 * i + 1]}`);
+    },
+  };
+}
+
+const piece = asPiece;
+
+describe('BlockScheduler', () => {
+  it('fills a request batch with whole pieces in turn', () => {
+    const { next } = setup(3, 2, { lastBlocks: 1 });
+    assert.deepEqual(next(0, '111', 10), ['0.0', '0.1', '1.0', '1.1', '2.0']);
+    assert.deepEqual(next(0, '111', 10), []);
+  });
+
+  it('lets slow peers share a piece, and keeps each on the piece it began with', () => {
+    const { next } = setup(4, 4);
+    assert.deepEqual(next(0, '1111', 1), ['0.0']);
+    assert.deepEqual(next(1, '1111', 1), ['0.1']);
+    assert.deepEqual(next(2, '0111', 1), ['1.0']);
+    // Piece 1 is as near to done as piece 0, but peer 0 works on piece 0.
+    assert.deepEqual(next(0, '1111', 3), ['0.2', '0.3', '1.1']);
+  });
+
+  it('prefers the begun piece closest to done', () => {
+    const { next, scheduler } = setup(3, 4, { sequential: false, rng: () => 0 });
+    assert.deepEqual(next(0, '100', 2), ['0.0', '0.1']);
+    assert.deepEqual(next(1, '010', 3), ['1.0', '1.1', '1.2']);
+    scheduler.onBlock(1, piece(1), 0);
+    assert.deepEqual(next(2, '111', 1), ['1.3']);
+    assert.deepEqual(next(3, '111', 1), ['0.2']);
+  });
+
+  it('leaves the pieces of a quick peer to it, but helps before going idle', () => {
+    const { next, scheduler } = setup(2, 4);
+    assert.deepEqual(next(0, '11', 4), ['0.0', '0.1', '0.2', '0.3']);
+    scheduler.onReleased(0, piece(0), 3);
+    assert.deepEqual(next(1, '11', 4), ['0.3', '1.0', '1.1', '1.2'], 'a released block is for anyone');
+    assert.deepEqual(next(0, '11', 4), ['1.3']);
+  });
+
+  it('asks for duplicates only when every block is asked for, at most three peers each, never twice', () => {
+    const { next, scheduler } = setup(1, 2);
+    assert.deepEqual(next(0, '1', 1), ['0.0']);
+    assert.equal(scheduler.endgame, false);
+    assert.deepEqual(next(1, '1', 1), ['0.1']);
+    assert.equal(scheduler.endgame, true);
+    assert.deepEqual(next(0, '1', 9), ['0.1']);
+    assert.deepEqual(next(0, '1', 9), []);
+    assert.deepEqual(next(2, '1', 1), ['0.0'], 'the block with the fewest requesters');
+    assert.deepEqual(next(3, '1', 9), ['0.0', '0.1']);
+    assert.deepEqual(next(4, '1', 9), [], 'three peers are asked for each');
+    assert.equal(scheduler.onBlock(2, piece(0), 0), BLOCK_RESULT.fresh);
+    const others: number[] = [];
+    assert.equal(scheduler.othersRequesting(piece(0), 0, others), 2);
+    assert.deepEqual(others.sort(), [0, 3]);
+    assert.equal(scheduler.onBlock(0, piece(0), 0), BLOCK_RESULT.duplicate);
+    assert.equal(scheduler.onBlock(0, piece(0), 0), BLOCK_RESULT.unrequested);
+  });
+
+  it('gives a busy peer no duplicates', () => {
+    const { next } = setup(1, 10);
+    assert.equal(next(0, '1', 5).length, 5);
+    assert.equal(next(1, '1', 5).length, 5);
+    assert.deepEqual(next(0, '1', 9), []);
+    assert.equal(next(2, '1', 9).length, 4);
+  });
+
+  it('refuses blocks that were not asked for', () => {
+    const { next, scheduler } = setup(2, 2);
+    assert.equal(scheduler.onBlock(0, piece(0), 0), BLOCK_RESULT.unrequested, 'of a piece that is not begun');
+    next(0, '11', 1);
+    assert.equal(scheduler.onBlock(1, piece(0), 0), BLOCK_RESULT.unrequested, 'asked of another');
+    assert.equal(scheduler.onBlock(0, piece(0), 1), BLOCK_RESULT.unrequested, 'another block');
+    scheduler.onReleased(0, piece(0), 0);
+    assert.equal(scheduler.onBlock(0, piece(0), 0), BLOCK_RESULT.unrequested, 'released meanwhile');
+    assert.equal(scheduler.onReleased(0, piece(0), 0), false);
+  });
+
+  it('asks only for allowed pieces while choked', () => {
+    const { next } = setup(4, 2);
+    assert.deepEqual(next(0, '1011', 9, new Set([piece(1), piece(2)])), ['2.0', '2.1']);
+    assert.deepEqual(next(1, '1111', 1), ['0.0']);
+    assert.deepEqual(next(2, '1111', 9, new Set([piece(1)])), ['1.0', '1.1']);
+  });
+
+  it('names who sent each block, and keeps the number of a sender who left', () => {
+    const { next, scheduler } = setup(2, 2);
+    next(0, '10', 1);
+    next(1, '10', 1);
+    scheduler.onBlock(0, piece(0), 0);
+    assert.deepEqual([...scheduler.contributors(piece(0))], [0, -1]);
+    assert.equal(scheduler.onPeerGone(0), 0);
+    assert.equal(scheduler.isContributor(0), true);
+    scheduler.onBlock(1, piece(0), 1);
+    assert.equal(scheduler.isComplete(piece(0)), true);
+    scheduler.onPieceVerified(piece(0));
+    assert.equal(scheduler.isContributor(0), false);
+    assert.equal(scheduler.isBegun(piece(0)), false);
+  });
+
+  it('fetches a piece that was corrupt from one peer at a time, and anew from the next', () => {
+    const { next, scheduler } = setup(1, 3);
+    next(0, '1', 2);
+    next(1, '1', 1);
+    scheduler.onPieceCorrupt(piece(0));
+    scheduler.restrictToSingleSource(piece(0));
+    assert.deepEqual(next(0, '1', 1), ['0.0']);
+    assert.deepEqual(next(1, '1', 9), [], 'one peer at a time');
+    scheduler.onBlock(0, piece(0), 0);
+    assert.deepEqual(next(0, '1', 1), ['0.1']);
+    scheduler.onPeerGone(0);
+    assert.deepEqual(next(1, '1', 9), ['0.0', '0.1', '0.2'], 'what the first peer sent is not mixed in');
+    assert.deepEqual([...scheduler.contributors(piece(0))], [-1, -1, -1]);
+    for (let block = 0; block < 3; block++) scheduler.onBlock(1, piece(0), block);
+    assert.deepEqual([...scheduler.contributors(piece(0))], [1, 1, 1]);
+  });
+
+  it('gives memory held by pieces that nobody delivers to peers that can', () => {
+    const { next, scheduler } = setup(3, 2, { slots: 2 });
+    next(0, '100', 1);
+    scheduler.onBlock(0, piece(0), 0);
+    next(0, '010', 1);
+    scheduler.onPeerGone(0);
+    assert.equal(scheduler.dropStale(), -1, 'nobody was turned away');
+    assert.deepEqual(next(1, '001', 2), []);
+    assert.equal(scheduler.dropStale(), -1, 'a second chance');
+    assert.deepEqual(next(1, '001', 2), []);
+    assert.equal(scheduler.dropStale(), 1, 'the piece with nothing in it');
+    assert.deepEqual(next(1, '001', 2), ['2.0', '2.1']);
+    assert.deepEqual(next(2, '010', 1), []);
+  });
+
+  it('lists what a peer was asked, oldest first', () => {
+    const { next, scheduler } = setup(2, 3);
+    next(0, '11', 4);
+    scheduler.onBlock(0, piece(0), 1);
+    const out = new Int32Array(4);
+    assert.equal(scheduler.requestsOf(0, out), 2);
+    assert.deepEqual([...out], [0, 0, 0, 2]);
+    assert.equal(scheduler.outstanding(0), 3);
+  });
+
+  it('keeps its books through any history, hands out every block, and drains to nothing', () => {
+    const step = fc.oneof(
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          do: fc.constant('next' as const),
+          peer: fc.nat(5),
+          max: fc.integer({ min: 1, max: 9 }),
+        }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          do: fc.constant('answer' as const),
+          peer: fc.nat(5),
+          count: fc.integer({ min: 1, max: 9 }),
+        }),
+      },
+      fc.record({ do: fc.constant('stray' as const), peer: fc.nat(5), piece: fc.nat(6), block: fc.nat(3) }),
+      fc.record({
+        do: fc.constantFrom('reject' as const, 'gone' as const, 'leave' as const),
+        peer: fc.nat(5),
+      }),
+      fc.record({ do: fc.constantFrom('settle' as const, 'dropStale' as const), good: fc.boolean() }),
+    );
+    const pieceCount = 7;
+    const join = fc.array(fc.boolean(), { minLength: pieceCount, maxLength: pieceCount });
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 150 }),
+        fc.array(join, { minLength: 6, maxLength: 6 }),
+        fc.record({ slots: fc.integer({ min: 1, max: 8 }), seed: fc.integer(), sequential: fc.boolean() }),
+        (steps, joins, { slots, seed, sequential }) => {
+          const model = new Model(pieceCount, slots, seed, sequential);
+          joins.forEach((bits, peer) => {
+            model.join(peer, field(bits.map((bit) => (bit ? '1' : '0')).join('')));
+          });
+          for (const s of steps) {
+            if (s.do === 'next') model.next(s.peer, s.max);
+            else if (s.do === 'answer') model.answer(s.peer, s.count);
+            else if (s.do === 'stray') model.stray(s.peer, piece(s.piece), s.block);
+            else if (s.do === 'reject') model.reject(s.peer);
+            else if (s.do === 'gone') model.gone(s.peer);
+            else if (s.do === 'leave') model.leave(s.peer);
+            else if (s.do === 'settle') model.settle(s.good);
+            else model.dropStale();
+            model.check();
+          }
+          model.finish();
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});
+
+/** What a swarm would see, kept the slow and obvious way beside the scheduler. */
+class Model {
+  readonly #setup: Setup;
+  readonly #has: Bitfield[] = [];
+  /** "piece.block" → peers asked and not answered. */
+  readonly #asked = new Map<string, Set<number>>();
+  /** "piece.block" → who sent it. */
+  readonly #received = new Map<string, number>();
+  readonly #verified = new Set<number>();
+  readonly #single = new Set<number>();
+
+  constructor(
+    readonly pieceCount: number,
+    slots: number,
+    seed: number,
+    sequential: boolean,
+  ) {
+    this.#setup = setup(pieceCount, 4, { slots, sequential, lastBlocks: 2, rng: seededRng(seed) });
+  }
+
+  join(peer: number, has: Bitfield): void {
+    this.#has[peer] = has;
+    this.#setup.picker.onPeerPieces(has);
+  }
+
+  next(peer: number, max: number): number {
+    const { picker } = this.#setup;
+    const allAsked = picker.openCount === 0 && this.#freeBlocksOfBegun() === 0;
+    const wasSingleSource = this.#receivedOfSingles();
+    const blocks = this.#setup.next(peer, this.#has[peer]!, max);
+    assert.ok(blocks.length <= max);
+    this.#forgetTakenOver(wasSingleSource);
+    for (const key of blocks) {
+      const [p] = parse(key);
+      assert.ok(this.#has[peer]!.get(p), 'the peer has it');
+      assert.ok(!this.#verified.has(p) && !this.#received.has(key), 'we do not');
+      const asked = this.#asked.get(key) ?? new Set();
+      assert.ok(!asked.has(peer), 'never twice of one peer');
+      if (asked.size > 0) {
+        assert.ok(allAsked || this.#freeBlocksOfBegun() === 0, 'duplicates only in endgame');
+        assert.ok(!this.#single.has(p));
+      }
+      asked.add(peer);
+      assert.ok(asked.size <= MAX_REQUESTERS);
+      this.#asked.set(key, asked);
+    }
+    return blocks.length;
+  }
+
+  answer(peer: number, count: number): void {
+    const { scheduler } = this.#setup;
+    for (const key of this.#askedOf(peer).slice(0, count)) {
+      const [p, block] = parse(key);
+      const result = scheduler.onBlock(peer, p, block);
+      this.#unask(key, peer);
+      assert.equal(result, this.#received.has(key) ? BLOCK_RESULT.duplicate : BLOCK_RESULT.fresh);
+      if (result !== BLOCK_RESULT.fresh) continue;
+      this.#received.set(key, peer);
+      const others: number[] = [];
+      scheduler.othersRequesting(p, block, others);
+      assert.deepEqual(others.sort(), [...(this.#asked.get(key) ?? [])].sort());
+    }
+  }
+
+  stray(peer: number, p: PieceIndex, block: number): void {
+    if (block >= this.#setup.geometry.blockCount(p) || this.#asked.get(`${p}.${block}`)?.has(peer)) return;
+    assert.equal(this.#setup.scheduler.onBlock(peer, p, block), BLOCK_RESULT.unrequested);
+  }
+
+  reject(peer: number): void {
+    const key = this.#askedOf(peer)[0];
+    if (key === undefined) return;
+    const [p, block] = parse(key);
+    assert.equal(this.#setup.scheduler.onReleased(peer, p, block), true);
+    this.#unask(key, peer);
+  }
+
+  gone(peer: number): void {
+    const asked = this.#askedOf(peer);
+    assert.equal(this.#setup.scheduler.onPeerGone(peer), asked.length);
+    for (const key of asked) this.#unask(key, peer);
+  }
+
+  leave(peer: number): void {
+    this.gone(peer);
+    this.#setup.picker.onPeerLeft(this.#has[peer]!);
+    this.#has[peer] = new Bitfield(this.pieceCount);
+  }
+
+  /** One complete piece is verified or found corrupt. */
+  settle(good: boolean): boolean {
+    const { scheduler } = this.#setup;
+    for (let i = 0; i < this.pieceCount; i++) {
+      const p = piece(i);
+      if (!scheduler.isComplete(p)) continue;
+      const sources = [...scheduler.contributors(p)];
+      assert.deepEqual(
+        sources,
+        sources.map((_, block) => this.#received.get(`${p}.${block}`)),
+      );
+      if (this.#single.has(p)) assert.equal(new Set(sources).size, 1);
+      if (good) {
+        scheduler.onPieceVerified(p);
+        this.#verified.add(p);
+        this.#single.delete(p);
+      } else {
+        scheduler.onPieceCorrupt(p);
+        scheduler.restrictToSingleSource(p);
+        this.#single.add(p);
+      }
+      this.#forgetPiece(p);
+      return true;
+    }
+    return false;
+  }
+
+  dropStale(): void {
+    const dropped = this.#setup.scheduler.dropStale();
+    if (dropped === -1) return;
+    const askedAndMissing = [...this.#asked.keys()].filter(
+      (key) => parse(key)[0] === dropped && !this.#received.has(key),
+    );
+    assert.deepEqual(askedAndMissing, []);
+    this.#forgetPiece(dropped);
+  }
+
+  check(): void {
+    const { scheduler } = this.#setup;
+    const out = new Int32Array(1_000);
+    for (let peer = 0; peer < this.#has.length; peer++) {
+      const asked = this.#askedOf(peer);
+      assert.equal(scheduler.outstanding(peer), asked.length);
+      const pairs = scheduler.requestsOf(peer, out);
+      const listed = Array.from({ length: pairs }, (_, i) => `${out[2 * i]}.${out[2 * i + 1]}`);
+      assert.deepEqual(listed.sort(), asked.sort());
+      assert.equal(scheduler.isContributor(peer), [...this.#received.values()].includes(peer));
+    }
+  }
+
+  /** Two honest seeds come: everything is fetched and nothing is left. */
+  finish(): void {
+    for (let peer = 0; peer < this.#has.length; peer++) this.leave(peer);
+    const seeds = [10, 11];
+    for (const seed of seeds) this.join(seed, Bitfield.full(this.pieceCount));
+    for (let round = 0; this.#verified.size < this.pieceCount; round++) {
+      assert.ok(round < 500, 'the download ends');
+      for (const seed of seeds) {
+        this.next(seed, 3);
+        this.answer(seed, 2);
+      }
+      while (this.settle(true)) this.check();
+    }
+    for (const seed of seeds) {
+      assert.equal(this.next(seed, 9), 0);
+      assert.equal(this.#setup.scheduler.outstanding(seed), 0);
+      assert.equal(this.#setup.scheduler.isContributor(seed), false);
+    }
+    assert.equal(this.#setup.scheduler.endgame, false);
+    assert.equal(this.#setup.picker.wantedLeft, 0);
+  }
+
+  #askedOf(peer: number): string[] {
+    return [...this.#asked].filter(([, peers]) => peers.has(peer)).map(([key]) => key);
+  }
+
+  #unask(key: string, peer: number): void {
+    const peers = this.#asked.get(key);
+    peers?.delete(peer);
+    if (peers?.size === 0) this.#asked.delete(key);
+  }
+
+  #forgetPiece(p: number): void {
+    for (const key of [...this.#asked.keys()]) if (parse(key)[0] === p) this.#asked.delete(key);
+    for (const key of [...this.#received.keys()]) if (parse(key)[0] === p) this.#received.delete(key);
+  }
+
+  #freeBlocksOfBegun(): number {
+    const { scheduler, geometry } = this.#setup;
+    let free = 0;
+    for (let i = 0; i < this.pieceCount; i++) {
+      if (!scheduler.isBegun(piece(i))) continue;
+      for (let block = 0; block < geometry.blockCount(piece(i)); block++) {
+        if (!this.#asked.has(`${i}.${block}`) && !this.#received.has(`${i}.${block}`)) free++;
+      }
+    }
+    return free;
+  }
+
+  #receivedOfSingles(): number[] {
+    return [...this.#single].filter((p) => [...this.#received.keys()].some((key) => parse(key)[0] === p));
+  }
+
+  /** A single-source piece that changed hands has lost what its first peer sent. */
+  #forgetTakenOver(singles: readonly number[]): void {
+    for (const p of singles) {
+      const left = this.#setup.scheduler.contributors(piece(p));
+      for (const [block, source] of left.entries()) if (source === -1) this.#received.delete(`${p}.${block}`);
+    }
+  }
+}
+
+function parse(key: string): [PieceIndex, number] {
+  const [p, block] = key.split('.').map(Number);
+  return [piece(p!), block!];
+}
