@@ -1,17 +1,11 @@
 /** Dialer: starts attempts to connect as slots allow, first come first served, over all torrents of an engine. */
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer } from '../ports.js';
 import type { PeerAddress } from '../units.js';
+import type { TcpWire } from '../wire/tcp-wire.js';
 import type { ConnectionSlots } from './connection-slots.js';
 
-/** Makes one attempt; see wire/tcp-wire.ts. */
-export interface Connector {
-  connect(
-    remote: PeerAddress,
-    identity: HandshakeIdentity,
-    done: (result: PeerConnection | CloseReason) => void,
-    onClosed: () => void,
-  ): () => void;
-}
+/** Makes one attempt. */
+type Connector = Pick<TcpWire, 'connect'>;
 
 /** A torrent asks for few at a time and has its own list of candidates: more than this is somebody's mistake. */
 const MAX_WAITING = 1_000;
@@ -25,7 +19,7 @@ interface Dial {
   over: boolean;
 }
 
-export class SlottedDialer implements PeerDialer {
+export class Dialer implements PeerDialer {
   readonly #connector: Connector;
   readonly #slots: ConnectionSlots;
   /** In the order of their `dial`. */

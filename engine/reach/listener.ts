@@ -4,18 +4,12 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { SwarmError } from '../errors.js';
-import type { CloseReason, HandshakeIdentity, PeerConnection } from '../ports.js';
+import type { HandshakeIdentity, PeerConnection } from '../ports.js';
+import type { TcpWire } from '../wire/tcp-wire.js';
 import type { ConnectionSlots } from './connection-slots.js';
 
-/** Shakes hands on an accepted socket; see wire/tcp-wire.ts. */
-export interface Acceptor {
-  accept(
-    socket: Socket,
-    identityOf: (infoHash: string) => HandshakeIdentity | undefined,
-    done: (result: PeerConnection | CloseReason) => void,
-    onClosed: () => void,
-  ): () => void;
-}
+/** Shakes hands on an accepted socket. */
+type Acceptor = Pick<TcpWire, 'accept'>;
 
 /** Of all addresses together: a handshake takes one round trip, so this is hundreds of new peers a second. */
 const MAX_HANDSHAKES = 64;
@@ -28,7 +22,7 @@ interface Registration {
   readonly onPeer: (connection: PeerConnection) => void;
 }
 
-export class PeerListener {
+export class Listener {
   readonly #acceptor: Acceptor;
   readonly #slots: ConnectionSlots;
   readonly #torrents = new Map<string, Registration>();

@@ -11,8 +11,8 @@ import type {
   TimerHandle,
 } from '../../engine/ports.js';
 import { ConnectionSlots } from '../../engine/reach/connection-slots.js';
-import { SlottedDialer } from '../../engine/reach/dialer.js';
-import { PeerListener } from '../../engine/reach/listener.js';
+import { Dialer } from '../../engine/reach/dialer.js';
+import { Listener } from '../../engine/reach/listener.js';
 import { asMillis, type Millis } from '../../engine/units.js';
 import { Heartbeat } from '../../engine/wire/heartbeat.js';
 import { makePeerId } from '../../engine/wire/peer-id.js';
@@ -149,8 +149,8 @@ export class Recorder implements PeerHandler {
 /** One engine's network side: a listener with one torrent, and a dialer. */
 export class Side {
   readonly slots: ConnectionSlots;
-  readonly listener: PeerListener;
-  readonly dialer: SlottedDialer;
+  readonly listener: Listener;
+  readonly dialer: Dialer;
   readonly connections: PeerConnection[] = [];
   port = 0;
   #peers: ((peer: { connection: PeerConnection; handler: Recorder }) => void)[] = [];
@@ -158,8 +158,8 @@ export class Side {
   constructor({ clock = realClock, maxPeers = 50, maxHalfOpen = 8 } = {}) {
     const wire = new TcpWire(new Heartbeat(clock));
     this.slots = new ConnectionSlots({ maxPeers, maxHalfOpen });
-    this.listener = new PeerListener(wire, this.slots);
-    this.dialer = new SlottedDialer(wire, this.slots);
+    this.listener = new Listener(wire, this.slots);
+    this.dialer = new Dialer(wire, this.slots);
   }
 
   async listen(of: HandshakeIdentity = identity()): Promise<this> {
