@@ -72,6 +72,13 @@ export function parseTrackerUrl(text: string): TrackerUrl {
   };
 }
 
+/** A URL, or what was meant to be one, as it may be shown: without credentials, bounded. */
+export function withoutCredentials(text: string): string {
+  const url = text.slice(0, MAX_URL_CHARACTERS);
+  const [start = '', scheme = ''] = /^([a-z]+:\/*)[^/?#]*@/i.exec(url) ?? [];
+  return scheme + url.slice(start.length);
+}
+
 /** Who can be behind an address: anybody, this machine and its network, or nobody that a torrent may name. */
 export function addressScope(bytes: Uint8Array): 'public' | 'local' | 'never' {
   return bytes.length === 4 ? scope4(bytes) : scope6(bytes);
@@ -144,7 +151,7 @@ function bounded(addresses: readonly JudgedAddress[]): readonly JudgedAddress[] 
 }
 
 function forbidden(reason: string, url: string): SwarmError {
-  return new SwarmError('TRACKER_FORBIDDEN_ADDRESS', reason, { url: url.slice(0, MAX_URL_CHARACTERS) });
+  return new SwarmError('TRACKER_FORBIDDEN_ADDRESS', reason, { url: withoutCredentials(url) });
 }
 
 function scope4(bytes: Uint8Array): 'public' | 'local' | 'never' {

@@ -6,6 +6,7 @@ import { SwarmError, toSwarmError } from '../errors.js';
 import type { Clock, PeerSource, PeerSourceHandler, Rng, TimerHandle, TransferTotals } from '../ports.js';
 import type { TrackerSnapshot } from '../snapshot.js';
 import { asMillis, type InfoHash } from '../units.js';
+import { withoutCredentials } from './address-guard.js';
 import type { AnnounceAnswer, AnnounceIdentity, AnnounceRequest, ScrapeAnswer } from './announce.js';
 import { type Resolve, systemResolve } from './resolve.js';
 import { type EndpointOptions, TrackerEndpoint } from './tracker-endpoint.js';
@@ -112,7 +113,9 @@ export class TrackerSource implements PeerSource {
   }
 
   snapshot(): TrackerSnapshot[] {
-    return this.#tiers.snapshot(this.#options.clock.now()).map((row) => ({ ...row, url: shownUrl(row.url) }));
+    return this.#tiers
+      .snapshot(this.#options.clock.now())
+      .map((row) => ({ ...row, url: withoutCredentials(row.url) }));
   }
 
   /** Asks the first working tracker for the swarm's numbers (BEP 48); null without one, or when it does not tell. */
@@ -249,9 +252,3 @@ export class TrackerSource implements PeerSource {
 }
 
 const stoppedError = (): SwarmError => new SwarmError('CLOSED', 'the torrent stopped');
-
-/** A URL without its credentials; what is no URL as it is, it goes nowhere. */
-function shownUrl(url: string): string {
-  const at = /^[a-z]+:\/\/[^/?#]*@/i.exec(url)?.[0];
-  return at === undefined ? url : `${at.slice(0, at.indexOf('//') + 2)}${url.slice(at.length)}`;
-}
