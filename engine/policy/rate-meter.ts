@@ -1,0 +1,46 @@
+/** Rate meter: bytes a second over the last few seconds. O(1), bounded, and exact when asked twice at one time. */
+import type { Millis } from '../units.js';
+
+const BUCKET_MS = 250;
+const BUCKETS = 20;
+/** A meter younger than this divides by this: the first block is not a rate. */
+const LEAST_SPAN_MS = 1_000;
+
+export class RateMeter {
+  readonly #buckets = new Float64Array(BUCKETS);
+  #sum = 0;
+  /** Number of the newest bucket since time 0. */
+  #newest = 0;
+  #startedAt: number | undefined;
+
+  add(now: Millis, bytes: number): void {
+    this.#startedAt ??= now;
+    this.#advance(now);
+    this.#buckets[this.#newest % BUCKETS]! += bytes;
+    this.#sum += bytes;
+  }
+
+  /** Bytes a second over the last 4.75 to 5 s; over its whole age, if that is less. */
+  rate(now: Millis): number {
+    if (this.#startedAt === undefined) return 0;
+    this.#advance(now);
+    const windowStart = (this.#newest - BUCKETS + 1) * BUCKET_MS;
+    const spanMs = now - Math.max(windowStart, this.#startedAt);
+    return (this.#sum * 1_000) / Math.max(spanMs, LEAST_SPAN_MS);
+  }
+
+  #advance(now: Millis): void {
+    const bucket = Math.floor(now / BUCKET_MS);
+    if (bucket <= this.#newest) return;
+    if (bucket - this.#newest >= BUCKETS) {
+      this.#buckets.fill(0);
+      this.#sum = 0;
+    } else {
+      for (let at = this.#newest + 1; at <= bucket; at++) {
+        this.#sum -= this.#buckets[at % BUCKETS]!;
+        this.#buckets[at % BUCKETS] = 0;
+      }
+    }
+    this.#newest = bucket;
+  }
+}

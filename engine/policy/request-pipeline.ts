@@ -1,0 +1,281 @@
+/**
+ * Request pipeline: how many blocks may be asked of one peer at once, and when it is overdue.
+ *
+ * The depth is the peer's best recent rate × (its least recent delay + slack): enough to keep its link full,
+ * not so much that blocks wait in its queue which others could send. Until the rate stops growing the depth
+ * doubles every round trip (slow start). The estimates are BBR's: windowed maximum of rate, minimum of delay.
+ */
+import { asMillis, BLOCK_BYTES, type Millis } from '../units.js';
+
+/** BEP 10 `reqq`: what clients assume of a peer that does not say. */
+const DEFAULT_PEER_QUEUE = 250;
+/** Requests beyond this only take memory: it is 32 MB, or 1 GB/s at 30 ms. */
+const MAX_LIMIT = 2_000;
+const MIN_LIMIT = 2;
+/** Covers a first round trip without flooding a peer that may never answer. */
+const INITIAL_LIMIT = 8;
+/** A peer that let its requests time out is tried with one. */
+const SNUBBED_LIMIT = 1;
+/** On top of the delay, for peers that send in bursts: many limit their rate twice or so a second. */
+const SLACK_MS = 500;
+const ROUND_MS = 500;
+/** The best rate is remembered this many rounds, so that a pause does not shrink the pipeline. */
+const ROUNDS = 10;
+/** Slow start ends after this many rounds in which the rate grew by less than a quarter. */
+const FLAT_ROUNDS = 2;
+const GROWTH = 1.25;
+/** The least delay is that of the present and the last such span: the path may change. */
+const DELAY_EPOCH_MS = 10_000;
+const MIN_TIMEOUT_MS = 5_000;
+const INITIAL_TIMEOUT_MS = 20_000;
+const MAX_TIMEOUT_MS = 60_000;
+
+export class RequestPipeline {
+  #peerQueue = DEFAULT_PEER_QUEUE;
+  #outstanding = 0;
+  #limit = INITIAL_LIMIT;
+  #slowStart = true;
+  #snubbed = false;
+  /** Time-outs since the last block: each doubles the patience. */
+  #timeouts = 0;
+  /** When the last block came, or the first was asked after a time of none. */
+  #progressAt: Millis;
+  readonly #rate: RoundRates;
+  readonly #delay: DelayProbe;
+  readonly #gap = new GapEstimate();
+
+  constructor(now: Millis) {
+    this.#progressAt = now;
+    this.#rate = new RoundRates(now);
+    this.#delay = new DelayProbe(now);
+  }
+
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
+  /** How many requests may be outstanding at once. */
+  get limit(): number {
+    if (this.#snubbed) return SNUBBED_LIMIT;
+    return Math.max(1, Math.min(Math.floor(this.#limit), this.#peerQueue, MAX_LIMIT));
+  }
+
+  /** How many more may be asked. */
+  room(now: Millis): number {
+    this.#closeRounds(now);
+    return Math.max(0, this.limit - this.#outstanding);
+  }
+
+  /** The peer told how many requests it queues (`reqq`). Untrusted: anything below 1 counts as 1. */
+  setPeerQueue(requests: number): void {
+    this.#peerQueue = Math.max(1, Math.min(Math.floor(requests) || 1, MAX_LIMIT));
+  }
+
+  onRequested(now: Millis, blocks: number): void {
+    if (blocks <= 0) return;
+    if (this.#outstanding === 0) {
+      // What the rate was before a long time of asking nothing says nothing of now.
+      if (now - this.#progressAt >= ROUNDS * ROUND_MS) this.#restart(now);
+      this.#progressAt = now;
+      this.#gap.pause();
+    }
+    this.#outstanding += blocks;
+    this.#delay.onRequested(now, this.#outstanding);
+  }
+
+  /** A block that was asked for arrived, first or not. */
+  onBlock(now: Millis, bytes: number): void {
+    this.#closeRounds(now);
+    const wasFull = this.#outstanding >= this.limit;
+    this.#outstanding = Math.max(0, this.#outstanding - 1);
+    this.#rate.add(bytes);
+    this.#delay.onBlock(now);
+    this.#gap.onBlock(now);
+    this.#progressAt = now;
+    this.#timeouts = 0;
+    if (this.#snubbed) {
+      this.#snubbed = false;
+      this.#restart(now);
+    } else if (this.#slowStart && wasFull && this.#limit < MAX_LIMIT) this.#limit++;
+  }
+
+  /** Requests were rejected or cancelled. */
+  onReleased(blocks: number): void {
+    this.#outstanding = Math.max(0, this.#outstanding - blocks);
+    this.#delay.abort();
+  }
+
+  /** The peer chokes us and has forgotten all requests. */
+  onChoked(now: Millis): void {
+    this.onReleased(this.#outstanding);
+    this.#gap.pause();
+    this.#restart(now);
+  }
+
+  onUnchoked(now: Millis): void {
+    this.#restart(now);
+  }
+
+  /** The owner saw that it is overdue and gave all its requests to others. */
+  onTimedOut(now: Millis): void {
+    this.onReleased(this.#outstanding);
+    this.#gap.pause();
+    this.#snubbed = true;
+    this.#timeouts++;
+    this.#progressAt = now;
+  }
+
+  /** No block came in time, and none since. */
+  get isSnubbed(): boolean {
+    return this.#snubbed;
+  }
+
+  overdue(now: Millis): boolean {
+    const deadline = this.nextDeadline();
+    return deadline !== null && now >= deadline;
+  }
+
+  /** When it will be overdue unless a block comes; null while nothing is asked. */
+  nextDeadline(): Millis | null {
+    return this.#outstanding === 0 ? null : asMillis(this.#progressAt + this.#timeoutMs());
+  }
+
+  #timeoutMs(): number {
+    const usual = this.#gap.patienceMs ?? INITIAL_TIMEOUT_MS;
+    const patience = Math.max(usual, MIN_TIMEOUT_MS, 2 * this.#delay.leastMs);
+    return Math.min(patience * 2 ** Math.min(this.#timeouts, 10), MAX_TIMEOUT_MS);
+  }
+
+  #restart(now: Millis): void {
+    this.#slowStart = true;
+    this.#limit = Math.min(this.#limit, INITIAL_LIMIT);
+    this.#rate.restart(now);
+  }
+
+  #closeRounds(now: Millis): void {
+    if (!this.#rate.closeRounds(now)) return;
+    if (this.#slowStart && this.#rate.flatRounds >= FLAT_ROUNDS) this.#slowStart = false;
+    if (this.#slowStart) return;
+    const blocksPerMs = this.#rate.best / BLOCK_BYTES;
+    this.#limit = Math.max(MIN_LIMIT, Math.ceil(blocksPerMs * (this.#delay.leastMs + SLACK_MS)));
+  }
+}
+
+/** Rates of the last rounds, in bytes a millisecond. A round without a block counts as long as the rest. */
+class RoundRates {
+  readonly #rates = new Float64Array(ROUNDS);
+  #at = 0;
+  #bytes = 0;
+  #startedAt: Millis;
+  flatRounds = 0;
+
+  constructor(now: Millis) {
+    this.#startedAt = now;
+  }
+
+  get best(): number {
+    let best = 0;
+    for (const rate of this.#rates) best = Math.max(best, rate);
+    return best;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  restart(now: Millis): void {
+    this.#rates.fill(0);
+    this.#bytes = 0;
+    this.#startedAt = now;
+    this.flatRounds = 0;
+  }
+
+  /** True when a round ended. */
+  closeRounds(now: Millis): boolean {
+    const spanMs = now - this.#startedAt;
+    if (spanMs < ROUND_MS) return false;
+    const rate = this.#bytes / spanMs;
+    if (rate > 0) this.flatRounds = rate < this.best * GROWTH ? this.flatRounds + 1 : 0;
+    // A long silence ends as many rounds as it lasted.
+    const rounds = Math.min(ROUNDS, Math.floor(spanMs / ROUND_MS));
+    for (let i = 0; i < rounds; i++) {
+      this.#at = (this.#at + 1) % ROUNDS;
+      this.#rates[this.#at] = rate;
+    }
+    this.#bytes = 0;
+    this.#startedAt = now;
+    return true;
+  }
+}
+
+/** Least time from a request to its block, by one probe at a time: peers answer in order. */
+class DelayProbe {
+  #sentAt: Millis;
+  /** Blocks yet to arrive until the probe's; 0 when there is no probe. */
+  #ahead = 0;
+  #least = Number.POSITIVE_INFINITY;
+  #leastBefore = Number.POSITIVE_INFINITY;
+  #epochAt: Millis;
+
+  constructor(now: Millis) {
+    this.#sentAt = now;
+    this.#epochAt = now;
+  }
+
+  /** 0 while unknown. */
+  get leastMs(): number {
+    const least = Math.min(this.#least, this.#leastBefore);
+    return least === Number.POSITIVE_INFINITY ? 0 : least;
+  }
+
+  onRequested(now: Millis, outstanding: number): void {
+    if (this.#ahead > 0) return;
+    this.#sentAt = now;
+    this.#ahead = outstanding;
+  }
+
+  onBlock(now: Millis): void {
+    if (this.#ahead === 0 || --this.#ahead > 0) return;
+    if (now - this.#epochAt >= DELAY_EPOCH_MS) {
+      this.#leastBefore = this.#least;
+      this.#least = Number.POSITIVE_INFINITY;
+      this.#epochAt = now;
+    }
+    this.#least = Math.min(this.#least, now - this.#sentAt);
+  }
+
+  abort(): void {
+    this.#ahead = 0;
+  }
+}
+
+/** Time between blocks: mean and mean deviation, as TCP does for its time-outs (RFC 6298). */
+class GapEstimate {
+  #lastAt: Millis | undefined;
+  #mean: number | undefined;
+  #deviation = 0;
+
+  /** How long to wait for the next block before something is wrong; undefined while unknown. */
+  get patienceMs(): number | undefined {
+    return this.#mean === undefined ? undefined : 2 * this.#mean + 4 * this.#deviation;
+  }
+
+  /** The time until the next block says nothing: nothing is asked. */
+  pause(): void {
+    this.#lastAt = undefined;
+  }
+
+  onBlock(now: Millis): void {
+    if (this.#lastAt !== undefined) {
+      const gap = now - this.#lastAt;
+      if (this.#mean === undefined) {
+        this.#mean = gap;
+        this.#deviation = gap / 2;
+      } else {
+        this.#deviation += (Math.abs(gap - this.#mean) - this.#deviation) / 4;
+        this.#mean += (gap - this.#mean) / 8;
+      }
+    }
+    this.#lastAt = now;
+  }
+}
