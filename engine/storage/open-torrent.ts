@@ -1,0 +1,157 @@
+/**
+ * Open torrent: from a torrent and a folder to a store that knows which pieces are there. Believes the resume
+ * file as far as the files bear it out, hashes what is in doubt, and leaves a checkpoint on the way in and out.
+ *
+ * Pieces that reach into files that are not wanted are written there too, so those neighbours come to exist,
+ * sparse, with the shared bytes only.
+ */
+import { toSwarmError } from '../errors.js';
+import { hashPieces } from '../metainfo/hash-pieces.js';
+import type { Metainfo } from '../metainfo/metainfo.js';
+import type { Bitfield } from '../policy/bitfield.js';
+import { FileLayout } from '../policy/file-layout.js';
+import { TorrentGeometry } from '../policy/torrent-geometry.js';
+import type { PieceStore } from '../ports.js';
+import { asPiece, type PieceIndex } from '../units.js';
+import { DiskStore, type StorageParts } from './disk-store.js';
+import { FileFacts } from './file-facts.js';
+import type { WriterTorrent } from './piece-writer.js';
+import { ResumeFile, readBootId } from './resume-file.js';
+import { type Verdict, verdictOf, verdictWithoutResume } from './resume-verdict.js';
+import { lookAtFiles, makeSkeleton, openRoot, preallocate } from './torrent-files.js';
+
+export interface OpenTorrentOptions {
+  /** One a file. Default: all. Unwanted files are not made, but for the bytes of pieces they share with wanted ones. */
+  readonly wantedFiles?: readonly boolean[];
+  /** `full` writes zeros first, so that a full disk shows at once. Default `sparse`. */
+  readonly preallocate?: 'sparse' | 'full';
+  readonly signal?: AbortSignal;
+  /** Share of the bytes in doubt that have been hashed, 0 to 1. */
+  readonly onCheckProgress?: (share: number) => void;
+  /** The files were hashed a moment ago: whatever is long enough is believed. */
+  readonly assumeComplete?: boolean;
+  /** Only serve what is there: no file or folder is made or written below the root, `beginPiece` says no. */
+  readonly readOnly?: boolean;
+}
+
+export interface OpenTorrentStore {
+  readonly store: PieceStore;
+  /** Pieces that are verified now; the caller's to keep. */
+  readonly have: Bitfield;
+  /** Verified bytes from `offset` of the torrent. @throws SwarmError when a piece of them is not verified yet */
+  readRange(offset: number, length: number): Promise<Uint8Array>;
+  /** Waits for pieces that are with the workers, writes resume data, closes the files. Never rejects. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ResumeSettings {
+  readonly stateDir: string;
+  readonly onWarning: (text: string) => void;
+}
+
+export async function openTorrentStore(
+  metainfo: Metainfo,
+  givenRoot: string,
+  options: OpenTorrentOptions,
+  parts: StorageParts,
+  { stateDir, onWarning }: ResumeSettings,
+): Promise<OpenTorrentStore> {
+  const { signal, readOnly = false } = options;
+  const { files } = metainfo;
+  const isWanted = (file: number): boolean => options.wantedFiles?.[file] ?? true;
+  signal?.throwIfAborted();
+  const root = await openRoot(givenRoot, !readOnly);
+  const facts = FileFacts.ofFiles(files.length);
+  await lookAtFiles(root, files, facts);
+
+  const resume = new ResumeFile(stateDir, metainfo.infoHash, root, await readBootId());
+  const verdict = await judge(metainfo, facts, resume, options.assumeComplete ?? false);
+  if (!readOnly) {
+    await makeSkeleton(root, files, isWanted, facts);
+    if (options.preallocate === 'full') await preallocate(root, files, isWanted, signal);
+    // Making files changed what is known of them.
+    await lookAtFiles(root, files, facts);
+  }
+  await check(metainfo, root, verdict, options);
+
+  const warn = (error: unknown): void =>
+    onWarning(`no resume data can be written below ${stateDir}: ${toSwarmError(error).message}`);
+  await resume.begin(verdict.have, facts).catch(warn);
+  const store = new DiskStore(writerTorrent(metainfo, root, facts), verdict.have, parts, {
+    journalFd: resume.fd,
+    readOnly,
+  });
+  store.onJournalFailed = () => warn(new Error('a line could not be appended'));
+  if (!readOnly && !verdict.have.isFull) parts.workers.warm();
+
+  let closing: Promise<void> | undefined;
+  return {
+    store,
+    have: verdict.have.copy(),
+    readRange: (offset, length) => store.readRange(offset, length),
+    close: () => {
+      closing ??= store.close().then(() => resume.end(store.have, facts).catch(warn));
+      return closing;
+    },
+  };
+}
+
+async function judge(
+  metainfo: Metainfo,
+  facts: FileFacts,
+  resume: ResumeFile,
+  assumeComplete: boolean,
+): Promise<Verdict> {
+  const torrent = {
+    geometry: new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes),
+    layout: new FileLayout(metainfo.files),
+  };
+  const untold = verdictWithoutResume(torrent, facts);
+  if (assumeComplete) return { have: untold.doubtful, doubtful: untold.have };
+  const told = await resume.read(metainfo.files.length);
+  return told === undefined ? untold : verdictOf(told, torrent, facts, await readBootId());
+}
+
+/** Hashes what is in doubt and moves what is good to `have`. */
+async function check(
+  metainfo: Metainfo,
+  root: string,
+  { have, doubtful }: Verdict,
+  { signal, onCheckProgress }: OpenTorrentOptions,
+): Promise<void> {
+  const pieces: PieceIndex[] = [];
+  for (let i = 0; i < doubtful.size; i++) if (doubtful.get(asPiece(i))) pieces.push(asPiece(i));
+  if (pieces.length === 0) return;
+  await hashPieces({
+    files: metainfo.files.map(({ diskPath, lengthBytes, padding }) => ({
+      path: `${root}/${diskPath}`,
+      lengthBytes,
+      padding,
+    })),
+    pieceLength: metainfo.pieceLength,
+    pieces,
+    signal,
+    onPiece: (piece, sha1) => {
+      const expected = metainfo.pieceHashes.subarray(piece * 20, piece * 20 + 20);
+      if (sha1 !== undefined && Buffer.compare(sha1, expected) === 0) have.set(piece);
+    },
+    onProgress: (done, total) => onCheckProgress?.(done / total),
+  });
+}
+
+function writerTorrent(metainfo: Metainfo, root: string, facts: FileFacts): WriterTorrent {
+  const pieceHashes = new SharedArrayBuffer(metainfo.pieceHashes.length);
+  new Uint8Array(pieceHashes).set(metainfo.pieceHashes);
+  return {
+    root,
+    pieceLength: metainfo.pieceLength,
+    files: metainfo.files.map(({ diskPath, lengthBytes, padding, executable }) => ({
+      diskPath,
+      lengthBytes,
+      padding,
+      executable,
+    })),
+    pieceHashes,
+    facts: facts.memory,
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * Resume file: one torrent's resume data in the state folder. A checkpoint replaces it atomically; the write workers
+ * append to it. It is never synced while a download runs: a kill loses nothing of it, and after another boot only
+ * files that had been at rest are believed.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Bitfield } from '../policy/bitfield.js';
+import type { FileFacts } from './file-facts.js';
+import { encodeResumeLine, parseResume } from './resume-lines.js';
+
+/** Some 250,000 files and 2,000,000 pieces; a larger one is not ours. */
+const MAX_RESUME_BYTES = 256 * 1024 * 1024;
+
+export class ResumeFile {
+  readonly #path: string;
+  readonly #stateDir: string;
+  readonly #identity: { readonly infoHash: string; readonly root: string; readonly bootId: string };
+  #handle: FileHandle | undefined;
+
+  /** `root`: real path. The same torrent in two folders has two resume files. */
+  constructor(stateDir: string, infoHash: string, root: string, bootId: string) {
+    const folder = createHash('sha1').update(root).digest('hex').slice(0, 16);
+    this.#stateDir = stateDir;
+    this.#path = join(stateDir, `${infoHash}-${folder}.resume`);
+    this.#identity = { infoHash, root, bootId };
+  }
+
+  /** For the workers to append to; -1 when there is none. */
+  get fd(): number {
+    return this.#handle?.fd ?? -1;
+  }
+
+  /** Undefined when there is none, or none that can be believed. Never rejects. */
+  async read(fileCount: number): Promise<ReturnType<typeof parseResume>> {
+    try {
+      if ((await stat(this.#path)).size > MAX_RESUME_BYTES) return undefined;
+      const resume = parseResume(await readFile(this.#path, 'utf8'), fileCount);
+      const { infoHash, root } = this.#identity;
+      return resume?.checkpoint.infoHash === infoHash && resume.checkpoint.root === root ? resume : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Replaces the file and opens it for appending. Rejects with the errno. */
+  async begin(have: Bitfield, facts: FileFacts): Promise<void> {
+    await mkdir(this.#stateDir, { recursive: true, mode: 0o700 });
+    this.#handle = await this.#replace(have, facts, false);
+  }
+
+  /** Replaces the file for good. Rejects with the errno. */
+  async end(have: Bitfield, facts: FileFacts): Promise<void> {
+    await this.close();
+    await (await this.#replace(have, facts, true)).close();
+  }
+
+  async close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+  }
+
+  async #replace(have: Bitfield, facts: FileFacts, sync: boolean): Promise<FileHandle> {
+    const line = encodeResumeLine({
+      version: 1,
+      ...this.#identity,
+      timeMs: Date.now(),
+      have: Buffer.from(have.bytes).toString('base64'),
+      files: facts.toStrings(),
+    });
+    // Two processes at one torrent must not share the temporary file.
+    const temporary = `${this.#path}.${process.pid}.tmp`;
+    await rm(temporary, { force: true });
+    const { O_APPEND, O_CREAT, O_EXCL, O_WRONLY } = constants;
+    const handle = await open(temporary, O_APPEND | O_CREAT | O_EXCL | O_WRONLY, 0o600);
+    try {
+      await handle.writeFile(line);
+      if (sync) await handle.sync();
+      await rename(temporary, this.#path);
+      return handle;
+    } catch (error) {
+      await handle.close();
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+}
+
+/** Names the time since the system started; empty where the system has no such name: nothing is believed then. */
+export async function readBootId(): Promise<string> {
+  try {
+    return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  } catch {
+    return '';
+  }
+}
