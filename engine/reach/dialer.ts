@@ -19,7 +19,7 @@ interface Dial {
   over: boolean;
 }
 
-export class Dialer implements PeerDialer {
+export class SlottedDialer implements PeerDialer {
   readonly #connector: Connector;
   readonly #slots: ConnectionSlots;
   /** In the order of their `dial`. */

@@ -22,7 +22,7 @@ interface Registration {
   readonly onPeer: (connection: PeerConnection) => void;
 }
 
-export class Listener {
+export class PeerListener {
   readonly #acceptor: Acceptor;
   readonly #slots: ConnectionSlots;
   readonly #torrents = new Map<string, Registration>();

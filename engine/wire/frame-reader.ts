@@ -111,11 +111,12 @@ export class FrameReader {
     carry.set(chunk.subarray(at, at + taken), this.#carried);
     this.#carried += taken;
     if (this.#carried < need) return taken;
+    const length = u32(carry, 0);
     if (need === 4) {
-      if (u32(carry, 0) === 0) this.#carried = 0; // keep-alive
+      if (length > this.#maxLength) return tooLong(length);
+      if (length === 0) this.#carried = 0; // keep-alive
       return taken;
     }
-    const length = u32(carry, 0);
     if (need === 5) {
       const fault = this.#lengthFault(carry[4]!, length);
       if (fault !== undefined) return fault;
@@ -147,12 +148,11 @@ export class FrameReader {
     const exact = id === MESSAGE.bitfield ? this.#bitfieldLength : EXACT_LENGTH[id];
     if (exact !== undefined && exact > 0)
       return length === exact ? undefined : `message ${id} has ${length} bytes instead of ${exact}`;
-    if (length > this.#maxLength) return `a message of ${length} bytes`;
     if (id === MESSAGE.piece && (length < 10 || length > 9 + MAX_BLOCK_BYTES))
       return `a block of ${length - 9} bytes`;
     if (id === MESSAGE.extended && (length < 2 || length > MAX_MESSAGE_BYTES))
       return `an extended message of ${length} bytes`;
-    return length > MAX_MESSAGE_BYTES ? `a message of ${length} bytes` : undefined;
+    return length > MAX_MESSAGE_BYTES ? tooLong(length) : undefined;
   }
 
   /** The frame at `at` is whole and its length is right for its id. */
@@ -219,6 +219,8 @@ export class FrameReader {
     return begin + length > pieceBytes ? `bytes ${begin} to ${begin + length} of piece ${piece}` : undefined;
   }
 }
+
+const tooLong = (length: number): string => `a message of ${length} bytes`;
 
 const EMPTY = new Uint8Array(4);
 

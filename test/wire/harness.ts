@@ -11,11 +11,11 @@ import type {
   TimerHandle,
 } from '../../engine/ports.js';
 import { ConnectionSlots } from '../../engine/reach/connection-slots.js';
-import { Dialer } from '../../engine/reach/dialer.js';
-import { Listener } from '../../engine/reach/listener.js';
+import { SlottedDialer } from '../../engine/reach/dialer.js';
+import { PeerListener } from '../../engine/reach/listener.js';
 import { asMillis, type Millis } from '../../engine/units.js';
 import { Heartbeat } from '../../engine/wire/heartbeat.js';
-import { makePeerId } from '../../engine/wire/peer-id.js';
+import { createPeerId } from '../../engine/wire/peer-id.js';
 import { TcpWire } from '../../engine/wire/tcp-wire.js';
 
 export const INFO_HASH = 'aa'.repeat(20);
@@ -69,7 +69,7 @@ export function identity(over: Partial<HandshakeIdentity> & { seed?: number } = 
   const { seed = 1, ...rest } = over;
   return {
     infoHash: INFO_HASH,
-    peerId: makePeerId(new Uint8Array(12).fill(seed)),
+    peerId: createPeerId(new Uint8Array(12).fill(seed)),
     pieceCount: PIECES,
     extendedHandshake: {
       client: 'swarm test',
@@ -149,8 +149,8 @@ export class Recorder implements PeerHandler {
 /** One engine's network side: a listener with one torrent, and a dialer. */
 export class Side {
   readonly slots: ConnectionSlots;
-  readonly listener: Listener;
-  readonly dialer: Dialer;
+  readonly listener: PeerListener;
+  readonly dialer: SlottedDialer;
   readonly connections: PeerConnection[] = [];
   port = 0;
   #peers: ((peer: { connection: PeerConnection; handler: Recorder }) => void)[] = [];
@@ -158,8 +158,8 @@ export class Side {
   constructor({ clock = realClock, maxPeers = 50, maxHalfOpen = 8 } = {}) {
     const wire = new TcpWire(new Heartbeat(clock));
     this.slots = new ConnectionSlots({ maxPeers, maxHalfOpen });
-    this.listener = new Listener(wire, this.slots);
-    this.dialer = new Dialer(wire, this.slots);
+    this.listener = new PeerListener(wire, this.slots);
+    this.dialer = new SlottedDialer(wire, this.slots);
   }
 
   async listen(of: HandshakeIdentity = identity()): Promise<this> {
@@ -246,7 +246,7 @@ export function handshakeBytes({
   const reserved = Buffer.alloc(8);
   if (extended) reserved[5] = 0x10;
   if (fast) reserved[7] = 0x04;
-  const peerId = makePeerId(new Uint8Array(12).fill(seed));
+  const peerId = createPeerId(new Uint8Array(12).fill(seed));
   return Buffer.concat([
     Buffer.from('\x13BitTorrent protocol'),
     reserved,
