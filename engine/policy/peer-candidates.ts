@@ -76,8 +76,7 @@ export class PeerCandidates {
     }
     if (address.port === 0 || this.isBanned(address)) return false;
     const prefix = addressPrefix(address.host);
-    if (source !== 'user' && !this.#makeRoom(source, prefix)) return false;
-    if (this.#entries.size >= MAX_CANDIDATES && !this.#evict(() => true)) return false;
+    if (!this.#makeRoom(source, prefix)) return false;
     this.#perSource.add(source, 1);
     this.#perPrefix.add(prefix, 1);
     this.#waiting++;
@@ -139,10 +138,11 @@ export class PeerCandidates {
     if (wasUseful) this.add(now, address, 'incoming');
     const entry = this.#entries.get(addressKey(address));
     if (entry === undefined) return;
-    if (!wasUseful) return this.#retryLater(entry, now);
-    entry.useful = true;
-    entry.failures = 0;
-    this.#wait(entry, now, USEFUL_RETRY_MS);
+    if (wasUseful) {
+      entry.useful = true;
+      entry.failures = 0;
+      this.#wait(entry, now, USEFUL_RETRY_MS);
+    } else this.#retryLater(entry, now);
   }
 
   // ─── Bans ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,12 +150,11 @@ export class PeerCandidates {
   /** Proven liars are banned by address and port: others may share the address. Several ports ban the address. */
   ban(address: PeerAddress): void {
     const key = addressKey(address);
-    const entry = this.#entries.get(key);
-    if (entry !== undefined) this.#remove(entry);
     if (this.#banned.has(key)) return;
     const host = banUnit(address.host);
     this.#banned.set(key, host);
     this.#bansPerHost.add(host, 1);
+    for (const other of this.#entries.values()) if (this.isBanned(other.address)) this.#remove(other);
     if (this.#banned.size <= MAX_BANS) return;
     for (const [oldest, itsHost] of this.#banned) {
       this.#banned.delete(oldest);
@@ -191,9 +190,11 @@ export class PeerCandidates {
     entry.failures++;
     entry.useful = false;
     const byUser = entry.source === 'user';
-    if (entry.failures >= MAX_FAILURES && !byUser) return this.#remove(entry);
-    const backoff = BACKOFF_MS * 2 ** Math.min(entry.failures - 1, 20);
-    this.#wait(entry, now, Math.min(backoff, byUser ? MAX_USER_BACKOFF_MS : MAX_BACKOFF_MS));
+    if (entry.failures >= MAX_FAILURES && !byUser) this.#remove(entry);
+    else {
+      const backoff = BACKOFF_MS * 2 ** Math.min(entry.failures - 1, 20);
+      this.#wait(entry, now, Math.min(backoff, byUser ? MAX_USER_BACKOFF_MS : MAX_BACKOFF_MS));
+    }
   }
 
   #wait(entry: Entry, now: Millis, waitMs: number): void {
@@ -214,13 +215,17 @@ export class PeerCandidates {
     entry.source = source;
   }
 
-  /** A share that is full gives up one of its own, never one of another's. */
+  /** A share that is full gives up one of its own, never one of another's; when all is full, the largest does. */
   #makeRoom(source: PeerSourceName, prefix: string): boolean {
-    if (this.#perPrefix.get(prefix) >= MAX_PER_PREFIX && !this.#evict((entry) => entry.prefix === prefix)) {
-      return false;
+    if (source !== 'user') {
+      const prefixIsFull = this.#perPrefix.get(prefix) >= MAX_PER_PREFIX;
+      if (prefixIsFull && !this.#evict((entry) => entry.prefix === prefix)) return false;
+      const sourceIsFull = this.#perSource.get(source) >= MAX_PER_SOURCE;
+      if (sourceIsFull && !this.#evict((entry) => entry.source === source)) return false;
     }
-    if (this.#perSource.get(source) < MAX_PER_SOURCE) return true;
-    return this.#evict((entry) => entry.source === source);
+    if (this.#entries.size < MAX_CANDIDATES) return true;
+    const largest = this.#perSource.largest('user');
+    return this.#evict((entry) => entry.source === largest) || this.#evict(() => true);
   }
 
   /** Forgets the waiting address that failed most often, equals at random; none that was useful or the user's. */
@@ -262,5 +267,14 @@ class Counter {
     const count = this.get(key) + change;
     if (count === 0) this.#counts.delete(key);
     else this.#counts.set(key, count);
+  }
+
+  /** The key with the highest count, `except` aside. */
+  largest(except: string): string | undefined {
+    let largest: string | undefined;
+    for (const key of this.#counts.keys()) {
+      if (key !== except && (largest === undefined || this.get(key) > this.get(largest))) largest = key;
+    }
+    return largest;
   }
 }

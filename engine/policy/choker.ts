@@ -1,0 +1,238 @@
+/**
+ * Choker: whom we upload to. While downloading, tit for tat: those who send us the most, and one by chance
+ * (BEP 3). While seeding, everybody in turn: a turn ends by bytes or by time, so that being quick gains nobody
+ * more than a share. May be called at any time: between rounds nobody loses a slot, free ones are filled.
+ */
+import type { Millis } from '../units.js';
+
+/** BEP 3: often enough to answer generosity, seldom enough for TCP to reach its speed between. */
+const ROUND_MS = 10_000;
+const OPTIMISTIC_MS = 30_000;
+/** How much likelier a peer that never had a slot is to get the one by chance: it has nothing to trade yet. */
+const NEWCOMER_WEIGHT = 3;
+/** A seed's turn ends after so much, but not before `MIN_TURN_MS`: reaching full speed takes a while. */
+const TURN_BYTES = 16 * 1024 * 1024;
+const MIN_TURN_MS = 30_000;
+/** … and after this long in any case. */
+const MAX_TURN_MS = 180_000;
+const MIN_SLOTS = 4;
+const MAX_SLOTS = 50;
+/** Without a limit we do not know our line; so many peers fill most. */
+const UNLIMITED_SLOTS = 16;
+
+export interface ChokerPeer {
+  readonly id: number;
+  readonly interested: boolean;
+  /** It lets our requests time out: it gets nothing for what it sent before. */
+  readonly snubbed: boolean;
+  /** What it sends us, bytes a second over the last 20 s or so. */
+  readonly downloadRate: number;
+  /** Bytes that we sent it in all. */
+  readonly uploadedBytes: number;
+  /** See addressPrefix: of one prefix, no more than a share gets slots while others wait. */
+  readonly prefix: string;
+}
+
+export interface ChokerContext {
+  readonly seeding: boolean;
+  /** Slots by merit, or by turn. One more goes by chance. */
+  readonly uploadSlots: number;
+}
+
+export interface ChokeDecision {
+  readonly unchoked: ReadonlySet<number>;
+  /** Which of them by chance; −1 when none. */
+  readonly optimistic: number;
+}
+
+/** What we remember of a peer between rounds. */
+interface Turn {
+  unchoked: boolean;
+  /** When its latest turn began; −∞ when it never had one. */
+  sinceMs: number;
+  uploadedBefore: number;
+}
+
+export class Choker {
+  readonly #rng: () => number;
+  #turns = new Map<number, Turn>();
+  #optimistic = -1;
+  #optimisticUntil = Number.NEGATIVE_INFINITY;
+  #nextRoundAt = Number.NEGATIVE_INFINITY;
+  #betweenRounds = false;
+
+  constructor(rng: () => number) {
+    this.#rng = rng;
+  }
+
+  /** @param peers every connected peer, each id once */
+  rechoke(now: Millis, peers: readonly ChokerPeer[], context: ChokerContext): ChokeDecision {
+    this.#forgetLeavers(peers);
+    this.#betweenRounds = now < this.#nextRoundAt;
+    if (!this.#betweenRounds) this.#nextRoundAt = now + ROUND_MS;
+    const unchoked = new Set<number>();
+    if (context.seeding) {
+      this.#optimistic = -1;
+      this.#unchokeInTurn(now, peers, context.uploadSlots + 1, unchoked);
+    } else {
+      this.#unchokeByMerit(peers, context.uploadSlots, unchoked);
+      this.#unchokeByChance(now, peers, unchoked);
+    }
+    this.#remember(now, peers, unchoked);
+    return { unchoked, optimistic: this.#optimistic };
+  }
+
+  // ─── Downloading ───────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The best by rate, until `slots` interested ones are found. Better ones that are not interested come along
+   * (BEP 3), so that they can ask at once; they are as many as the slots at most.
+   */
+  #unchokeByMerit(peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
+    const byRate = shuffled(peers, this.#rng).sort((a, b) => this.#compareMerit(a, b));
+    let interested = 0;
+    let others = 0;
+    for (const peer of byRate) {
+      if (interested === slots) return;
+      if (peer.snubbed && !this.#keeps(peer)) continue;
+      if (peer.interested) interested++;
+      else if (peer.downloadRate === 0 || ++others > slots) continue;
+      unchoked.add(peer.id);
+    }
+  }
+
+  #compareMerit(a: ChokerPeer, b: ChokerPeer): number {
+    const keeping = Number(this.#keeps(b)) - Number(this.#keeps(a));
+    if (keeping !== 0) return keeping;
+    // Prefer who sends us more,
+    if (a.downloadRate !== b.downloadRate) return b.downloadRate - a.downloadRate;
+    // then who has a slot: changing hands costs both a round trip.
+    return Number(this.#isUnchoked(b)) - Number(this.#isUnchoked(a));
+  }
+
+  #unchokeByChance(now: Millis, peers: readonly ChokerPeer[], unchoked: Set<number>): void {
+    const current = peers.find((peer) => peer.id === this.#optimistic);
+    const stays = current?.interested === true && now < this.#optimisticUntil && !unchoked.has(current.id);
+    if (!stays) {
+      const waiting = peers.filter((peer) => peer.interested && !unchoked.has(peer.id));
+      // Its time is over: anybody else goes first.
+      const others = waiting.filter((peer) => peer.id !== this.#optimistic);
+      this.#optimistic = this.#draw(others.length > 0 ? others : waiting);
+      this.#optimisticUntil = now + OPTIMISTIC_MS;
+    }
+    if (this.#optimistic >= 0) unchoked.add(this.#optimistic);
+  }
+
+  /** By lot: the prefixes have equal chances, and within one newcomers the better. */
+  #draw(peers: readonly ChokerPeer[]): number {
+    const weightOf = (peer: ChokerPeer): number => (this.#turns.has(peer.id) ? 1 : NEWCOMER_WEIGHT);
+    const heaviest = new Map<string, number>();
+    const sums = new Map<string, number>();
+    for (const peer of peers) {
+      const weight = weightOf(peer);
+      heaviest.set(peer.prefix, Math.max(heaviest.get(peer.prefix) ?? 0, weight));
+      sums.set(peer.prefix, (sums.get(peer.prefix) ?? 0) + weight);
+    }
+    let total = 0;
+    for (const weight of heaviest.values()) total += weight;
+    let lot = this.#rng() * total;
+    for (const peer of peers) {
+      lot -= (weightOf(peer) / sums.get(peer.prefix)!) * heaviest.get(peer.prefix)!;
+      if (lot < 0) return peer.id;
+    }
+    return peers[peers.length - 1]?.id ?? -1;
+  }
+
+  // ─── Seeding ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #unchokeInTurn(now: Millis, peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
+    const waiting = shuffled(
+      peers.filter((peer) => peer.interested),
+      this.#rng,
+    ).sort((a, b) => this.#compareTurn(now, a, b));
+    const share = Math.max(1, Math.ceil(slots / 4));
+    const perPrefix = new Map<string, number>();
+    for (const peer of waiting) {
+      if (unchoked.size === slots) return;
+      const count = perPrefix.get(peer.prefix) ?? 0;
+      if (count === share) continue;
+      perPrefix.set(peer.prefix, count + 1);
+      unchoked.add(peer.id);
+    }
+    // Slots that nobody else wants are better used by one network than not at all.
+    for (const peer of waiting) {
+      if (unchoked.size === slots) return;
+      unchoked.add(peer.id);
+    }
+  }
+
+  #compareTurn(now: Millis, a: ChokerPeer, b: ChokerPeer): number {
+    // Prefer whose turn is not over,
+    const staying = Number(this.#isInTurn(now, b)) - Number(this.#isInTurn(now, a));
+    if (staying !== 0) return staying;
+    // then whose latest turn began the longest ago.
+    const aSince = this.#turns.get(a.id)?.sinceMs ?? Number.NEGATIVE_INFINITY;
+    const bSince = this.#turns.get(b.id)?.sinceMs ?? Number.NEGATIVE_INFINITY;
+    return aSince === bSince ? 0 : aSince - bSince;
+  }
+
+  #isInTurn(now: Millis, peer: ChokerPeer): boolean {
+    const turn = this.#turns.get(peer.id);
+    if (turn === undefined || !turn.unchoked) return false;
+    if (this.#betweenRounds) return true;
+    const lastedMs = now - turn.sinceMs;
+    if (lastedMs >= MAX_TURN_MS) return false;
+    return lastedMs < MIN_TURN_MS || peer.uploadedBytes - turn.uploadedBefore < TURN_BYTES;
+  }
+
+  // ─── Memory ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #isUnchoked(peer: ChokerPeer): boolean {
+    return this.#turns.get(peer.id)?.unchoked === true;
+  }
+
+  /** Has a slot by merit that it cannot lose before the next round. */
+  #keeps(peer: ChokerPeer): boolean {
+    return this.#betweenRounds && peer.id !== this.#optimistic && this.#isUnchoked(peer);
+  }
+
+  #forgetLeavers(peers: readonly ChokerPeer[]): void {
+    const kept = new Map<number, Turn>();
+    for (const { id } of peers) {
+      const turn = this.#turns.get(id);
+      if (turn !== undefined) kept.set(id, turn);
+    }
+    this.#turns = kept;
+    if (!kept.has(this.#optimistic)) this.#optimistic = -1;
+  }
+
+  #remember(now: Millis, peers: readonly ChokerPeer[], unchoked: ReadonlySet<number>): void {
+    for (const peer of peers) {
+      const turn = this.#turns.get(peer.id);
+      if (!unchoked.has(peer.id)) {
+        if (turn !== undefined) turn.unchoked = false;
+      } else if (!this.#isInTurn(now, peer)) {
+        // A turn that is over while nobody waits is followed by another.
+        this.#turns.set(peer.id, { unchoked: true, sinceMs: now, uploadedBefore: peer.uploadedBytes });
+      }
+    }
+  }
+}
+
+/** Slots for an upload limit in bytes a second (0: none): more peers on a faster line, each still worth having. */
+export function uploadSlotsFor(bytesPerSecond: number): number {
+  if (bytesPerSecond === 0) return UNLIMITED_SLOTS;
+  const slots = Math.round(Math.sqrt((bytesPerSecond / 1_000) * 0.6));
+  return Math.min(Math.max(slots, MIN_SLOTS), MAX_SLOTS);
+}
+
+function shuffled<T>(items: readonly T[], rng: () => number): T[] {
+  const copy = [...items];
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = Math.floor(rng() * (i + 1));
+    const item = copy[i]!;
+    copy[i] = copy[j]!;
+    copy[j] = item;
+  }
+  return copy;
+}
