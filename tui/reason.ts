@@ -26,7 +26,6 @@ export function reason(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason
       return downloading(torrent, engine);
     case 'seeding':
       return seeding(torrent, engine);
-    case 'complete':
     case 'stopped':
       return undefined;
   }

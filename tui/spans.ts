@@ -18,8 +18,6 @@ export type Style =
   | 'up2'
   | 'up1'
   | 'have'
-  | 'have2'
-  | 'have1'
   | 'good'
   | 'warn'
   | 'bad';

@@ -16,6 +16,8 @@ import { trackersPanel } from './view/trackers.js';
 const WIDE = { width: 120, height: 36 } as const;
 /** From this height on, rates and pieces stand above the lower panel. */
 const STRIP_HEIGHT = 18;
+/** From this height on, the space below them holds two panels. */
+const PAIR_HEIGHT = 24;
 
 const PANEL_VIEW: Readonly<Record<Panel, (model: Model, width: number, height: number) => Row[]>> = {
   torrents: torrentsPanel,
@@ -47,7 +49,7 @@ function wide(model: Model, width: number, height: number): Row[] {
   const bottom = Math.min(12, Math.floor((height - top) / 4));
   const middle = height - top - charts - bottom;
   const half = width >> 1;
-  const main = Math.floor(width * 0.64);
+  const main = Math.floor(width * 0.66);
   return [
     ...torrentsPanel(model, width, top),
     ...beside(ratesPanel(model, half, charts), piecesPanel(model, width - half, charts)),
@@ -56,7 +58,7 @@ function wide(model: Model, width: number, height: number): Row[] {
   ];
 }
 
-/** Torrents above, one other panel below, rates and pieces between them when there is room. */
+/** Torrents above, one or two other panels below, rates and pieces between them when there is room. */
 function stacked(model: Model, width: number, height: number): Row[] {
   if (height < 8) return PANEL_VIEW[model.focus](model, width, height);
   const top = Math.min(torrentsHeight(model), Math.max(4, Math.floor(height * 0.3)));
@@ -68,7 +70,11 @@ function stacked(model: Model, width: number, height: number): Row[] {
     rows.push(...beside(ratesPanel(model, half, strip), piecesPanel(model, width - half, strip)));
     left -= strip;
   }
-  rows.push(...PANEL_VIEW[model.tab](model, width, left));
+  if (left >= PAIR_HEIGHT) {
+    const lower = Math.floor(left * 0.4);
+    rows.push(...PANEL_VIEW[model.tab](model, width, left - lower));
+    rows.push(...PANEL_VIEW[model.tab === 'peers' ? 'log' : 'peers'](model, width, lower));
+  } else rows.push(...PANEL_VIEW[model.tab](model, width, left));
   return rows;
 }
 
@@ -111,10 +117,11 @@ function footer({ width, help }: Model): Row {
         ['s', 'sort'],
         ['1–6', 'jump'],
       ];
-  const row: Span[] = [span(' ')];
+  const row: Span[] = [];
   for (const [key, does] of keys) {
-    if (rowWidth(row) + key.length + does.length + 3 > width) break;
-    row.push(span(key, 'accent'), span(` ${does}   `, 'dim'));
+    const gap = row.length === 0 ? ' ' : '   ';
+    if (rowWidth(row) + gap.length + key.length + 1 + does.length > width) break;
+    row.push(span(gap), span(key, 'accent'), span(` ${does}`, 'dim'));
   }
   return row;
 }

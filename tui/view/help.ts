@@ -10,9 +10,11 @@ export function helpPanel(width: number, height: number): Row[] {
   const flags = FLAG_HELP.map(
     ([flag, means]): Row => [span(` ${fitText(flag, 11)} `, 'accent'), span(means)],
   );
+  const blank: Row[] = height > keys.length + flags.length + 4 ? [[]] : [];
   const sections: Row[] = [
     [span(' keys', 'strong')],
     ...keys,
+    ...blank,
     [span(' flags of a peer', 'strong')],
     ...flags,
   ];

@@ -1,6 +1,6 @@
 /** The peers of the chosen torrent: who, how fast, who chokes whom, and how much is on the way. */
 import type { PeerSnapshot } from '../engine.js';
-import { formatBytes, formatRate, formatShare, progressBar } from '../format.js';
+import { clampShare, formatBytes, formatRate, progressBar } from '../format.js';
 import type { Model, PeerSort } from '../model.js';
 import { chosenTorrent } from '../model.js';
 import type { Row, Span } from '../spans.js';
@@ -10,18 +10,18 @@ import type { Column } from './table.js';
 import { quiet, table } from './table.js';
 
 const SOURCE: Readonly<Record<PeerSnapshot['source'], string>> = {
-  tracker: 'track',
+  tracker: 'trk',
   dht: 'dht',
   pex: 'pex',
   lsd: 'lan',
-  user: 'user',
+  user: 'usr',
   incoming: 'in',
 };
 
 const COLUMNS: readonly Column<PeerSnapshot>[] = [
-  { title: 'address', width: 15, grow: 2, most: 30, yields: 0, cell: (peer) => span(address(peer)) },
-  { title: 'client', width: 10, grow: 3, most: 40, yields: 5, cell: ({ client }) => span(client, 'dim') },
-  { title: 'from', width: 5, yields: 7, cell: ({ source }) => span(SOURCE[source], 'dim') },
+  { title: 'address', width: 21, grow: 1, most: 44, yields: 0, cell: (peer) => span(address(peer)) },
+  { title: 'client', width: 10, grow: 2, most: 24, yields: 5, cell: ({ client }) => span(client, 'dim') },
+  { title: 'from', width: 4, yields: 7, cell: ({ source }) => span(SOURCE[source], 'dim') },
   { title: 'flags', width: 5, yields: 2, cell: flagsCell },
   {
     title: '↓',
@@ -62,10 +62,11 @@ const COLUMNS: readonly Column<PeerSnapshot>[] = [
   { title: '', width: 6, grow: 1, most: 16, yields: 8, cell: barCell },
   {
     title: 'has',
-    width: 6,
+    width: 4,
     right: true,
     yields: 4,
-    cell: ({ progress }) => span(formatShare(progress), progress >= 1 ? 'good' : 'text'),
+    cell: ({ progress }) =>
+      span(`${Math.floor(clampShare(progress) * 100)}%`, progress >= 1 ? 'good' : 'text'),
   },
 ];
 
@@ -104,7 +105,7 @@ export function peersPanel(model: Model, width: number, height: number): Row[] {
       key: '2',
       focused: model.focus === 'peers',
       note: note(model),
-      remark: width >= 76 ? legend(width >= 110) : [],
+      remark: legend(width),
     },
     body,
     width,
@@ -123,28 +124,14 @@ function note(model: Model): Row {
   ];
 }
 
-function legend(long: boolean): Row {
-  const texts = long
-    ? [
-        'downloading',
-        'choked by it',
-        'idle',
-        'uploading',
-        'choked by us',
-        'idle',
-        'optimistic',
-        'encrypted',
-        'incoming',
-      ]
-    : ['', 'down', '', '', 'up', '', 'chance', 'crypt', 'incoming'];
-  return FLAG_HELP.flatMap(([flag], index): Span[] => {
-    const text = texts[index] ?? '';
-    return [
-      span(flag, flagStyle(flag)),
-      span(text === '' ? ' ' : ` ${text}${index < FLAG_HELP.length - 1 ? '  ' : ''}`, 'dim'),
-    ];
-  });
-}
+const LONG_LEGEND =
+  'D downloading  d choked by it  K idle  U uploading  u choked by us  k idle  O by chance  E encrypted  I incoming';
+const SHORT_LEGEND = 'D d K down  U u k up  O by chance  E encrypted  I incoming';
+
+const legend = (width: number): Row =>
+  (width >= LONG_LEGEND.length + 8 ? LONG_LEGEND : SHORT_LEGEND)
+    .split(/( +)/)
+    .map((word) => span(word, word.length === 1 ? flagStyle(word) : 'dim'));
 
 /** Indices instead of copies: the peers are as many as the engine allows, the lines on the screen are few. */
 function sortedIndices(peers: readonly PeerSnapshot[], by: PeerSort): number[] {

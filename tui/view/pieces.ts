@@ -18,25 +18,33 @@ export function piecesPanel(model: Model, width: number, height: number): Row[] 
   const inner = width - FRAME - 2;
   const body = torrent === undefined || torrent.pieceCount === 0 ? [] : map(torrent, inner, height - FRAME);
   return panel(
-    { title: 'pieces', key: '3', focused: model.focus === 'pieces', note: note(torrent), remark: legend() },
+    {
+      title: 'pieces',
+      key: '3',
+      focused: model.focus === 'pieces',
+      note: note(torrent, width),
+      remark: legend(width),
+    },
     body,
     width,
     height,
   );
 }
 
-function note(torrent: TorrentSnapshot | undefined): Row {
+function note(torrent: TorrentSnapshot | undefined, width: number): Row {
   if (torrent === undefined) return [];
-  const size = formatBinaryBytes(torrent.pieceLength);
-  const counts = `${group(torrent.havePieces)} of ${group(torrent.pieceCount)} × ${size}`;
-  const corrupt: Row = torrent.corruptPieces > 0 ? [span(` · ${torrent.corruptPieces} corrupt`, 'bad')] : [];
-  return [span(counts, 'dim'), ...corrupt];
+  const { havePieces, pieceCount, pieceLength, corruptPieces } = torrent;
+  const size = width >= 60 ? ` × ${formatBinaryBytes(pieceLength)}` : '';
+  const corrupt: Row =
+    corruptPieces > 0 && width >= 60 ? [span(` · ${group(corruptPieces)} corrupt`, 'bad')] : [];
+  return [span(`${group(havePieces)} of ${group(pieceCount)}${size}`, 'dim'), ...corrupt];
 }
 
 function map(torrent: TorrentSnapshot, width: number, height: number): Row[] {
   if (width < 1 || height < 1) return [];
   const withAvailability = height >= 4;
-  const mapHeight = withAvailability ? height - 1 : height;
+  const gap = height >= 8 ? 1 : 0;
+  const mapHeight = withAvailability ? height - 1 - gap : height;
   const count = mapCells(torrent.pieceCount, width * mapHeight);
   const perPiece = Math.max(1, Math.floor(count / torrent.pieceCount));
   const cells = pieceCells(torrent.pieceStates, torrent.pieceAvailability, Math.ceil(count / perPiece));
@@ -49,6 +57,7 @@ function map(torrent: TorrentSnapshot, width: number, height: number): Row[] {
     }
     rows.push(row);
   }
+  if (gap > 0) rows.push([]);
   if (withAvailability) rows.push(availability(torrent, width));
   return rows;
 }
@@ -65,7 +74,7 @@ function glyph(cell: PieceCell): Span {
   switch (cell.kind) {
     case 'have':
       if (cell.share >= 1) return span('█', 'have');
-      return cell.share >= 0.5 ? span('▓', 'have2') : span('▒', 'have1');
+      return cell.share >= 0.5 ? span('▓', 'have') : span('▒', 'have');
     case 'verifying':
       return span('▓', 'good');
     case 'requested':
@@ -91,15 +100,18 @@ function availability({ pieceAvailability }: TorrentSnapshot, width: number): Ro
   return [...row, span(` ${copies}`, 'dim')];
 }
 
-const legend = (): Row => [
-  span('█', 'have'),
-  span(' have  ', 'dim'),
-  span('▒', 'down'),
-  span(' coming  ', 'dim'),
-  span('░', 'faint'),
-  span(' missing  ', 'dim'),
-  span('░', 'bad'),
-  span(' nobody has', 'dim'),
-];
+const legend = (width: number): Row => {
+  const gap = width >= 50 ? '   ' : ' ';
+  return [
+    span('█', 'have'),
+    span(` have${gap}`, 'dim'),
+    span('▒', 'down'),
+    span(` coming${gap}`, 'dim'),
+    span('░', 'faint'),
+    span(` missing${gap}`, 'dim'),
+    span('░', 'bad'),
+    span(width >= 50 ? ' nobody has it' : ' nobody', 'dim'),
+  ];
+};
 
 const group = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');

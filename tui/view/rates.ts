@@ -60,15 +60,17 @@ function half(
     const style =
       styles[Math.min(styles.length - 1, Math.floor((fromBase * styles.length) / height))] ?? 'text';
     if (fromBase !== height - 1 || peak === 0) return [span(text, style)];
-    const label = ` ${formatRate(scale)} `;
+    const label = ` ${formatRate(scale).replace(/\.0+(?= )/, '')} `;
     const free = text.slice(0, label.length).trim() === '';
     return free ? [span(label, 'faint'), span(text.slice(label.length), style)] : [span(text, style)];
   });
 }
 
-/** The next of 1, 2, 5 × a power of ten, so that the scale moves seldom. */
+/** The next round number, so that the scale moves seldom. */
 export function roundUp(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) ?? 10 * power;
+  return (
+    [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value) ?? 10 * power
+  );
 }

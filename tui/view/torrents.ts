@@ -14,21 +14,20 @@ const PHASE_STYLE: Readonly<Record<TorrentPhase, Style>> = {
   checking: 'warn',
   downloading: 'down',
   seeding: 'up',
-  complete: 'good',
   stopping: 'dim',
   stopped: 'dim',
   failed: 'bad',
 };
 
 const COLUMNS: readonly Column<TorrentSnapshot>[] = [
-  { title: 'name', width: 12, grow: 5, yields: 0, cell: ({ name }) => span(name, 'text') },
+  { title: 'name', width: 18, grow: 5, yields: 0, cell: ({ name }) => span(name, 'text') },
   { title: 'progress', width: 8, grow: 3, most: 44, yields: 6, cell: progressCell },
   { title: 'done', width: 6, right: true, yields: 0, cell: (torrent) => span(formatShare(share(torrent))) },
   {
     title: 'size',
     width: 7,
     right: true,
-    yields: 8,
+    yields: 9,
     cell: (torrent) => span(formatBytes(torrent.wantedBytes), 'dim'),
   },
   {
@@ -50,14 +49,14 @@ const COLUMNS: readonly Column<TorrentSnapshot>[] = [
     title: 'seeds',
     width: 5,
     right: true,
-    yields: 9,
+    yields: 11,
     cell: ({ connectedSeeds }) => quiet(connectedSeeds, String(connectedSeeds), 'text'),
   },
   {
     title: 'peers',
     width: 5,
     right: true,
-    yields: 5,
+    yields: 8,
     cell: ({ connectedPeers }) => quiet(connectedPeers, String(connectedPeers), 'text'),
   },
   {
