@@ -15,8 +15,8 @@ const MAX_PIECES = 2_097_152;
 /** As libtorrent creates at most; a piece must fit in memory. */
 const MAX_PIECE_BYTES = 128 * 1024 * 1024;
 const MAX_DEPTH = 100;
-/** Ten of them make a file of `info.files`. */
-const MAX_TOKENS = 3_000_000;
+/** Ten of them make a file of `info.files`. libtorrent takes 3 million. */
+const MAX_TOKENS = 2_000_000;
 const SHA1_BYTES = 20;
 
 /**
