@@ -251,7 +251,7 @@ export class TrackerTiers {
 
   #pause(tracker: Tracker, { retryMs }: AnnounceFailure): number {
     const { minBackoffMs, maxBackoffMs } = this.#limits;
-    if (retryMs !== undefined) return Math.min(Math.max(retryMs, minBackoffMs), MAX_RETRY_MS);
+    if (retryMs !== undefined && retryMs > 0) return Math.min(Math.max(retryMs, minBackoffMs), MAX_RETRY_MS);
     const doubled = Math.min(minBackoffMs * 2 ** Math.min(tracker.failures - 1, 30), maxBackoffMs);
     return doubled * (0.75 + this.#rng() / 2); // so that the clients of a restarted tracker do not come at once
   }

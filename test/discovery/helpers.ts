@@ -50,13 +50,17 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Serves `handle` on 127.0.0.1; the url ends before the path. */
-export async function serveHttp(handle: http.RequestListener): Promise<{ url: string; close(): void }> {
+/** Serves `handle`, by default on 127.0.0.1 at a free port; the url ends before the path. */
+export async function serveHttp(
+  handle: http.RequestListener,
+  host = '127.0.0.1',
+  port = 0,
+): Promise<{ url: string; close(): void }> {
   const server = http.createServer(handle);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  const address = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
     close: () => {
       server.close();
       server.closeAllConnections();
