@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type {
+  EngineSnapshot,
+  PeerSnapshot,
+  TorrentSnapshot,
+  TrackerSnapshot,
+} from '../../engine/snapshot.js';
+import { reason } from '../../tui/reason.js';
+import { DemoEngine } from '../support/demo-snapshot.js';
+
+const engine = new DemoEngine({ peers: 5 }).snapshot();
+const [demo] = engine.torrents as [TorrentSnapshot];
+const [somePeer] = demo.peers as [PeerSnapshot];
+const [someTracker] = demo.trackers as [TrackerSnapshot];
+
+const flowing: PeerSnapshot = { ...somePeer, amInterested: true, peerChoking: false };
+const choking: PeerSnapshot = { ...somePeer, amInterested: true, peerChoking: true };
+const useless: PeerSnapshot = { ...somePeer, amInterested: false, peerChoking: true };
+const everywhere = new Uint8Array(demo.pieceCount).fill(1);
+
+function say(torrent: Partial<TorrentSnapshot>, of: Partial<EngineSnapshot> = {}): string | undefined {
+  const whole = { ...demo, pieceAvailability: everywhere, downloadBytesPerSecond: 1e6, ...torrent };
+  return reason(whole, { ...engine, ...of })?.text;
+}
+const tracker = (state: TrackerSnapshot['state'], message = ''): TrackerSnapshot => ({
+  ...someTracker,
+  state,
+  message,
+});
+
+test('says nothing while data flows', () => assert.equal(say({ peers: [flowing, choking] }), undefined));
+
+test('names the choke when every useful peer chokes us', () => {
+  assert.equal(say({ peers: Array(5).fill(choking) }), 'choked by all 5 peers');
+  assert.equal(say({ peers: [choking] }), 'choked by the only peer');
+  assert.equal(
+    say({ peers: [choking, choking, useless] }),
+    'choked by all 2 peers that have something we need',
+  );
+  assert.equal(say({ peers: [choking, useless] }), 'choked by the only peer that has something we need');
+});
+
+test('says when nobody has what we need', () => {
+  assert.equal(say({ peers: [useless] }), '1 peer, it has nothing we need');
+  assert.equal(say({ peers: [useless, useless] }), '2 peers, they have nothing we need');
+});
+
+test('counts the pieces that nobody has', () => {
+  const missing = { pieceStates: new Uint8Array(demo.pieceCount), pieceAvailability: everywhere.with(3, 0) };
+  assert.equal(say({ peers: [flowing], ...missing }), '1 piece that no connected peer has');
+});
+
+test('names the limit that holds the rate', () => {
+  const limits = { downloadBytesPerSecond: 2e6, uploadBytesPerSecond: 1e6 };
+  assert.equal(
+    say({ peers: [flowing] }, { limits, downloadBytesPerSecond: 1.9e6 }),
+    'limited by --down 2.00 MB/s',
+  );
+  assert.equal(say({ peers: [flowing] }, { limits, downloadBytesPerSecond: 1.1e6 }), undefined);
+  const taker = { ...somePeer, peerInterested: true };
+  assert.equal(
+    say({ phase: 'seeding', peers: [taker] }, { limits, uploadBytesPerSecond: 1e6 }),
+    'limited by --up 1.00 MB/s',
+  );
+});
+
+test('blames the disk when every buffer is full', () => {
+  assert.match(
+    say({ peers: [flowing] }, { arena: { usedBytes: 99, totalBytes: 100 } }) ?? '',
+    /waiting for the disk/,
+  );
+});
+
+test('tells a silent peer from one that was not asked', () => {
+  const peers = [{ ...flowing, outstandingRequests: 7 }];
+  assert.equal(say({ peers, downloadBytesPerSecond: 0 }), 'waiting for 7 blocks from 1 peer');
+  assert.equal(
+    say({ peers: [{ ...flowing, outstandingRequests: 0 }], downloadBytesPerSecond: 0 }),
+    'about to ask for blocks',
+  );
+});
+
+test('says why there is no peer', () => {
+  const none = { peers: [], candidatePeers: 0 };
+  assert.equal(say({ ...none, trackers: [] }), 'no tracker and no peers: add --tracker or --peer');
+  assert.equal(
+    say({ ...none, trackers: [tracker('announcing'), tracker('failed')] }),
+    'asking the trackers for peers',
+  );
+  assert.equal(
+    say({ ...none, trackers: [tracker('failed', 'timed out')] }),
+    'no tracker answered: timed out',
+  );
+  assert.equal(say({ ...none, trackers: [tracker('failed')] }), 'no tracker answered');
+  assert.equal(say({ ...none, trackers: [tracker('working')] }), 'the trackers know of no other peer');
+  assert.equal(say({ peers: [], candidatePeers: 4 }, { halfOpenCount: 2 }), 'connecting, 4 known addresses');
+  assert.equal(
+    say({ peers: [], candidatePeers: 1 }, { halfOpenCount: 0 }),
+    'no peer answers, 1 known address to try again',
+  );
+});
+
+test('says how the check goes, why it failed and who is missing', () => {
+  assert.equal(say({ phase: 'checking', checkedShare: 0.45 }), 'checking what is on disk, 45.0 %');
+  const error = { code: 'STORAGE_NO_SPACE', message: 'the disk is full', hint: 'Free some space.' } as const;
+  assert.equal(say({ phase: 'failed', error }), 'the disk is full – Free some space.');
+  assert.equal(say({ phase: 'failed', error: null }), 'failed');
+  assert.equal(say({ phase: 'seeding', peers: [] }), 'nobody is connected');
+  assert.equal(
+    say({ phase: 'seeding', peers: [{ ...somePeer, peerInterested: false }] }),
+    '1 peer, it wants nothing',
+  );
+  assert.equal(say({ phase: 'stopped' }), undefined);
+});
+
+test('passes no control character on from a tracker or a file system', () => {
+  const hostile = '\x1b]52;c;AAAA\x07\x9b2J\u202e';
+  const error = { code: 'STORAGE_FAILED', message: hostile, hint: hostile } as const;
+  for (const text of [
+    say({ peers: [], candidatePeers: 0, trackers: [tracker('failed', hostile)] }),
+    say({ phase: 'failed', error }),
+  ]) {
+    assert.doesNotMatch(text ?? '\x1b', /\p{C}/u);
+  }
+});
