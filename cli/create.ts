@@ -1,0 +1,98 @@
+/** `swarm create`: makes a torrent of a file or folder. */
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { storageError } from '../engine/errors.js';
+import { type CreateOptions, createTorrent } from '../engine/metainfo/create.js';
+import { describeTorrent } from '../engine/metainfo/describe.js';
+import { printable } from '../engine/untrusted-text.js';
+import { defineCommand, flag, list, text, value } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { hashingProgress } from './hashing-progress.js';
+import { withInterrupts } from './interrupts.js';
+import { formatBytes, parseSize, parseUrl } from './units-text.js';
+
+const TRACKER_SCHEMES = ['http', 'https', 'udp', 'ws', 'wss'];
+const STDOUT = '-';
+
+export const command = defineCommand({
+  name: 'create',
+  about: 'Makes a torrent of a file or folder. The same input and options always give the same bytes.',
+  positionals: { placeholder: 'PATH', min: 1, max: 1 },
+  options: {
+    out: value('FILE', 'where to write the torrent; - is stdout (default: NAME.torrent, here)', text, 'o'),
+    tracker: list('URL[,URL…]', 'a tier of trackers, best first', parseTier),
+    'web-seed': list('URL', 'a web server that has the data', (url) => parseUrl(url, ['http', 'https'])),
+    'piece-length': value('SIZE', 'a power of two from 16K to 128M (default: by total size)', parseSize),
+    private: flag('peers only from the trackers (BEP 27)'),
+    comment: value('TEXT', 'a comment in the torrent', text),
+    name: value('NAME', 'what the torrent is called (default: the name of PATH)', text),
+  },
+  examples: [
+    ['create film.mkv -o film.torrent', 'a torrent without trackers: peers are found by the DHT'],
+    [
+      'create photos/ --tracker http://a.example/announce --tracker udp://b.example:6969',
+      'two tiers: b is asked when a does not answer',
+    ],
+    ['create data.bin --private --piece-length 1M --tracker https://t.example/announce', 'a private torrent'],
+    ['create data.bin -o - --quiet | ssh host tee data.torrent', 'through a pipe'],
+  ],
+
+  async run({ positionals: [path = ''], options }, output) {
+    const created = await withInterrupts((signal) =>
+      createTorrent(path, { ...createOptions(options), signal, onProgress: hashingProgress(output) }),
+    );
+    const { bytes, metainfo, skipped } = created;
+    for (const name of skipped)
+      output.note(`skipped ${printable(name)}: not a file below ${printable(path)}`);
+    const file = options.out ?? `${basename(resolve(path))}.torrent`;
+    if (file === STDOUT) process.stdout.write(bytes);
+    else await replaceFile(file, bytes);
+
+    const { magnet, infoHash, name, totalBytes, pieceCount, pieceLength } = describeTorrent(metainfo);
+    if (file !== STDOUT)
+      output.event({ type: 'created', file, infoHash, name, magnet, totalBytes, pieceCount, pieceLength });
+    output.note(`${output.paint('green', 'created')} ${printable(file)}`);
+    output.note(`  info-hash  ${infoHash}`);
+    output.note(
+      `  content    ${formatBytes(totalBytes)}, ${pieceCount} pieces of ${formatBytes(pieceLength)}`,
+    );
+    output.note(`  magnet     ${printable(magnet, magnet.length)}`);
+    return EXIT.done;
+  },
+});
+
+interface GivenOptions {
+  readonly tracker: readonly (readonly string[])[];
+  readonly 'web-seed': readonly string[];
+  readonly 'piece-length': number | undefined;
+  readonly private: boolean;
+  readonly comment: string | undefined;
+  readonly name: string | undefined;
+}
+
+function createOptions(given: GivenOptions): CreateOptions {
+  return {
+    trackers: given.tracker,
+    webSeeds: given['web-seed'],
+    ...(given['piece-length'] === undefined ? {} : { pieceLength: given['piece-length'] }),
+    ...(given.private ? { private: true } : {}),
+    ...(given.comment === undefined ? {} : { comment: given.comment }),
+    ...(given.name === undefined ? {} : { name: given.name }),
+  };
+}
+
+function parseTier(urls: string): readonly string[] {
+  return urls.split(',').map((url) => parseUrl(url, TRACKER_SCHEMES));
+}
+
+/** Either the old file or the whole of the new one is there, whenever we are stopped. */
+async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
+  const partial = `${file}.${process.pid}.part`;
+  try {
+    await writeFile(partial, bytes, { flag: 'wx' });
+    await rename(partial, file);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw storageError(error, file);
+  }
+}

@@ -1,0 +1,40 @@
+/** Help texts, drawn from the declarations of the commands. */
+import { COMMON_OPTIONS, type Command, type Options } from './command.js';
+
+const INDENT = '  ';
+const GAP = 3;
+
+export function commandHelp(command: Command): string {
+  const { name, about, positionals, options, examples } = command;
+  const specs: Options = { ...options, ...COMMON_OPTIONS };
+  const rows = Object.entries(specs).map(([option, spec]): [string, string] => {
+    const short = spec.short === undefined ? '    ' : `-${spec.short}, `;
+    const value = spec.kind === 'flag' ? '' : ` ${spec.placeholder}`;
+    return [
+      `${short}--${option}${value}`,
+      spec.kind === 'list' ? `${spec.help}; may be repeated` : spec.help,
+    ];
+  });
+  const argument = positionals.max === 0 ? '' : ` ${positionals.placeholder}`;
+  return [
+    `Usage: swarm ${name}${argument} [options]`,
+    about,
+    `Options:\n${columns(rows)}`,
+    `Examples:\n${examples.map(([line, does]) => `${INDENT}swarm ${line}\n${INDENT}${INDENT}${does}`).join('\n')}`,
+  ].join('\n\n');
+}
+
+export function mainHelp(summaries: readonly (readonly [name: string, summary: string])[]): string {
+  return [
+    'Usage: swarm COMMAND [options]',
+    `Commands:\n${columns(summaries)}`,
+    'swarm COMMAND --help shows the options of a command, with examples; swarm --version the version.',
+    `Exit codes: 0 done, 1 unexpected, 2 usage, 3 bad torrent, magnet or input file, 4 nothing to download from,
+5 storage, 6 verification failed, 7 address or port not available, 130 interrupted.`,
+  ].join('\n\n');
+}
+
+export function columns(rows: readonly (readonly [left: string, right: string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length)) + GAP;
+  return rows.map(([left, right]) => `${INDENT}${left.padEnd(width)}${right}`.trimEnd()).join('\n');
+}

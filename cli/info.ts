@@ -1,0 +1,57 @@
+/** `swarm info`: shows what is in a torrent file. */
+import { describeTorrent, type TorrentDescription } from '../engine/metainfo/describe.js';
+import { readTorrentFile } from '../engine/metainfo/read.js';
+import { printable } from '../engine/untrusted-text.js';
+import { defineCommand } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { columns } from './help.js';
+import type { Output } from './output.js';
+import { formatBytes } from './units-text.js';
+
+/** A path longer than this is cut for people; --json has all of it. */
+const MAX_PATH_CELLS = 500;
+
+export const command = defineCommand({
+  name: 'info',
+  about: 'Shows what is in a torrent file, after checking it as strictly as before a download.',
+  positionals: { placeholder: 'FILE', min: 1, max: 1 },
+  options: {},
+  examples: [
+    ['info film.torrent', 'for people'],
+    ['info film.torrent --json | jq -r .infoHash', 'for programs: everything, on one line'],
+  ],
+
+  async run({ positionals: [path = ''] }, output) {
+    const description = describeTorrent((await readTorrentFile(path)).metainfo);
+    output.event({ type: 'torrent', ...description });
+    if (!output.json) show(description, output);
+    return EXIT.done;
+  },
+});
+
+function show(torrent: TorrentDescription, output: Output): void {
+  const { totalBytes, pieceCount, pieceLength, files, trackers } = torrent;
+  const rows: [string, string][] = [
+    ['name', printable(torrent.name)],
+    ['info-hash', torrent.infoHash],
+    ['size', `${formatBytes(totalBytes)} (${totalBytes} bytes), ${plural(files.length, 'file')}`],
+    ['pieces', `${pieceCount} of ${formatBytes(pieceLength)}`],
+    ['private', torrent.private ? 'yes: peers only from the trackers' : 'no'],
+  ];
+  trackers.forEach((tier, at) => {
+    for (const url of tier) rows.push([at === 0 ? 'tracker' : `tier ${at + 1}`, printable(url)]);
+  });
+  for (const url of torrent.webSeeds) rows.push(['web seed', printable(url)]);
+  for (const { host, port } of torrent.dhtNodes) rows.push(['DHT node', `${printable(host)} port ${port}`]);
+  if (torrent.comment !== null) rows.push(['comment', printable(torrent.comment, MAX_PATH_CELLS)]);
+  if (torrent.createdBy !== null) rows.push(['created by', printable(torrent.createdBy)]);
+  if (torrent.creationDate !== null) rows.push(['created', torrent.creationDate]);
+  output.result(columns(rows));
+  output.result('');
+  for (const { index, path, lengthBytes } of files) {
+    const number = output.paintResult('dim', String(index).padStart(5));
+    output.result(`${number}  ${formatBytes(lengthBytes).padStart(9)}  ${printable(path, MAX_PATH_CELLS)}`);
+  }
+}
+
+const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;

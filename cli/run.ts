@@ -1,0 +1,97 @@
+/** Run: picks the command, parses its arguments, and turns however it ends into an exit code. */
+import { closest } from './closest.js';
+import { type Command, parseArguments, UsageError } from './command.js';
+import { EXIT, type ExitCode, exitCodeOf, isCodedError } from './exit-codes.js';
+import { commandHelp, mainHelp } from './help.js';
+import { Interrupted } from './interrupts.js';
+import { Output, type Terminal } from './output.js';
+
+interface CommandEntry {
+  readonly summary: string;
+  /** A command is loaded when it is run: none waits for what another needs. */
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  create: { summary: 'make a torrent of a file or folder', load: () => import('./create.js') },
+  info: { summary: 'show what is in a torrent file', load: () => import('./info.js') },
+  verify: { summary: 'compare files on disk with their torrent', load: () => import('./verify.js') },
+  tracker: { summary: 'run a tracker of your own', load: () => import('./tracker.js') },
+};
+
+/** Characters of an error that are shown: it may quote a file or a peer. */
+const MAX_MESSAGE_CELLS = 2_000;
+
+/** @param argv the arguments after `swarm`. Never rejects. */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const output = new Output(terminal, { json: has(argv, '--json'), quiet: has(argv, '--quiet', '-q') });
+  try {
+    return await dispatch(argv, output);
+  } catch (error) {
+    return await fail(error, output, terminal);
+  }
+}
+
+async function dispatch(argv: readonly string[], output: Output): Promise<ExitCode> {
+  const [name, ...rest] = argv;
+  switch (name) {
+    case undefined:
+      output.complain(generalHelp());
+      return EXIT.usage;
+    case '--help':
+    case '-h':
+      output.result(generalHelp());
+      return EXIT.done;
+    case '--version':
+    case '-V':
+      output.result(`swarm ${(await import('../engine/version.js')).VERSION}`);
+      return EXIT.done;
+    case 'help':
+      return rest[0] === undefined ? dispatch(['--help'], output) : dispatch([rest[0], '--help'], output);
+    default:
+      return runCommand(name, rest, output);
+  }
+}
+
+async function runCommand(name: string, argv: readonly string[], output: Output): Promise<ExitCode> {
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) {
+    const guess = closest(name, Object.keys(COMMANDS));
+    throw new UsageError(
+      `swarm has no command "${name}"`,
+      guess === undefined ? 'See swarm --help.' : `Did you mean swarm ${guess}?`,
+    );
+  }
+  const { command } = await entry.load();
+  const args = parseArguments(command, argv);
+  if (args.options.help === true) {
+    output.result(commandHelp(command));
+    return EXIT.done;
+  }
+  return command.run(args, output);
+}
+
+const generalHelp = (): string =>
+  mainHelp(Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary]));
+
+async function fail(error: unknown, output: Output, { env }: Terminal): Promise<ExitCode> {
+  if (error instanceof Interrupted) {
+    output.complain('interrupted');
+    return EXIT.interrupted;
+  }
+  const { printable } = await import('../engine/untrusted-text.js');
+  const thrown = error instanceof Error ? error : new Error(String(error));
+  const code = isCodedError(thrown) ? thrown.code : 'INTERNAL';
+  const hint = isCodedError(thrown) ? thrown.hint : 'This is a fault of swarm; SWARM_DEBUG=1 shows where.';
+  output.event({ type: 'error', code, message: thrown.message, ...(hint === undefined ? {} : { hint }) });
+  output.complain(`${output.paint('red', 'error:')} ${printable(thrown.message, MAX_MESSAGE_CELLS)}`);
+  if (hint !== undefined) output.complain(output.paint('dim', printable(hint, MAX_MESSAGE_CELLS)));
+  if (env.SWARM_DEBUG) output.complain(thrown.stack ?? '');
+  return exitCodeOf(code);
+}
+
+/** Known before anything is parsed: a wrong command line is told in the form that was asked for, too. */
+function has(argv: readonly string[], ...names: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end < 0 ? argv.length : end).some((argument) => names.includes(argument));
+}
