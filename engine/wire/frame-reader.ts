@@ -148,11 +148,9 @@ export class FrameReader {
     const exact = id === MESSAGE.bitfield ? this.#bitfieldLength : EXACT_LENGTH[id];
     if (exact !== undefined && exact > 0)
       return length === exact ? undefined : `message ${id} has ${length} bytes instead of ${exact}`;
-    if (id === MESSAGE.piece && (length < 10 || length > 9 + MAX_BLOCK_BYTES))
-      return `a block of ${length - 9} bytes`;
-    if (id === MESSAGE.extended && (length < 2 || length > MAX_MESSAGE_BYTES))
-      return `an extended message of ${length} bytes`;
-    return length > MAX_MESSAGE_BYTES ? tooLong(length) : undefined;
+    if (length > MAX_MESSAGE_BYTES) return tooLong(length);
+    if (id === MESSAGE.piece && length < 10) return `a block of ${length - 9} bytes`;
+    return id === MESSAGE.extended && length < 2 ? 'an extended message without an id' : undefined;
   }
 
   /** The frame at `at` is whole and its length is right for its id. */

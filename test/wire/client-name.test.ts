@@ -20,7 +20,7 @@ test('names the clients by their peer ids', () => {
     ['-WW0200-', 'WebTorrent 0.2'],
     ['-ZZ1200-', 'ZZ 1.2'],
     ['A2-1-36-0-', 'aria2 1.36.0'],
-    ['M7-2-0--', ''],
+    ['M7-2-0--', 'BitTorrent 7.2.0'],
     ['M7-10-5-', 'BitTorrent 7.10.5'],
     ['T03I-----', 'BitTornado 0.3.18'],
     ['S58B-----', 'Shadow 5.8.11'],

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { encodeBencode } from '../../engine/metainfo/bencode.js';
+import { decodeExtendedHandshake } from '../../engine/wire/extended-handshake.js';
+import { packIp, unpackIp } from '../../engine/wire/ip-bytes.js';
+
+test('reads every field of a real extended handshake', () => {
+  const payload = encodeBencode({
+    m: { ut_metadata: 3, ut_pex: 1, lt_donthave: 0 },
+    metadata_size: 31_235,
+    p: 51_413,
+    reqq: 512,
+    upload_only: 0,
+    v: 'Transmission 4.0.5',
+    yourip: Uint8Array.of(192, 0, 2, 7),
+  });
+  assert.deepEqual(decodeExtendedHandshake(payload), {
+    handshake: {
+      client: 'Transmission 4.0.5',
+      requestQueue: 512,
+      listenPort: 51_413,
+      yourIp: '192.0.2.7',
+      metadataSize: 31_235,
+      uploadOnly: false,
+      extensions: new Set(['ut_metadata', 'ut_pex']),
+    },
+    ids: new Map([
+      ['lt_donthave', 0],
+      ['ut_metadata', 3],
+      ['ut_pex', 1],
+    ]),
+  });
+});
+
+test('never throws, and gives bounded fields or a reason for any bytes', () => {
+  const anything = fc.oneof(
+    fc.uint8Array({ maxLength: 200 }),
+    fc
+      .dictionary(
+        fc.constantFrom('m', 'v', 'p', 'reqq', 'metadata_size', 'upload_only', 'yourip', '__proto__'),
+        fc.oneof(
+          fc.integer(),
+          fc.uint8Array({ maxLength: 400 }),
+          fc.dictionary(fc.string({ maxLength: 80 }), fc.integer({ min: -5, max: 300 })),
+          fc.array(fc.integer()),
+        ),
+      )
+      .map((fields) => encodeBencode(fields)),
+  );
+  fc.assert(
+    fc.property(anything, (payload) => {
+      const decoded = decodeExtendedHandshake(payload);
+      if (typeof decoded === 'string') return;
+      const { handshake, ids } = decoded;
+      assert.ok((handshake.client ?? '').length <= 128);
+      assert.ok(handshake.extensions.size <= 64);
+      for (const [name, id] of ids) assert.ok(name.length <= 64 && id >= 0 && id <= 255);
+      const { listenPort = 1, requestQueue = 1, metadataSize = 1 } = handshake;
+      assert.ok(listenPort >= 1 && listenPort <= 65_535);
+      assert.ok(requestQueue >= 1 && requestQueue <= 65_535);
+      assert.ok(metadataSize >= 1);
+    }),
+  );
+});
+
+test('packs and unpacks addresses', () => {
+  for (const ip of ['0.0.0.0', '192.0.2.255', '::', '::1', '2001:db8::1:0:0:7', 'fe80::1', '1:2:3:4:5:6:7:8'])
+    assert.equal(unpackIp(packIp(ip)), ip);
+  assert.equal(unpackIp(packIp('fe80::1%eth0')), 'fe80::1');
+  assert.deepEqual([...packIp('::ffff:1.2.3.4')].slice(-6), [255, 255, 1, 2, 3, 4]);
+  for (const wrong of [0, 3, 5, 15, 17]) assert.equal(unpackIp(new Uint8Array(wrong)), undefined);
+});

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { FrameReader, type FrameTarget } from '../../engine/wire/frame-reader.js';
+import { frame, hex, PIECES, Recorder } from './harness.js';
+
+const LIMITS = { pieceCount: PIECES, geometry: undefined };
+
+/** Notes control frames beside the calls of the handler. */
+function target(): FrameTarget & { handler: Recorder } {
+  const handler = new Recorder();
+  const onControlFrame = (bytes: Uint8Array): void => {
+    handler.calls.push(['control', hex(bytes)]);
+  };
+  return { handler, fast: true, onControlFrame };
+}
+
+/** Reads `bytes` cut at `cuts`, out of one buffer that is overwritten after each chunk, as a socket's is. */
+function readInChunks(
+  bytes: Uint8Array,
+  cuts: readonly number[],
+): { calls: unknown[][]; fault: string | undefined } {
+  const to = target();
+  const reader = new FrameReader(to, LIMITS);
+  const shared = new Uint8Array(bytes.length);
+  const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
+  let from = 0;
+  let fault: string | undefined;
+  for (const end of [...ends, bytes.length]) {
+    shared.set(bytes.subarray(from, end));
+    fault = reader.read(shared.subarray(0, end - from));
+    shared.fill(0xee);
+    if (fault !== undefined) break;
+    from = end;
+  }
+  return { calls: to.handler.calls, fault };
+}
+
+const index = fc.nat(PIECES - 1);
+const begin = fc.nat(2 ** 30);
+const blockLength = fc.integer({ min: 1, max: 128 * 1024 });
+const bytes = (most: number) => fc.uint8Array({ minLength: 1, maxLength: most });
+/** Any message but those that may come only once, and unknown ones, which are limited. */
+const message = fc.oneof(
+  fc.constant(Buffer.alloc(4)),
+  fc.constantFrom(0, 1, 2, 3).map((id) => frame(id)),
+  fc.tuple(fc.constantFrom(4, 13, 17), index).map(([id, piece]) => frame(id, [piece])),
+  fc.tuple(fc.constantFrom(6, 8, 16), index, begin, blockLength).map(([id, ...name]) => frame(id, name)),
+  fc.tuple(index, begin, bytes(300)).map(([piece, at, block]) => frame(7, [piece, at], block)),
+  fc
+    .tuple(index, fc.integer({ min: 16_000, max: 40_000 }))
+    .map(([piece, size]) => frame(7, [piece, 0], new Uint8Array(size).fill(size))),
+  bytes(2).map((port) => frame(9, [], Buffer.concat([port, port]).subarray(0, 2))),
+  bytes(300).map((payload) => frame(20, [], payload)),
+);
+
+test('makes the same calls however the stream is cut into chunks', () => {
+  fc.assert(
+    fc.property(
+      fc.array(message, { minLength: 1, maxLength: 20 }),
+      fc.array(fc.nat(), { maxLength: 30 }),
+      (messages, cuts) => {
+        const stream = Buffer.concat(messages);
+        const whole = readInChunks(stream, []);
+        assert.equal(whole.fault, undefined);
+        const counted = messages.filter((bytes) => bytes.length > 4).length;
+        assert.equal(whole.calls.length, counted, 'one call a message');
+        assert.deepEqual(readInChunks(stream, cuts), whole);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('makes the same calls when every byte comes alone', () => {
+  const stream = Buffer.concat([
+    Buffer.alloc(4),
+    frame(15),
+    frame(7, [1, 2], new Uint8Array(20).fill(3)),
+    Buffer.alloc(8),
+    frame(6, [1, 2, 3]),
+    frame(20, [], Buffer.from('x')),
+  ]);
+  const every = Array.from({ length: stream.length }, (_, i) => i);
+  const { calls } = readInChunks(stream, every);
+  assert.equal(calls.length, 4);
+  assert.deepEqual(calls, readInChunks(stream, []).calls);
+});
+
+test('finds the same fault however random bytes are cut, and never throws', () => {
+  const soup = fc.array(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      message,
+      // Plausible headers: a small length, any id.
+      fc
+        .tuple(fc.nat(20), fc.nat(255), fc.uint8Array({ maxLength: 20 }))
+        .map(([length, id, rest]) => Buffer.from([0, 0, 0, length, id, ...rest])),
+    ),
+    { minLength: 1, maxLength: 12 },
+  );
+  let faults = 0;
+  fc.assert(
+    fc.property(soup, fc.array(fc.nat(), { maxLength: 10 }), (parts, cuts) => {
+      const stream = Buffer.concat(parts);
+      const whole = readInChunks(stream, []);
+      if (whole.fault !== undefined) faults++;
+      const cut = readInChunks(stream, cuts);
+      // A too long message is refused at its fourth byte or, seen whole, at its fifth.
+      assert.equal(cut.fault === undefined, whole.fault === undefined);
+      assert.deepEqual(cut.calls, whole.calls);
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(faults > 50, 'the generator makes faults too');
+});
+
+test('hands a block inside a chunk on without copying it', () => {
+  const chunk = new Uint8Array(frame(7, [3, 16_384], new Uint8Array(1_000)));
+  let view: Uint8Array | undefined;
+  const to = target();
+  to.handler.onBlock = (_piece, _begin, block) => {
+    view = block;
+  };
+  new FrameReader(to, LIMITS).read(chunk);
+  assert.equal(view?.buffer, chunk.buffer);
+  assert.equal(view?.byteOffset, 13);
+  assert.equal(view?.length, 1_000);
+});
+
+test('holds little more than what arrived for frames that claim much and never end', () => {
+  const claim = frame(7, [0, 0], new Uint8Array(128 * 1024)).subarray(0, 100);
+  const readers = Array.from({ length: 500 }, () => new FrameReader(target(), LIMITS));
+  const before = process.memoryUsage().arrayBuffers;
+  for (const reader of readers) reader.read(claim);
+  const held = process.memoryUsage().arrayBuffers - before;
+  assert.ok(held < 500 * 20_000, `${held} bytes held for 50,000 that arrived`);
+});
+
+test('takes blocks of 16 KiB to 128 KiB across chunks', () => {
+  for (const size of [16_384, 65_536, 131_072]) {
+    const stream = frame(7, [1, 0], new Uint8Array(size).fill(7));
+    const whole = readInChunks(stream, []);
+    assert.equal(whole.calls.length, 1);
+    assert.deepEqual(readInChunks(stream, [3, 8, 5_000, 70_000]), whole);
+  }
+});
+
+test('takes a bitfield larger than any other message', () => {
+  const pieceCount = 2_097_152;
+  const to = target();
+  const reader = new FrameReader(to, { pieceCount, geometry: undefined });
+  const stream = frame(5, [], new Uint8Array(pieceCount / 8));
+  assert.equal(reader.read(stream.subarray(0, 100_000)), undefined);
+  assert.equal(reader.read(stream.subarray(100_000)), undefined);
+  assert.equal(to.handler.calls.length, 1);
+  assert.match(
+    reader.read(Buffer.concat([frame(20, [], new Uint8Array(200_000)), frame(2)])) ?? '',
+    /a message of 200001 bytes/,
+  );
+});
+
+test('gives the allowance for choke and interest back with time', () => {
+  const reader = new FrameReader(target(), LIMITS);
+  for (let beat = 0; beat < 200; beat++) {
+    assert.equal(reader.read(Buffer.concat([frame(0), frame(1), frame(2), frame(3)])), undefined);
+    reader.onBeat();
+  }
+});
