@@ -11,8 +11,7 @@ import type { CloseReason, PeerSourceName } from './ports.js';
 export type TorrentPhase =
   | 'checking' // reading resume data or hashing what is on disk
   | 'downloading'
-  | 'seeding'
-  | 'complete' // has everything wanted and is not seeding
+  | 'seeding' // has everything wanted and serves it
   | 'stopping'
   | 'stopped'
   | 'failed';
@@ -57,7 +56,7 @@ export interface TorrentSnapshot {
   readonly pieceLength: number;
   readonly pieceCount: number;
   readonly havePieces: number;
-  /** One digit a piece, base64 of bytes: PIECE_MISSING … ; for the piece map. */
+  /** One PIECE_STATE a piece; for the piece map. */
   readonly pieceStates: Uint8Array;
   /** How many connected peers have each piece, capped at 255. */
   readonly pieceAvailability: Uint8Array;

@@ -1,0 +1,198 @@
+/**
+ * Engine: several torrents in one process. Owns what they share: the listening port, the connection limits, the
+ * arena and its workers, the rate limits, and the sockets to UDP trackers.
+ */
+import { ActivityLog } from './activity-log.js';
+import { TrackerSource } from './discovery/tracker-source.js';
+import { UdpTrackerSockets } from './discovery/udp-tracker.js';
+import { SwarmError } from './errors.js';
+import type { Metainfo } from './metainfo/metainfo.js';
+import { parseTorrent } from './metainfo/parse.js';
+import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from './options.js';
+import { TokenBucket } from './policy/token-bucket.js';
+import type { HandshakeIdentity, TransferTotals } from './ports.js';
+import { ConnectionSlots } from './reach/connection-slots.js';
+import { SlottedDialer } from './reach/dialer.js';
+import { PeerListener } from './reach/listener.js';
+import type { EngineSnapshot } from './snapshot.js';
+import { Storage } from './storage/storage.js';
+import { MAX_QUEUED_REQUESTS } from './swarm/upload-queue.js';
+import { secretBytes, secretInt, systemClock, systemRng, thisMachine } from './system.js';
+import { type AddOptions, Torrent, type TorrentHost } from './torrent.js';
+import type { Millis } from './units.js';
+import { CLIENT_NAME, USER_AGENT } from './version.js';
+import { Heartbeat } from './wire/heartbeat.js';
+import { createPeerId } from './wire/peer-id.js';
+import { TcpWire } from './wire/tcp-wire.js';
+
+export class Engine {
+  readonly #options: ResolvedEngineOptions;
+  readonly #startedAt: Millis = systemClock.now();
+  readonly #torrents = new Map<string, Torrent>();
+  readonly #log = new ActivityLog(systemClock);
+  readonly #peerId = createPeerId(secretBytes(12));
+  readonly #key = secretInt(2 ** 32);
+  readonly #storage: Storage;
+  readonly #slots: ConnectionSlots;
+  readonly #heartbeat = new Heartbeat(systemClock);
+  readonly #listener: PeerListener;
+  readonly #dialer: SlottedDialer;
+  readonly #udp = new UdpTrackerSockets({ clock: systemClock });
+  readonly #downloadBucket: TokenBucket;
+  readonly #uploadBucket: TokenBucket;
+  #listen: EngineSnapshot['listen'] = null;
+  #closed: Promise<void> | undefined;
+
+  /** @throws SwarmError USAGE_INVALID_OPTION */
+  private constructor(options: EngineOptions) {
+    const resolved = resolveEngineOptions(options, thisMachine());
+    this.#options = resolved;
+    this.#storage = new Storage({
+      arenaBytes: resolved.arenaBytes,
+      readCacheBytes: resolved.readCacheBytes,
+      workers: resolved.workers,
+      stateDir: resolved.stateDir,
+      onWarning: (text) => this.#log.add('warn', text),
+    });
+    this.#slots = new ConnectionSlots(resolved);
+    const wire = new TcpWire(this.#heartbeat);
+    this.#listener = new PeerListener(wire, this.#slots);
+    this.#dialer = new SlottedDialer(wire, this.#slots);
+    this.#downloadBucket = new TokenBucket(resolved.downloadBytesPerSecond);
+    this.#uploadBucket = new TokenBucket(resolved.uploadBytesPerSecond);
+  }
+
+  /**
+   * Starts an engine: binds its port, opens nothing else.
+   * @throws SwarmError USAGE_INVALID_OPTION, ADDRESS_UNAVAILABLE
+   */
+  static async create(options: EngineOptions = {}): Promise<Engine> {
+    const engine = new Engine(options);
+    try {
+      await engine.#bind();
+    } catch (thrown) {
+      await engine.close();
+      throw thrown;
+    }
+    return engine;
+  }
+
+  /** Where peers reach us; null when not listening. */
+  get listen(): EngineSnapshot['listen'] {
+    return this.#listen;
+  }
+
+  get torrents(): readonly Torrent[] {
+    return [...this.#torrents.values()];
+  }
+
+  /**
+   * Adds a torrent: checks what is on disk, then fetches and serves it, until `torrent.stop()`.
+   * @param source a torrent file's bytes, or what `parseTorrent` made of them
+   * @throws SwarmError TORRENT_… for bytes that are no good torrent, USAGE_INVALID_OPTION when it is here already
+   */
+  add(source: Uint8Array | Metainfo, options: AddOptions = {}): Torrent {
+    if (this.#closed !== undefined) throw new SwarmError('CLOSED', 'the engine is closed');
+    const metainfo = source instanceof Uint8Array ? parseTorrent(source) : source;
+    const { infoHash } = metainfo;
+    if (this.#torrents.has(infoHash)) {
+      throw new SwarmError('USAGE_INVALID_OPTION', `torrent ${infoHash} is in this engine already`, {
+        infoHash,
+      });
+    }
+    const torrent = new Torrent(metainfo, options, this.#host());
+    this.#torrents.set(infoHash, torrent);
+    return torrent;
+  }
+
+  /** Plain data for a display. */
+  snapshot(): EngineSnapshot {
+    const torrents = this.torrents.map((torrent) => torrent.snapshot());
+    const { downloadBytesPerSecond, uploadBytesPerSecond } = this.#options;
+    return {
+      uptimeMs: systemClock.now() - this.#startedAt,
+      downloadBytesPerSecond: sum(torrents.map((torrent) => torrent.downloadBytesPerSecond)),
+      uploadBytesPerSecond: sum(torrents.map((torrent) => torrent.uploadBytesPerSecond)),
+      limits: { downloadBytesPerSecond, uploadBytesPerSecond },
+      listen: this.#listen,
+      peerCount: sum(torrents.map((torrent) => torrent.connectedPeers)),
+      halfOpenCount: this.#slots.halfOpen,
+      arena: this.#storage.usage,
+      torrents,
+      log: this.#log.lines,
+    };
+  }
+
+  /** Stops every torrent and frees everything: nothing stays open. Idempotent; never rejects. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.torrents.map((torrent) => torrent.stop()));
+    this.#listener.close();
+    this.#udp.close();
+    await this.#storage.close();
+  }
+
+  async #bind(): Promise<void> {
+    const { listenPort, listenHost } = this.#options;
+    if (listenPort !== null) this.#listen = await this.#listener.listen(listenPort, listenHost);
+  }
+
+  #host(): TorrentHost {
+    return {
+      clock: systemClock,
+      rng: systemRng,
+      storage: this.#storage,
+      dialer: this.#dialer,
+      listener: this.#listener,
+      maxPeersPerTorrent: this.#options.maxPeersPerTorrent,
+      downloadBucket: this.#downloadBucket,
+      uploadBucket: this.#uploadBucket,
+      identityOf: (metainfo) => this.#identityOf(metainfo),
+      trackersOf: (metainfo, more, totals) => this.#trackersOf(metainfo, more, totals),
+      log: (level, text) => this.#log.add(level, text),
+      onClosed: (torrent) => this.#torrents.delete(torrent.metainfo.infoHash),
+    };
+  }
+
+  #identityOf(metainfo: Metainfo): HandshakeIdentity {
+    return {
+      infoHash: metainfo.infoHash,
+      peerId: this.#peerId,
+      pieceCount: metainfo.pieceCount,
+      extendedHandshake: {
+        client: CLIENT_NAME,
+        listenPort: this.#listen?.port ?? 0,
+        requestQueue: MAX_QUEUED_REQUESTS,
+        extensions: [],
+      },
+    };
+  }
+
+  #trackersOf(
+    metainfo: Metainfo,
+    more: readonly string[],
+    totals: () => TransferTotals,
+  ): TrackerSource | undefined {
+    const tiers = more.length === 0 ? metainfo.trackers : [more, ...metainfo.trackers];
+    if (tiers.length === 0) return undefined;
+    const { infoHash } = metainfo;
+    return new TrackerSource({
+      tiers,
+      identity: { infoHash, peerId: this.#peerId, key: this.#key, port: this.#listen?.port ?? 0 },
+      totals,
+      clock: systemClock,
+      rng: systemRng,
+      udp: this.#udp,
+      userAgent: USER_AGENT,
+      firstTierOnly: metainfo.private,
+    });
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

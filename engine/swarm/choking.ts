@@ -1,0 +1,83 @@
+/** Choking: runs the choker's rounds and carries its decisions to the peers. */
+import { addressPrefix } from '../policy/address-prefix.js';
+import type { Choker, ChokerPeer } from '../policy/choker.js';
+import { asMillis, type Millis } from '../units.js';
+import type { Peer } from './peer.js';
+import type { SwarmState } from './swarm-state.js';
+import type { Uploading } from './uploading.js';
+
+/** The choker takes slots away once in so long, and is asked then at the latest. */
+const ROUND_MS = 10_000;
+/** A newcomer's interest, or a slot that fell free, does not wait for the next round. */
+const SOON_MS = 100;
+
+export class Choking {
+  readonly #state: SwarmState;
+  readonly #choker: Choker;
+  readonly #uploading: Uploading;
+  readonly #uploadSlots: () => number;
+  #roundAt: Millis = asMillis(0);
+
+  constructor(state: SwarmState, choker: Choker, uploading: Uploading, uploadSlots: () => number) {
+    this.#state = state;
+    this.#choker = choker;
+    this.#uploading = uploading;
+    this.#uploadSlots = uploadSlots;
+  }
+
+  onInterested(peer: Peer): void {
+    peer.peerInterested = true;
+    if (peer.amChoking) this.#soon();
+  }
+
+  onNotInterested(peer: Peer): void {
+    peer.peerInterested = false;
+    if (!peer.amChoking) this.#soon();
+  }
+
+  onGone(peer: Peer): void {
+    if (!peer.amChoking) this.#soon();
+  }
+
+  onDeadline(): void {
+    const now = this.#state.now();
+    const peers = [...this.#state.peers.values()];
+    const { unchoked, optimistic } = this.#choker.rechoke(
+      now,
+      peers.map((peer) => describe(peer, now)),
+      { seeding: this.#state.picker.wantedLeft === 0, uploadSlots: this.#uploadSlots() },
+    );
+    for (const peer of peers) {
+      peer.optimistic = peer.id === optimistic;
+      const choked = !unchoked.has(peer.id);
+      if (choked !== peer.amChoking) this.#setChoking(peer, choked);
+    }
+    if (now >= this.#roundAt) this.#roundAt = asMillis(now + ROUND_MS);
+    this.#state.deadlines.set('rechoke', this.#roundAt);
+  }
+
+  #setChoking(peer: Peer, choked: boolean): void {
+    peer.amChoking = choked;
+    if (choked) {
+      peer.connection.choke();
+      this.#uploading.onChoked(peer);
+    } else {
+      peer.connection.unchoke();
+    }
+  }
+
+  #soon(): void {
+    this.#state.deadlines.setIfEarlier('rechoke', asMillis(this.#state.now() + SOON_MS));
+  }
+}
+
+function describe(peer: Peer, now: Millis): ChokerPeer {
+  return {
+    id: peer.id,
+    interested: peer.peerInterested,
+    snubbed: peer.pipeline.isSnubbed,
+    downloadRate: peer.downloadRate.rate(now),
+    uploadedBytes: peer.uploadedBytes,
+    prefix: addressPrefix(peer.connection.remote.host),
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * Connecting: keeps enough connections open. Takes addresses from the candidates, dials them, and decides who
+ * of those that connect to us may stay.
+ */
+import type { PeerCandidates } from '../policy/peer-candidates.js';
+import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
+import { addressKey, asMillis, type PeerAddress } from '../units.js';
+import type { SwarmState } from './swarm-state.js';
+
+/** Dials of one torrent under way at once; the dialer keeps the engine-wide limit. */
+const MAX_PENDING_DIALS = 16;
+/** How often an under-connected swarm asks its sources for more. */
+const WANT_PEERS_MS = 30_000;
+/** Below this many peers and candidates we ask for more. */
+const FEW_PEERS = 20;
+
+export interface ConnectingOptions {
+  readonly dialer: PeerDialer;
+  readonly identity: HandshakeIdentity;
+  readonly candidates: PeerCandidates;
+  readonly maxPeers: number;
+  /** A dialled peer answered. */
+  onConnected(connection: PeerConnection, source: PeerSourceName): void;
+  wantPeers(): void;
+}
+
+export class Connecting {
+  readonly #state: SwarmState;
+  readonly #options: ConnectingOptions;
+  /** Aborts of dials under way, by address. */
+  readonly #pending = new Map<string, () => void>();
+  #askedAt = asMillis(Number.NEGATIVE_INFINITY);
+  #stopped = false;
+
+  constructor(state: SwarmState, options: ConnectingOptions) {
+    this.#state = state;
+    this.#options = options;
+  }
+
+  get candidateCount(): number {
+    return this.#options.candidates.size;
+  }
+
+  get bannedCount(): number {
+    return this.#options.candidates.bannedCount;
+  }
+
+  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName): void {
+    const now = this.#state.now();
+    for (const address of peers) {
+      if (!this.#isConnected(address)) this.#options.candidates.add(now, address, source);
+    }
+    this.fill();
+  }
+
+  /** Dials until the limits are reached, and comes back when the next candidate is due. */
+  fill(): void {
+    if (this.#stopped || this.#state.failed) return;
+    const { candidates, maxPeers } = this.#options;
+    const now = this.#state.now();
+    while (this.#pending.size < MAX_PENDING_DIALS && this.#state.peers.size + this.#pending.size < maxPeers) {
+      const candidate = candidates.next(now);
+      if (candidate === undefined) break;
+      this.#dial(candidate.address, candidate.source);
+    }
+    if (this.#state.peers.size + candidates.size < FEW_PEERS && now - this.#askedAt >= WANT_PEERS_MS) {
+      this.#askedAt = now;
+      this.#options.wantPeers();
+    }
+    const due = candidates.nextAt();
+    const next = Math.min(due ?? Number.POSITIVE_INFINITY, now + WANT_PEERS_MS);
+    this.#state.deadlines.set('connect', asMillis(Math.max(next, now + 100)));
+  }
+
+  /** Whether somebody who connected to us may stay. */
+  accepts(connection: PeerConnection): boolean {
+    return (
+      !this.#stopped &&
+      !this.#state.failed &&
+      this.#state.peers.size < this.#options.maxPeers &&
+      !this.#options.candidates.isBanned(connection.remote) &&
+      !this.#isDuplicate(connection)
+    );
+  }
+
+  onClosed(address: PeerAddress | undefined, reason: CloseReason, wasUseful: boolean): void {
+    if (address === undefined) return;
+    const now = this.#state.now();
+    if (reason.kind === 'violation') this.#options.candidates.onFailed(now, address);
+    else this.#options.candidates.onClosed(now, address, wasUseful);
+    this.fill();
+  }
+
+  ban(address: PeerAddress): void {
+    this.#options.candidates.ban(address);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const abort of this.#pending.values()) abort();
+    this.#pending.clear();
+    this.#state.deadlines.clear('connect');
+  }
+
+  #dial(address: PeerAddress, source: PeerSourceName): void {
+    const key = addressKey(address);
+    const abort = this.#options.dialer.dial(address, this.#options.identity, (result) => {
+      this.#pending.delete(key);
+      if ('kind' in result) this.#options.candidates.onFailed(this.#state.now(), address);
+      else if (!this.accepts(result)) result.close('not needed');
+      else {
+        this.#options.candidates.onConnected(this.#state.now(), address);
+        this.#options.onConnected(result, source);
+      }
+      this.fill();
+    });
+    this.#pending.set(key, abort);
+  }
+
+  /** The same peer twice, as when both sides dialled: the connection made by the smaller peer id stays. */
+  #isDuplicate(connection: PeerConnection): boolean {
+    for (const peer of this.#state.peers.values()) {
+      const other = peer.connection;
+      if (other.remote.host !== connection.remote.host || !equal(other.peerId, connection.peerId)) continue;
+      if (other.incoming === connection.incoming) return true;
+      const oursIsSmaller = isSmaller(this.#options.identity.peerId, connection.peerId);
+      const keepOutgoing = oursIsSmaller;
+      if (keepOutgoing !== connection.incoming) {
+        this.#state.drop(peer, 'connected twice');
+        return false;
+      }
+      return true;
+    }
+    return false;
+  }
+
+  #isConnected(address: PeerAddress): boolean {
+    const key = addressKey(address);
+    if (this.#pending.has(key)) return true;
+    for (const peer of this.#state.peers.values()) {
+      if (peer.listenAddress !== undefined && addressKey(peer.listenAddress) === key) return true;
+    }
+    return false;
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function isSmaller(a: Uint8Array, b: Uint8Array): boolean {
+  const differs = a.findIndex((byte, i) => byte !== b[i]);
+  return differs >= 0 && a[differs]! < b[differs]!;
+}

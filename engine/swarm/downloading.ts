@@ -1,0 +1,303 @@
+/**
+ * Downloading: asks peers for blocks, gathers them into pieces, and has whole pieces verified. Which block,
+ * how many and whose fault are the policies' to say.
+ */
+import type { Bitfield } from '../policy/bitfield.js';
+import { BLOCK_RESULT } from '../policy/block-scheduler.js';
+import type { SmartBan } from '../policy/smart-ban.js';
+import { bytesAvailable, readyAt, takeFromAll } from '../policy/token-bucket.js';
+import { asMillis, BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../units.js';
+import type { Peer } from './peer.js';
+import type { SwarmState } from './swarm-state.js';
+
+/** Requests made in one go; more would delay the other peers' turn. */
+const MAX_REQUEST_BATCH = 256;
+/** How often overdue requests are looked for. */
+const OVERDUE_CHECK_MS = 1_000;
+/** A peer that rejects this often in a row, while it lets us ask, only wastes requests. */
+const MAX_REJECTS_IN_A_ROW = 64;
+/** BEP 6 suggests sets of 10; a longer one is a peer's own business, not ours to store. */
+const MAX_ALLOWED_FAST = 64;
+
+export class Downloading {
+  readonly #state: SwarmState;
+  readonly #smartBan: SmartBan;
+  /** (piece, block) pairs of one batch. */
+  readonly #batch = new Int32Array(MAX_REQUEST_BATCH * 2);
+  readonly #others: number[] = [];
+  /** Digests of pieces that failed before, taken while their blocks are in the arena. */
+  readonly #digests = new Map<PieceIndex, string[]>();
+  /** Peers that could ask and have no tokens, in the order of asking. */
+  readonly #starved = new Set<Peer>();
+  /** The store had no slot for a further piece. */
+  #wantsSlot = false;
+
+  constructor(state: SwarmState, smartBan: SmartBan) {
+    this.#state = state;
+    this.#smartBan = smartBan;
+  }
+
+  // ─── What a peer has ───────────────────────────────────────────────────────────────────────────────────
+
+  onBitfield(peer: Peer, pieces: Bitfield): void {
+    peer.has = pieces;
+    this.#state.picker.onPeerPieces(pieces);
+    peer.usefulPieces = this.#state.picker.wantedMissingCount(pieces);
+    this.#updateInterest(peer);
+  }
+
+  onHave(peer: Peer, piece: PieceIndex): void {
+    if (!peer.has.set(piece)) return;
+    this.#state.picker.onPeerHave(piece);
+    if (this.#state.have.get(piece) || !this.#state.wanted.get(piece)) return;
+    peer.usefulPieces++;
+    this.#updateInterest(peer);
+    this.pump(peer);
+  }
+
+  onAllowedFast(peer: Peer, piece: PieceIndex): void {
+    if (peer.allowedFast.size < MAX_ALLOWED_FAST) peer.allowedFast.add(piece);
+    this.pump(peer);
+  }
+
+  /** The files chosen changed, or pieces were found on disk: counts interest anew. */
+  recountInterest(): void {
+    for (const peer of this.#state.peers.values()) {
+      peer.usefulPieces = this.#state.picker.wantedMissingCount(peer.has);
+      this.#updateInterest(peer);
+      this.pump(peer);
+    }
+  }
+
+  // ─── Asking ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Fills the peer's request pipeline. */
+  pump(peer: Peer): void {
+    if (!peer.amInterested || this.#state.failed) return;
+    if (peer.peerChoking && peer.allowedFast.size === 0) return;
+    const now = this.#state.now();
+    let room = Math.min(peer.pipeline.room(now), MAX_REQUEST_BATCH);
+    if (room <= 0) return;
+    const affordable = Math.floor(bytesAvailable(this.#state.downloadBuckets, now) / BLOCK_BYTES);
+    if (affordable < room) {
+      room = affordable;
+      this.#starved.add(peer);
+      this.#state.deadlines.set('download-tokens', readyAt(this.#state.downloadBuckets, now, BLOCK_BYTES));
+      if (room < 1) return;
+    }
+    const allowed = peer.peerChoking ? peer.allowedFast : undefined;
+    const count = this.#state.scheduler.nextBlocks(peer.id, peer.has, room, this.#batch, allowed);
+    if (count > 0) this.#request(peer, count);
+  }
+
+  #request(peer: Peer, count: number): void {
+    const { geometry, downloadBuckets, deadlines } = this.#state;
+    const now = this.#state.now();
+    let bytes = 0;
+    for (let i = 0; i < count; i++) {
+      const piece = this.#batch[2 * i]! as PieceIndex;
+      const block = this.#batch[2 * i + 1]!;
+      const length = geometry.blockBytes(piece, block);
+      bytes += length;
+      peer.connection.request(piece, block * BLOCK_BYTES, length);
+    }
+    peer.pipeline.onRequested(now, count);
+    takeFromAll(downloadBuckets, now, bytes);
+    deadlines.setIfEarlier('requests', asMillis(now + OVERDUE_CHECK_MS));
+  }
+
+  /** Gives overdue requests to others. */
+  onOverdueCheck(): void {
+    const now = this.#state.now();
+    let outstanding = false;
+    for (const peer of this.#state.peers.values()) {
+      if (peer.pipeline.outstanding === 0) continue;
+      if (peer.pipeline.overdue(now)) {
+        this.#state.scheduler.onPeerGone(peer.id);
+        peer.pipeline.onTimedOut(now);
+      }
+      outstanding = true;
+    }
+    const stale = this.#state.scheduler.dropStale();
+    if (stale !== -1) this.#state.store.abandonPiece(stale);
+    if (outstanding) this.#state.deadlines.set('requests', asMillis(now + OVERDUE_CHECK_MS));
+    this.#pumpAll();
+  }
+
+  onTokens(): void {
+    const peers = [...this.#starved];
+    this.#starved.clear();
+    for (const peer of peers) this.pump(peer);
+  }
+
+  onUnchoke(peer: Peer): void {
+    peer.peerChoking = false;
+    peer.pipeline.onUnchoked(this.#state.now());
+    this.pump(peer);
+  }
+
+  onChoke(peer: Peer): void {
+    peer.peerChoking = true;
+    // BEP 6: a fast peer answers each request by the block or a reject; another forgets them all.
+    if (!peer.connection.fast) this.#releaseAll(peer);
+    this.#pumpAll();
+  }
+
+  onReject(peer: Peer, piece: PieceIndex, begin: number): void {
+    if (!this.#state.scheduler.onReleased(peer.id, piece, Math.floor(begin / BLOCK_BYTES))) return;
+    peer.pipeline.onReleased(1);
+    // Asking a peer again that lets us ask and rejects waits for the next check, lest the two of us spin.
+    if (peer.peerChoking) this.#pumpAll();
+    else if (++peer.rejectsInARow >= MAX_REJECTS_IN_A_ROW) this.#state.drop(peer, 'rejects every request');
+  }
+
+  onGone(peer: Peer): void {
+    this.#starved.delete(peer);
+    this.#releaseAll(peer);
+    this.#state.picker.onPeerLeft(peer.has);
+    this.#pumpAll();
+  }
+
+  #releaseAll(peer: Peer): void {
+    this.#state.scheduler.onPeerGone(peer.id);
+    peer.pipeline.onChoked(this.#state.now());
+  }
+
+  #pumpAll(): void {
+    for (const peer of this.#state.peers.values()) this.pump(peer);
+  }
+
+  // ─── Receiving ─────────────────────────────────────────────────────────────────────────────────────────
+
+  onBlock(peer: Peer, piece: PieceIndex, begin: number, bytes: Uint8Array): void {
+    const { geometry, scheduler, store, totals } = this.#state;
+    const now = this.#state.now();
+    const block = begin / BLOCK_BYTES;
+    const fits =
+      Number.isInteger(block) &&
+      block < geometry.blockCount(piece) &&
+      bytes.length === geometry.blockBytes(piece, block);
+    const result = fits ? scheduler.onBlock(peer.id, piece, block) : BLOCK_RESULT.unrequested;
+    if (result === BLOCK_RESULT.unrequested || this.#state.failed) {
+      totals.wastedBytes += bytes.length;
+      return;
+    }
+    peer.pipeline.onBlock(now, bytes.length);
+    peer.downloadRate.add(now, bytes.length);
+    this.#state.downloadRate.add(now, bytes.length);
+    peer.rejectsInARow = 0;
+    if (result === BLOCK_RESULT.duplicate) {
+      totals.wastedBytes += bytes.length;
+    } else {
+      peer.downloadedBytes += bytes.length;
+      totals.downloadedBytes += bytes.length;
+      store.putBlock(piece, begin, bytes);
+      this.#cancelElsewhere(piece, block, begin, bytes.length);
+      if (scheduler.isComplete(piece)) this.#finish(piece);
+    }
+    this.pump(peer);
+  }
+
+  /** Endgame: the same block was asked of others, who need not send it any more. */
+  #cancelElsewhere(piece: PieceIndex, block: number, begin: number, length: number): void {
+    const { scheduler, peers } = this.#state;
+    this.#others.length = 0;
+    if (scheduler.othersRequesting(piece, block, this.#others) === 0) return;
+    for (const id of this.#others) {
+      const other = peers.get(id);
+      if (other === undefined) continue;
+      other.connection.cancel(piece, begin, length);
+      // A fast peer still answers a cancel, by the block or a reject; another does not.
+      if (other.connection.fast) continue;
+      scheduler.onReleased(id, piece, block);
+      other.pipeline.onReleased(1);
+      this.pump(other);
+    }
+  }
+
+  // ─── Whole pieces ──────────────────────────────────────────────────────────────────────────────────────
+
+  #finish(piece: PieceIndex): void {
+    if (this.#smartBan.remembers(piece)) this.#digests.set(piece, this.#blockDigests(piece));
+    this.#state.store.finishPiece(piece);
+  }
+
+  onPieceVerified(piece: PieceIndex): void {
+    const { scheduler, picker, have, wanted, observer } = this.#state;
+    this.#blameAfterSuccess(piece);
+    scheduler.onPieceVerified(piece);
+    have.set(piece);
+    const wasWanted = wanted.get(piece);
+    for (const peer of this.#state.peers.values()) {
+      if (!peer.has.get(piece)) peer.connection.have(piece);
+      else if (wasWanted) {
+        peer.usefulPieces--;
+        this.#updateInterest(peer);
+      }
+    }
+    observer.onPieceVerified(piece);
+    if (picker.wantedLeft === 0) observer.onComplete();
+    else this.onSlotFree();
+  }
+
+  onPieceCorrupt(piece: PieceIndex): void {
+    const { scheduler, store, totals, geometry, observer, addressOf } = this.#state;
+    const contributors = scheduler.contributors(piece);
+    const digests = this.#digests.get(piece) ?? this.#blockDigests(piece);
+    this.#digests.delete(piece);
+    const blocks = [...contributors].map((id, block) => ({
+      block,
+      address: addressOf(id),
+      digest: digests[block]!,
+    }));
+    store.abandonPiece(piece);
+    scheduler.onPieceCorrupt(piece);
+    totals.corruptPieces++;
+    totals.wastedBytes += geometry.pieceBytes(piece);
+    observer.onPieceCorrupt(piece);
+    this.#banAll(this.#smartBan.onCorrupt(piece, blocks), `sent a corrupt piece ${piece}`);
+    this.#pumpAll();
+  }
+
+  #blameAfterSuccess(piece: PieceIndex): void {
+    const digests = this.#digests.get(piece);
+    if (digests === undefined) return;
+    this.#digests.delete(piece);
+    this.#banAll(
+      this.#smartBan.onVerified(piece, (block) => digests[block]!),
+      `sent corrupt blocks of piece ${piece}`,
+    );
+  }
+
+  #blockDigests(piece: PieceIndex): string[] {
+    const { geometry, store } = this.#state;
+    return Array.from({ length: geometry.blockCount(piece) }, (_, block) =>
+      store.blockDigest(piece, block * BLOCK_BYTES, geometry.blockBytes(piece, block)),
+    );
+  }
+
+  #banAll(liars: readonly PeerAddress[], reason: string): void {
+    for (const address of liars) this.#state.ban(address, reason);
+  }
+
+  onSlotFree(): void {
+    if (!this.#wantsSlot) return;
+    this.#wantsSlot = false;
+    this.#pumpAll();
+  }
+
+  /** The scheduler begins a piece: is there memory for it? */
+  beginPiece(piece: PieceIndex): boolean {
+    const begun = this.#state.store.beginPiece(piece);
+    if (!begun) this.#wantsSlot = true;
+    return begun;
+  }
+
+  #updateInterest(peer: Peer): void {
+    const interested = peer.usefulPieces > 0;
+    if (interested === peer.amInterested) return;
+    peer.amInterested = interested;
+    if (interested) peer.connection.interested();
+    else peer.connection.notInterested();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Peer: what the swarm knows of one connection. State only; the parts that act on it are downloading.ts,
+ * uploading.ts and choking.ts, and swarm.ts routes what the connection says to them.
+ */
+import type { Bitfield } from '../policy/bitfield.js';
+import type { RateMeter } from '../policy/rate-meter.js';
+import type { RequestPipeline } from '../policy/request-pipeline.js';
+import type { PeerConnection, PeerSourceName } from '../ports.js';
+import type { Millis, PeerAddress, PieceIndex } from '../units.js';
+import { UploadQueue } from './upload-queue.js';
+
+export class Peer {
+  /** What it has; the picker has counted exactly this. */
+  has: Bitfield;
+  /** How many wanted pieces that we lack it has; we are interested while this is above zero. */
+  usefulPieces = 0;
+
+  amChoking = true;
+  amInterested = false;
+  peerChoking = true;
+  peerInterested = false;
+  /** Unchoked by chance, not by merit. */
+  optimistic = false;
+
+  /** From its extended handshake; untrusted. Empty until then. */
+  client = '';
+  /** BEP 21: it will never ask. */
+  uploadOnly = false;
+  /** Where it listens, where we know. */
+  listenAddress: PeerAddress | undefined;
+
+  downloadedBytes = 0;
+  uploadedBytes = 0;
+  /** Rejects in a row without a block between: a peer that has everything and gives nothing. */
+  rejectsInARow = 0;
+  /** Pieces it lets us ask for while it chokes us (BEP 6); bounded. */
+  readonly allowedFast = new Set<PieceIndex>();
+
+  readonly uploads = new UploadQueue();
+  /** The piece whose frames the store is fetching for this peer. */
+  awaitedFrames: PieceIndex | undefined;
+
+  constructor(
+    /** Small and reused: the policies keep arrays by it. */
+    readonly id: number,
+    readonly connection: PeerConnection,
+    readonly source: PeerSourceName,
+    readonly connectedAt: Millis,
+    readonly pipeline: RequestPipeline,
+    readonly downloadRate: RateMeter,
+    readonly uploadRate: RateMeter,
+    nothing: Bitfield,
+  ) {
+    this.has = nothing;
+    if (!connection.incoming) this.listenAddress = connection.remote;
+  }
+
+  get isSeed(): boolean {
+    return this.has.isFull;
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * Swarm: one torrent's swarm. Seats the peers, routes what they, the store and the sources say to the parts
+ * (connecting, choking, downloading, uploading), and keeps the one timer.
+ */
+import type { SwarmError } from '../errors.js';
+import { Bitfield } from '../policy/bitfield.js';
+import { BlockScheduler } from '../policy/block-scheduler.js';
+import { Choker } from '../policy/choker.js';
+import { PeerCandidates } from '../policy/peer-candidates.js';
+import { PiecePicker } from '../policy/piece-picker.js';
+import { RateMeter } from '../policy/rate-meter.js';
+import { RequestPipeline } from '../policy/request-pipeline.js';
+import { SmartBan } from '../policy/smart-ban.js';
+import type { TokenBucket } from '../policy/token-bucket.js';
+import type { TorrentGeometry } from '../policy/torrent-geometry.js';
+import type {
+  Clock,
+  CloseReason,
+  ExtendedHandshake,
+  HandshakeIdentity,
+  PeerConnection,
+  PeerDialer,
+  PeerHandler,
+  PeerSourceName,
+  PieceStore,
+  PieceStoreHandler,
+  Rng,
+} from '../ports.js';
+import { addressKey, type PeerAddress, type PieceIndex } from '../units.js';
+import { Choking } from './choking.js';
+import { Connecting } from './connecting.js';
+import { Deadlines, type SwarmDeadline } from './deadlines.js';
+import { Downloading } from './downloading.js';
+import { Peer } from './peer.js';
+import { Seats } from './seats.js';
+import type { SwarmObserver, SwarmState, SwarmTotals } from './swarm-state.js';
+import { Uploading } from './uploading.js';
+
+export interface SwarmOptions {
+  readonly geometry: TorrentGeometry;
+  /** Verified so far; the swarm owns it from now on. */
+  readonly have: Bitfield;
+  readonly wanted: Bitfield;
+  readonly store: PieceStore;
+  readonly dialer: PeerDialer;
+  readonly identity: HandshakeIdentity;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly observer: SwarmObserver;
+  readonly maxPeers: number;
+  readonly downloadBuckets: readonly TokenBucket[];
+  readonly uploadBuckets: readonly TokenBucket[];
+  uploadSlots(): number;
+  /** More addresses would help. */
+  wantPeers(): void;
+}
+
+export class Swarm implements PieceStoreHandler {
+  readonly state: SwarmState;
+  readonly #seats = new Seats();
+  readonly #connecting: Connecting;
+  readonly #choking: Choking;
+  readonly #downloading: Downloading;
+  readonly #uploading: Uploading;
+  #stopped = false;
+
+  constructor(options: SwarmOptions) {
+    const { geometry, rng, clock, store, have, wanted } = options;
+    const picker = new PiecePicker(geometry, rng);
+    for (let piece = 0; piece < geometry.pieceCount; piece++) {
+      if (have.get(piece as PieceIndex)) picker.onPieceHave(piece as PieceIndex);
+    }
+    picker.setWanted(wanted);
+    const scheduler = new BlockScheduler(geometry, picker, {
+      beginPiece: (piece) => this.#downloading.beginPiece(piece),
+    });
+    this.state = {
+      geometry,
+      have,
+      wanted,
+      peers: new Map(),
+      picker,
+      scheduler,
+      store,
+      deadlines: new Deadlines(clock, (due) => this.#run(due)),
+      downloadBuckets: options.downloadBuckets,
+      uploadBuckets: options.uploadBuckets,
+      totals: { downloadedBytes: 0, uploadedBytes: 0, wastedBytes: 0, corruptPieces: 0 },
+      downloadRate: new RateMeter(),
+      uploadRate: new RateMeter(),
+      observer: options.observer,
+      rng,
+      now: () => clock.now(),
+      addressOf: (seat) => this.#seats.addressOf(seat),
+      drop: (peer, reason) => peer.connection.close(reason),
+      ban: (address, reason) => this.#ban(address, reason),
+      failed: false,
+    };
+    this.#uploading = new Uploading(this.state);
+    this.#downloading = new Downloading(this.state, new SmartBan());
+    this.#choking = new Choking(this.state, new Choker(rng), this.#uploading, options.uploadSlots);
+    this.#connecting = new Connecting(this.state, {
+      dialer: options.dialer,
+      identity: options.identity,
+      candidates: new PeerCandidates(rng),
+      maxPeers: options.maxPeers,
+      onConnected: (connection, source) => this.#seat(connection, source),
+      wantPeers: options.wantPeers,
+    });
+    store.handler = this;
+  }
+
+  // ─── From the outside ──────────────────────────────────────────────────────────────────────────────────
+
+  get totals(): Readonly<SwarmTotals> {
+    return this.state.totals;
+  }
+
+  get candidateCount(): number {
+    return this.#connecting.candidateCount;
+  }
+
+  get bannedCount(): number {
+    return this.#connecting.bannedCount;
+  }
+
+  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName): void {
+    this.#connecting.onPeersFound(peers, source);
+  }
+
+  /** Somebody connected to us and asked for this torrent. Closes the connection when it may not stay. */
+  onIncoming(connection: PeerConnection): void {
+    if (this.#connecting.accepts(connection)) this.#seat(connection, 'incoming');
+    else connection.close('not needed');
+  }
+
+  setSequential(on: boolean): void {
+    this.state.picker.setSequential(on);
+  }
+
+  /** Closes every connection; nothing is due any more. The store is its owner's to close. Idempotent. */
+  stop(): void {
+    this.#stopped = true;
+    this.#connecting.stop();
+    this.state.deadlines.stop();
+    for (const peer of [...this.state.peers.values()]) peer.connection.close('stopped');
+  }
+
+  // ─── From the store ────────────────────────────────────────────────────────────────────────────────────
+
+  onPieceVerified(piece: PieceIndex): void {
+    if (this.#stopped) return;
+    this.#downloading.onPieceVerified(piece);
+    if (this.state.picker.wantedLeft === 0) this.#dropUseless();
+  }
+
+  onPieceCorrupt(piece: PieceIndex): void {
+    if (!this.#stopped) this.#downloading.onPieceCorrupt(piece);
+  }
+
+  onFramesReady(piece: PieceIndex): void {
+    if (!this.#stopped) this.#uploading.onFramesReady(piece);
+  }
+
+  onSlotFree(): void {
+    if (!this.#stopped) this.#downloading.onSlotFree();
+  }
+
+  onStoreFailed(error: SwarmError): void {
+    if (this.#stopped || this.state.failed) return;
+    this.state.failed = true;
+    this.state.observer.onFailed(error);
+  }
+
+  // ─── Peers ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #seat(connection: PeerConnection, source: PeerSourceName): void {
+    const { geometry, scheduler, peers, have, observer } = this.state;
+    const now = this.state.now();
+    const seat = this.#seats.take(connection.remote, (id) => scheduler.isContributor(id));
+    const peer = new Peer(
+      seat,
+      connection,
+      source,
+      now,
+      new RequestPipeline(now),
+      new RateMeter(),
+      new RateMeter(),
+      new Bitfield(geometry.pieceCount),
+    );
+    peers.set(seat, peer);
+    connection.handler = this.#handlerOf(peer);
+    if (have.count > 0 || connection.fast) connection.bitfield(have);
+    observer.onPeerConnected(connection.remote, source);
+  }
+
+  #handlerOf(peer: Peer): PeerHandler {
+    const downloading = this.#downloading;
+    const uploading = this.#uploading;
+    const choking = this.#choking;
+    return {
+      onChoke: () => downloading.onChoke(peer),
+      onUnchoke: () => downloading.onUnchoke(peer),
+      onInterested: () => choking.onInterested(peer),
+      onNotInterested: () => choking.onNotInterested(peer),
+      onHave: (piece) => {
+        downloading.onHave(peer, piece);
+        if (peer.isSeed) this.#dropIfUseless(peer);
+      },
+      onBitfield: (pieces) => {
+        downloading.onBitfield(peer, pieces);
+        this.#dropIfUseless(peer);
+      },
+      onRequest: (piece, begin, length) => uploading.onRequest(peer, piece, begin, length),
+      onCancel: (piece, begin, length) => uploading.onCancel(peer, piece, begin, length),
+      onReject: (piece, begin) => downloading.onReject(peer, piece, begin),
+      onBlock: (piece, begin, block) => downloading.onBlock(peer, piece, begin, block),
+      onSuggest: () => {},
+      onAllowedFast: (piece) => downloading.onAllowedFast(peer, piece),
+      onExtendedHandshake: (handshake) => this.#onExtendedHandshake(peer, handshake),
+      onExtended: () => {},
+      onDhtPort: () => {},
+      onDrain: () => uploading.pump(peer),
+      onClose: (reason) => this.#onClose(peer, reason),
+    };
+  }
+
+  #onExtendedHandshake(peer: Peer, handshake: ExtendedHandshake): void {
+    if (handshake.client !== undefined) peer.client = handshake.client;
+    if (handshake.requestQueue !== undefined) peer.pipeline.setPeerQueue(handshake.requestQueue);
+    if (handshake.uploadOnly !== undefined) peer.uploadOnly = handshake.uploadOnly;
+    if (handshake.listenPort !== undefined) {
+      peer.listenAddress ??= { host: peer.connection.remote.host, port: handshake.listenPort };
+    }
+  }
+
+  #onClose(peer: Peer, reason: CloseReason): void {
+    this.state.peers.delete(peer.id);
+    this.#seats.leave(peer.id);
+    this.#uploading.onGone(peer);
+    this.#downloading.onGone(peer);
+    this.#choking.onGone(peer);
+    this.#connecting.onClosed(peer.listenAddress, reason, peer.downloadedBytes > 0);
+    this.state.observer.onPeerClosed(peer.connection.remote, reason);
+  }
+
+  /** Two that have everything have nothing to say to each other. */
+  #dropIfUseless(peer: Peer): void {
+    if (this.state.picker.wantedLeft === 0 && peer.isSeed) this.state.drop(peer, 'both have everything');
+  }
+
+  #dropUseless(): void {
+    for (const peer of [...this.state.peers.values()]) this.#dropIfUseless(peer);
+  }
+
+  #ban(address: PeerAddress, reason: string): void {
+    this.#connecting.ban(address);
+    this.state.observer.onPeerBanned(address, reason);
+    for (const peer of [...this.state.peers.values()]) {
+      if (addressKey(peer.connection.remote) === addressKey(address)) this.state.drop(peer, reason);
+    }
+  }
+
+  #run(due: SwarmDeadline): void {
+    if (due === 'rechoke') this.#choking.onDeadline();
+    else if (due === 'connect') this.#connecting.fill();
+    else if (due === 'requests') this.#downloading.onOverdueCheck();
+    else if (due === 'download-tokens') this.#downloading.onTokens();
+    else this.#uploading.onTokens();
+  }
+}

@@ -1,0 +1,335 @@
+/**
+ * Torrent: one torrent of an engine, from the check of what is on disk to the goodbye to its trackers. Puts a
+ * swarm on a store, a dialer, a listener and its trackers, and tells the outside what happens.
+ */
+import { Readable } from 'node:stream';
+import { describeNoSwarm, describeSwarm } from './describe.js';
+import type { TrackerSource } from './discovery/tracker-source.js';
+import { SwarmError, toSwarmError } from './errors.js';
+import type { Metainfo } from './metainfo/metainfo.js';
+import { PieceWaiters } from './piece-waiters.js';
+import { uploadSlotsFor } from './policy/choker.js';
+import { FileLayout } from './policy/file-layout.js';
+import { FileSelection } from './policy/file-selection.js';
+import { TokenBucket } from './policy/token-bucket.js';
+import { TorrentGeometry } from './policy/torrent-geometry.js';
+import type {
+  Clock,
+  HandshakeIdentity,
+  PeerDialer,
+  PeerSourceHandler,
+  Rng,
+  TransferTotals,
+} from './ports.js';
+import type { PeerListener } from './reach/listener.js';
+import type { TorrentEvent, TorrentPhase, TorrentSnapshot } from './snapshot.js';
+import type { OpenTorrentStore, Storage } from './storage/storage.js';
+import { Swarm } from './swarm/swarm.js';
+import type { SwarmObserver } from './swarm/swarm-state.js';
+import { asPiece, type PeerAddress } from './units.js';
+
+export interface AddOptions {
+  /** Folder that receives (or holds) the torrent's file or folder. Default: the working directory. */
+  readonly out?: string;
+  /** Which files are wanted, in torrent order; default all. */
+  readonly wantedFiles?: readonly boolean[];
+  /** Fetch pieces in the order of their index. Default false: rarest first. */
+  readonly sequential?: boolean;
+  /** Peers to try at once. */
+  readonly peers?: readonly PeerAddress[];
+  /** Announce URLs in front of the torrent's own. */
+  readonly trackers?: readonly string[];
+  /** Bytes a second for this torrent; 0 is without limit. Default 0. */
+  readonly downloadBytesPerSecond?: number;
+  readonly uploadBytesPerSecond?: number;
+  /** Never create or write a file: serve what is there. Default false. */
+  readonly readOnly?: boolean;
+  /** The files were hashed a moment ago and are complete: skip the check. Default false. */
+  readonly assumeComplete?: boolean;
+}
+
+/** What the engine lends to each of its torrents. */
+export interface TorrentHost {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly storage: Storage;
+  readonly dialer: PeerDialer;
+  readonly listener: PeerListener;
+  readonly maxPeersPerTorrent: number;
+  readonly downloadBucket: TokenBucket;
+  readonly uploadBucket: TokenBucket;
+  identityOf(metainfo: Metainfo): HandshakeIdentity;
+  /** Undefined when the torrent names no tracker. */
+  trackersOf(
+    metainfo: Metainfo,
+    more: readonly string[],
+    totals: () => TransferTotals,
+  ): TrackerSource | undefined;
+  log(level: 'info' | 'warn' | 'error', text: string): void;
+  onClosed(torrent: Torrent): void;
+}
+
+/** Bytes of one read of a stream. */
+const READ_BYTES = 256 * 1024;
+/** How long trackers may take to hear goodbye. */
+const GOODBYE_MS = 2_000;
+
+export class Torrent {
+  /** Resolves when everything wanted is verified on disk; rejects with a SwarmError when it cannot be. */
+  readonly completed: Promise<void>;
+  readonly #host: TorrentHost;
+  readonly #options: AddOptions;
+  readonly #geometry: TorrentGeometry;
+  readonly #selection: FileSelection;
+  readonly #listeners = new Set<(event: TorrentEvent) => void>();
+  readonly #waiters = new PieceWaiters();
+  readonly #abortCheck = new AbortController();
+  readonly #started: Promise<void>;
+  #settle!: { resolve(): void; reject(error: SwarmError): void };
+  #phase: TorrentPhase = 'checking';
+  #error: SwarmError | null = null;
+  #checkedShare = 0;
+  #files: OpenTorrentStore | undefined;
+  #swarm: Swarm | undefined;
+  #trackers: TrackerSource | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** Use `Engine.add`. */
+  constructor(
+    readonly metainfo: Metainfo,
+    options: AddOptions,
+    host: TorrentHost,
+  ) {
+    this.#host = host;
+    this.#options = options;
+    this.#geometry = new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes);
+    this.#selection = new FileSelection(new FileLayout(metainfo.files), this.#geometry, options.wantedFiles);
+    this.completed = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // Whoever does not wait for it has `onEvent` and the snapshot.
+    this.completed.catch(() => {});
+    this.#started = this.#start().catch((thrown: unknown) => this.#fail(toSwarmError(thrown)));
+  }
+
+  get phase(): TorrentPhase {
+    return this.#phase;
+  }
+
+  /** Calls `listener` for everything that happens from now on. @returns stops that */
+  onEvent(listener: (event: TorrentEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tries these peers as soon as the check is done. */
+  addPeers(peers: readonly PeerAddress[]): void {
+    this.#swarm?.onPeersFound(peers, 'user');
+  }
+
+  /** Plain data for a display; costs a pass over the pieces. */
+  snapshot(): TorrentSnapshot {
+    const { metainfo } = this;
+    const error = this.#error;
+    return {
+      infoHash: metainfo.infoHash,
+      name: metainfo.name,
+      phase: this.#phase,
+      error: error && {
+        code: error.code,
+        message: error.message,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      },
+      totalBytes: metainfo.totalBytes,
+      wantedBytes: this.#selection.bytes,
+      checkedShare: this.#checkedShare,
+      pieceLength: metainfo.pieceLength,
+      pieceCount: metainfo.pieceCount,
+      trackers: this.#trackers?.snapshot() ?? [],
+      ...(this.#swarm === undefined
+        ? describeNoSwarm(metainfo, this.#selection)
+        : describeSwarm(metainfo, this.#selection, this.#swarm, this.#host.clock.now())),
+    };
+  }
+
+  /**
+   * The verified bytes of one file, waiting for those that are not there yet. While a stream is open, pieces
+   * are fetched in order.
+   * @param file its place in `metainfo.files`
+   * @param range first byte and the byte after the last; default the whole file
+   */
+  createReadStream(file: number, range: { start?: number; end?: number } = {}): Readable {
+    const entry = this.metainfo.files[file];
+    if (entry === undefined || !this.#selection.files[file]) {
+      throw new SwarmError('USAGE_INVALID_OPTION', `file ${file} is not among the files chosen`, { file });
+    }
+    const base = this.#selection.layout.offsetOf(file);
+    const end = Math.min(range.end ?? entry.lengthBytes, entry.lengthBytes);
+    return Readable.from(this.#read(base + (range.start ?? 0), base + end), { objectMode: false });
+  }
+
+  async *#read(from: number, to: number): AsyncGenerator<Uint8Array> {
+    await this.#started;
+    this.#swarm?.setSequential(true);
+    for (let at = from; at < to; ) {
+      const piece = asPiece(Math.floor(at / this.#geometry.pieceLength));
+      while (this.#swarm?.state.have.get(piece) !== true) await this.#waiters.wait(piece);
+      const pieceEnd = this.#geometry.pieceOffset(piece) + this.#geometry.pieceBytes(piece);
+      const bytes = await this.#files!.readRange(at, Math.min(READ_BYTES, pieceEnd - at, to - at));
+      at += bytes.length;
+      yield bytes;
+    }
+  }
+
+  /**
+   * Says goodbye to trackers and peers, waits for pieces that are being written, and writes resume data.
+   * What is verified stays. Idempotent; never rejects.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #start(): Promise<void> {
+    const { metainfo } = this;
+    const files = await this.#host.storage.openTorrent(metainfo, this.#options.out ?? '.', {
+      wantedFiles: this.#selection.files,
+      readOnly: this.#options.readOnly ?? false,
+      assumeComplete: this.#options.assumeComplete ?? false,
+      signal: this.#abortCheck.signal,
+      onCheckProgress: (share) => {
+        this.#checkedShare = share;
+      },
+    });
+    this.#files = files;
+    if (this.#stopped !== undefined) return;
+    this.#checkedShare = 1;
+    this.#phase = 'downloading';
+    this.#swarm = this.#createSwarm(files);
+    const { haveBytes } = this.snapshot();
+    this.#emit({ type: 'checked', haveBytes, totalBytes: this.#selection.bytes });
+    if (this.#swarm.state.picker.wantedLeft === 0) this.#complete();
+    this.#join(this.#swarm);
+  }
+
+  #createSwarm(files: OpenTorrentStore): Swarm {
+    const host = this.#host;
+    const upload = new TokenBucket(this.#options.uploadBytesPerSecond ?? 0);
+    const swarm = new Swarm({
+      geometry: this.#geometry,
+      have: files.have,
+      wanted: this.#selection.pieces,
+      store: files.store,
+      dialer: host.dialer,
+      identity: host.identityOf(this.metainfo),
+      clock: host.clock,
+      rng: host.rng,
+      observer: this.#observer(),
+      maxPeers: host.maxPeersPerTorrent,
+      downloadBuckets: [new TokenBucket(this.#options.downloadBytesPerSecond ?? 0), host.downloadBucket],
+      uploadBuckets: [upload, host.uploadBucket],
+      uploadSlots: () => uploadSlotsFor(strictest(upload.bytesPerSecond, host.uploadBucket.bytesPerSecond)),
+      wantPeers: () => this.#trackers?.wantPeers(),
+    });
+    swarm.setSequential(this.#options.sequential ?? false);
+    return swarm;
+  }
+
+  /** Meets the peers: ours to dial, those who dial us, and the trackers'. */
+  #join(swarm: Swarm): void {
+    const host = this.#host;
+    const { metainfo } = this;
+    host.listener.register(host.identityOf(metainfo), (connection) => swarm.onIncoming(connection));
+    swarm.onPeersFound(this.#options.peers ?? [], 'user');
+    this.#trackers = host.trackersOf(metainfo, this.#options.trackers ?? [], () => this.#totals(swarm));
+    this.#trackers?.start(this.#sourceHandler(swarm));
+  }
+
+  #sourceHandler(swarm: Swarm): PeerSourceHandler {
+    return {
+      onPeers: (peers, source) => {
+        this.#emit({ type: 'peers-found', source, count: peers.length });
+        swarm.onPeersFound(peers, source);
+      },
+      onStatus: () => {
+        for (const { url, state, message } of this.#trackers?.snapshot() ?? []) {
+          this.#emit({ type: 'tracker', url, state, message });
+        }
+      },
+    };
+  }
+
+  #totals(swarm: Swarm): TransferTotals {
+    const { uploadedBytes, downloadedBytes } = swarm.totals;
+    const { haveBytes } = this.snapshot();
+    return { uploadedBytes, downloadedBytes, leftBytes: this.#selection.bytes - haveBytes };
+  }
+
+  #observer(): SwarmObserver {
+    return {
+      onPieceVerified: (piece) => {
+        this.#waiters.onPiece(piece);
+        this.#emit({ type: 'piece', piece });
+      },
+      onPieceCorrupt: (piece) => this.#emit({ type: 'piece-failed', piece }),
+      onPeerConnected: (address, source) => this.#emit({ type: 'peer-connected', ...address, source }),
+      onPeerClosed: (address, reason) => this.#emit({ type: 'peer-disconnected', ...address, reason }),
+      onPeerBanned: (address, reason) => {
+        this.#host.log('warn', `banned ${address.host}: ${reason}`);
+        this.#emit({ type: 'peer-banned', ...address, reason });
+      },
+      onComplete: () => this.#complete(),
+      onFailed: (error) => this.#fail(error),
+    };
+  }
+
+  #complete(): void {
+    if (this.#phase !== 'downloading') return;
+    this.#phase = 'seeding';
+    this.#trackers?.completed();
+    this.#emit({ type: 'complete', haveBytes: this.#selection.bytes });
+    this.#settle.resolve();
+  }
+
+  #fail(error: SwarmError): void {
+    if (this.#phase === 'failed' || this.#phase === 'stopping' || this.#phase === 'stopped') return;
+    this.#phase = 'failed';
+    this.#error = error;
+    this.#host.log('error', error.message);
+    this.#leave(error);
+    this.#emit({ type: 'error', code: error.code, message: error.message });
+    this.#settle.reject(error);
+  }
+
+  /** No more peers; who waits for a piece learns why it will not come. */
+  #leave(error: SwarmError): void {
+    this.#host.listener.unregister(this.metainfo.infoHash);
+    this.#swarm?.stop();
+    this.#waiters.close(error);
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#phase !== 'failed') this.#phase = 'stopping';
+    this.#abortCheck.abort();
+    const closed = new SwarmError('CLOSED', 'the torrent was stopped');
+    this.#leave(closed);
+    await this.#started;
+    const stopped = [this.#trackers?.stop(GOODBYE_MS), this.#files?.close()];
+    for (const outcome of await Promise.allSettled(stopped)) {
+      if (outcome.status === 'rejected') this.#host.log('warn', toSwarmError(outcome.reason).message);
+    }
+    if (this.#phase === 'stopping') this.#phase = 'stopped';
+    this.#settle.reject(closed);
+    this.#host.onClosed(this);
+  }
+
+  #emit(event: TorrentEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+/** Of two limits in bytes a second, where 0 is none. */
+function strictest(a: number, b: number): number {
+  if (a === 0 || b === 0) return Math.max(a, b);
+  return Math.min(a, b);
+}

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { asPiece, BLOCK_BYTES } from '../../engine/units.js';
+import { FakeSwarm } from '../support/fake-swarm.js';
+
+const FRAME = 13 + BLOCK_BYTES;
+
+/** A leecher that we have unchoked. */
+function unchoked(fake: FakeSwarm) {
+  const peer = fake.connect([]);
+  peer.handler.onInterested();
+  fake.clock.advance(1_000);
+  assert.ok(peer.sent.includes('unchoke'));
+  return peer;
+}
+
+test('answers contiguous requests in one send once the piece is in memory', () => {
+  const fake = new FakeSwarm({ pieces: 2, blocksPerPiece: 4, have: [0, 1] });
+  const peer = unchoked(fake);
+  for (let block = 0; block < 4; block++)
+    peer.handler.onRequest(asPiece(1), block * BLOCK_BYTES, BLOCK_BYTES);
+  assert.deepEqual(fake.store.asked, [1]);
+  fake.store.load(asPiece(1));
+  assert.equal(peer.sent.at(-1), `frames ${4 * FRAME}`);
+  assert.equal(fake.swarm.totals.uploadedBytes, 4 * BLOCK_BYTES);
+});
+
+test('rejects requests while choking, for pieces it lacks, and for more than a block', () => {
+  const fake = new FakeSwarm({ pieces: 2, have: [0] });
+  const peer = fake.connect([]);
+  peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
+  assert.equal(peer.sent.at(-1), 'reject 0:0');
+  peer.handler.onInterested();
+  fake.clock.advance(1_000);
+  peer.handler.onRequest(asPiece(1), 0, BLOCK_BYTES);
+  assert.equal(peer.sent.at(-1), 'reject 1:0');
+  peer.handler.onRequest(asPiece(0), 0, 2 * BLOCK_BYTES);
+  assert.equal(peer.sent.at(-1), 'reject 0:0');
+});
+
+test('a cancelled request is not sent', () => {
+  const fake = new FakeSwarm({ pieces: 1, have: [0] });
+  const peer = unchoked(fake);
+  peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
+  peer.handler.onRequest(asPiece(0), BLOCK_BYTES, BLOCK_BYTES);
+  peer.handler.onCancel(asPiece(0), BLOCK_BYTES, BLOCK_BYTES);
+  fake.store.load(asPiece(0));
+  assert.equal(peer.sent.at(-1), `frames ${FRAME}`);
+  assert.ok(peer.sent.includes('reject 0:1'));
+});
+
+test('queues a bounded number of requests and rejects the rest', () => {
+  const fake = new FakeSwarm({ pieces: 1, have: [0] });
+  const peer = unchoked(fake);
+  for (let i = 0; i < 10_000; i++) peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
+  assert.equal(peer.sent.filter((word) => word === 'reject 0:0').length, 9_500);
+});
+
+test('hands a peer that does not read no more than a little ahead', () => {
+  const fake = new FakeSwarm({ pieces: 64, blocksPerPiece: 4, have: [...Array(64).keys()] });
+  for (let piece = 0; piece < 64; piece++) fake.store.cached.add(asPiece(piece));
+  const peer = unchoked(fake);
+  for (let piece = 0; piece < 64; piece++) {
+    for (let block = 0; block < 4; block++) {
+      peer.handler.onRequest(asPiece(piece), block * BLOCK_BYTES, BLOCK_BYTES);
+      peer.bufferedBytes = fake.swarm.totals.uploadedBytes;
+    }
+  }
+  assert.ok(fake.swarm.totals.uploadedBytes <= 1024 * 1024);
+  peer.bufferedBytes = 0;
+  for (const flushed of peer.flushes.splice(0)) flushed();
+  assert.equal(fake.swarm.totals.uploadedBytes, 64 * 4 * BLOCK_BYTES);
+});
+
+test('sends no faster than the limit allows', () => {
+  const rate = 4 * BLOCK_BYTES;
+  const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], uploadRate: rate });
+  for (let piece = 0; piece < 64; piece++) fake.store.cached.add(asPiece(piece));
+  const peer = unchoked(fake);
+  for (let piece = 0; piece < 64; piece++) peer.handler.onRequest(asPiece(piece), 0, BLOCK_BYTES);
+  fake.clock.advance(10_000);
+  const bytes = fake.swarm.totals.uploadedBytes;
+  assert.ok(bytes <= 11 * rate + BLOCK_BYTES && bytes >= 9 * rate, `${bytes}`);
+});
+
+test('forgets the queue of a peer that it chokes or that leaves', () => {
+  const fake = new FakeSwarm({ pieces: 1, have: [0] });
+  const peer = unchoked(fake);
+  peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
+  peer.disconnect();
+  fake.store.load(asPiece(0));
+  assert.ok(!peer.sent.some((word) => word.startsWith('frames')));
+});
