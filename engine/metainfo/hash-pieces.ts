@@ -85,8 +85,11 @@ export async function hashPieces(options: HashPiecesOptions): Promise<void> {
   let totalBytes = 0;
   for (const piece of pieces) totalBytes += geometry.pieceBytes(asPiece(piece));
   let doneBytes = 0;
+  /** Nothing is told after the promise has settled, or the signal has fired. */
+  let live = true;
 
   const onRun = ({ start, end }: HashedRun): void => {
+    if (!live) return;
     for (let i = start; i < end; i++) {
       const piece = asPiece(pieces[i] ?? 0);
       const fault = data.faults[i] ?? 0;
@@ -102,6 +105,7 @@ export async function hashPieces(options: HashPiecesOptions): Promise<void> {
   const url = new URL('./hash-worker.js', import.meta.url);
   const workers = Array.from({ length: threads }, () => new Worker(url, { workerData: data }));
   const stop = (): void => {
+    live = false;
     for (const worker of workers) void worker.terminate();
   };
   signal?.addEventListener('abort', stop, { once: true });
@@ -110,9 +114,17 @@ export async function hashPieces(options: HashPiecesOptions): Promise<void> {
     signal?.throwIfAborted();
     if (doneBytes !== totalBytes) throw new SwarmError('INTERNAL', 'a hashing thread ended before its work');
   } finally {
+    live = false;
     signal?.removeEventListener('abort', stop);
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
+}
+
+/** True when `sha1` is the torrent's hash of `piece`. */
+export function isDigestOf(sha1: Uint8Array, pieceHashes: Uint8Array, piece: PieceIndex): boolean {
+  const start = piece * SHA1_BYTES;
+  for (let i = 0; i < SHA1_BYTES; i++) if (sha1[i] !== pieceHashes[start + i]) return false;
+  return true;
 }
 
 function sharedPieces(wanted: readonly PieceIndex[] | undefined, pieceCount: number): Uint32Array {

@@ -5,7 +5,7 @@ import { Bitfield } from '../policy/bitfield.js';
 import { FileLayout } from '../policy/file-layout.js';
 import { TorrentGeometry } from '../policy/torrent-geometry.js';
 import type { PieceIndex } from '../units.js';
-import { hashPieces, SHA1_BYTES } from './hash-pieces.js';
+import { hashPieces, isDigestOf } from './hash-pieces.js';
 import type { Metainfo } from './metainfo.js';
 
 export interface VerifyOptions {
@@ -77,13 +77,6 @@ export async function verifyFiles(
   }
   const present = verdicts.every(({ verdict }) => verdict === 'ok' || verdict === 'long');
   return { files: verdicts, good, badPieces, complete: present && good.isFull };
-}
-
-/** True when `sha1` is the torrent's hash of `piece`. */
-export function isDigestOf(sha1: Uint8Array, pieceHashes: Uint8Array, piece: PieceIndex): boolean {
-  const start = piece * SHA1_BYTES;
-  for (let i = 0; i < SHA1_BYTES; i++) if (sha1[i] !== pieceHashes[start + i]) return false;
-  return true;
 }
 
 /** Length of each file on disk; null for what is not there or is not a file. */
