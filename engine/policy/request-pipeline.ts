@@ -3,7 +3,7 @@
  *
  * The depth is the peer's best recent rate × (its least recent delay + slack): enough to keep its link full,
  * not so much that blocks wait in its queue which others could send. Until the rate stops growing the depth
- * doubles every round trip (slow start). The estimates are BBR's: windowed maximum of rate, minimum of delay.
+ * doubles every round trip (slow start). Both estimates are those of BBR: the best rate, the least delay.
  */
 import { asMillis, BLOCK_BYTES, type Millis } from '../units.js';
 
@@ -24,8 +24,6 @@ const ROUNDS = 10;
 /** Slow start ends after this many rounds in which the rate grew by less than a quarter. */
 const FLAT_ROUNDS = 2;
 const GROWTH = 1.25;
-/** The least delay is that of the present and the last such span: the path may change. */
-const DELAY_EPOCH_MS = 10_000;
 const MIN_TIMEOUT_MS = 5_000;
 const INITIAL_TIMEOUT_MS = 20_000;
 const MAX_TIMEOUT_MS = 60_000;
@@ -34,6 +32,8 @@ export class RequestPipeline {
   #peerQueue = DEFAULT_PEER_QUEUE;
   #outstanding = 0;
   #limit = INITIAL_LIMIT;
+  /** The last requests used all the room: it is the limit that holds the rate down. */
+  #wasFilled = false;
   #slowStart = true;
   #snubbed = false;
   /** Time-outs since the last block: each doubles the patience. */
@@ -79,14 +79,14 @@ export class RequestPipeline {
       this.#progressAt = now;
       this.#gap.pause();
     }
-    this.#outstanding += blocks;
     this.#delay.onRequested(now, this.#outstanding);
+    this.#outstanding += blocks;
+    this.#wasFilled = this.#outstanding >= this.limit;
   }
 
   /** A block that was asked for arrived, first or not. */
   onBlock(now: Millis, bytes: number): void {
     this.#closeRounds(now);
-    const wasFull = this.#outstanding >= this.limit;
     this.#outstanding = Math.max(0, this.#outstanding - 1);
     this.#rate.add(bytes);
     this.#delay.onBlock(now);
@@ -96,7 +96,7 @@ export class RequestPipeline {
     if (this.#snubbed) {
       this.#snubbed = false;
       this.#restart(now);
-    } else if (this.#slowStart && wasFull && this.#limit < MAX_LIMIT) this.#limit++;
+    } else if (this.#slowStart && this.#wasFilled && this.#limit < MAX_LIMIT) this.#limit++;
   }
 
   /** Requests were rejected or cancelled. */
@@ -208,44 +208,42 @@ class RoundRates {
   }
 }
 
-/** Least time from a request to its block, by one probe at a time: peers answer in order. */
+/**
+ * Time from a request to its block, without waiting behind other requests: the least of all, or the latest
+ * with next to nothing before it, as the path may change. One probe at a time; peers answer in order.
+ */
 class DelayProbe {
   #sentAt: Millis;
   /** Blocks yet to arrive until the probe's; 0 when there is no probe. */
-  #ahead = 0;
-  #least = Number.POSITIVE_INFINITY;
-  #leastBefore = Number.POSITIVE_INFINITY;
-  #epochAt: Millis;
+  #left = 0;
+  #sentBehind = 0;
+  #least: number | undefined;
 
   constructor(now: Millis) {
     this.#sentAt = now;
-    this.#epochAt = now;
   }
 
   /** 0 while unknown. */
   get leastMs(): number {
-    const least = Math.min(this.#least, this.#leastBefore);
-    return least === Number.POSITIVE_INFINITY ? 0 : least;
+    return this.#least ?? 0;
   }
 
-  onRequested(now: Millis, outstanding: number): void {
-    if (this.#ahead > 0) return;
+  /** @param behind requests sent before and not answered */
+  onRequested(now: Millis, behind: number): void {
+    if (this.#left > 0) return;
     this.#sentAt = now;
-    this.#ahead = outstanding;
+    this.#sentBehind = behind;
+    this.#left = behind + 1;
   }
 
   onBlock(now: Millis): void {
-    if (this.#ahead === 0 || --this.#ahead > 0) return;
-    if (now - this.#epochAt >= DELAY_EPOCH_MS) {
-      this.#leastBefore = this.#least;
-      this.#least = Number.POSITIVE_INFINITY;
-      this.#epochAt = now;
-    }
-    this.#least = Math.min(this.#least, now - this.#sentAt);
+    if (this.#left === 0 || --this.#left > 0) return;
+    const delay = now - this.#sentAt;
+    if (this.#least === undefined || delay < this.#least || this.#sentBehind < MIN_LIMIT) this.#least = delay;
   }
 
   abort(): void {
-    this.#ahead = 0;
+    this.#left = 0;
   }
 }
 

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { RequestPipeline } from '../../engine/policy/request-pipeline.js';
+import { asMillis, BLOCK_BYTES } from '../../engine/units.js';
+
+interface Link {
+  readonly bytesPerSecond: number;
+  readonly roundTripMs: number;
+  readonly peerQueue?: number;
+  /** The peer sends in bursts, this far apart. Default: 1 ms. */
+  readonly burstMs?: number;
+}
+
+/** A peer that answers in order over such a link, asked for all that the pipeline allows. */
+class SimulatedPeer {
+  readonly pipeline = new RequestPipeline(asMillis(0));
+  bytes = 0;
+  /** Times at which requests reach the peer. */
+  readonly #arriving: number[] = [];
+  /** Times at which blocks reach us. */
+  readonly #returning: number[] = [];
+  #credit = 0;
+
+  constructor(public link: Link) {
+    if (link.peerQueue !== undefined) this.pipeline.setPeerQueue(link.peerQueue);
+  }
+
+  run(fromMs: number, toMs: number): number {
+    const before = this.bytes;
+    for (let now = fromMs; now < toMs; now++) {
+      this.#send(now);
+      while (this.#returning.length > 0 && this.#returning[0]! <= now) {
+        this.#returning.shift();
+        this.pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+        this.bytes += BLOCK_BYTES;
+      }
+      const room = this.pipeline.room(asMillis(now));
+      this.pipeline.onRequested(asMillis(now), room);
+      for (let i = 0; i < room; i++) this.#arriving.push(now + this.link.roundTripMs / 2);
+      assert.ok(this.pipeline.outstanding <= Math.max(this.pipeline.limit, 8) || room === 0);
+      assert.equal(this.pipeline.overdue(asMillis(now)), false, `overdue at ${now} ms`);
+    }
+    return ((this.bytes - before) * 1_000) / (toMs - fromMs);
+  }
+
+  #send(now: number): void {
+    const burstMs = this.link.burstMs ?? 1;
+    if (now % burstMs !== 0) return;
+    this.#credit += (this.link.bytesPerSecond * burstMs) / 1_000;
+    while (this.#arriving.length > 0 && this.#arriving[0]! <= now && this.#credit >= BLOCK_BYTES) {
+      this.#arriving.shift();
+      this.#credit -= BLOCK_BYTES;
+      this.#returning.push(now + this.link.roundTripMs / 2);
+    }
+    // A line that was idle has not saved anything up, beyond the block under way.
+    if (this.#arriving.length === 0 || this.#arriving[0]! > now)
+      this.#credit = Math.min(this.#credit, BLOCK_BYTES);
+  }
+}
+
+describe('RequestPipeline', () => {
+  it('fills 100 Mbit/s at 200 ms, with the queue of a peer that does not say', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: 12_500_000, roundTripMs: 200 });
+    peer.run(0, 3_000);
+    assert.ok(peer.run(3_000, 10_000) > 0.97 * 12_500_000);
+  });
+
+  it('fills 1 GB/s at 10 ms', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: 1e9, roundTripMs: 10, peerQueue: 2_000 });
+    peer.run(0, 500);
+    assert.ok(peer.run(500, 2_000) > 0.95 * 1e9);
+  });
+
+  it('fills the line of a peer that sends in bursts twice a second', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: 2_000_000, roundTripMs: 40, burstMs: 500 });
+    peer.run(0, 5_000);
+    assert.ok(peer.run(5_000, 20_000) > 0.9 * 2_000_000);
+  });
+
+  it('asks little of a slow peer: no more than it sends in a second', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: 50_000, roundTripMs: 50 });
+    peer.run(0, 10_000);
+    assert.ok(peer.pipeline.limit <= 4, `${peer.pipeline.limit}`);
+    assert.ok(peer.run(10_000, 20_000) > 0.95 * 50_000);
+  });
+
+  it('follows a line that gets ten times quicker, or slower, and a longer way', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: 500_000, roundTripMs: 20 });
+    peer.run(0, 10_000);
+    peer.link = { bytesPerSecond: 5_000_000, roundTripMs: 20 };
+    peer.run(10_000, 20_000);
+    assert.ok(peer.run(20_000, 25_000) > 0.95 * 5_000_000);
+    peer.link = { bytesPerSecond: 5_000_000, roundTripMs: 400 };
+    peer.run(25_000, 50_000);
+    assert.ok(peer.run(50_000, 60_000) > 0.95 * 5_000_000);
+    peer.link = { bytesPerSecond: 100_000, roundTripMs: 20 };
+    peer.run(60_000, 80_000);
+    assert.ok(peer.pipeline.limit < 10, `${peer.pipeline.limit}`);
+  });
+
+  it('asks no more than the peer queues, whatever it claims', () => {
+    const pipeline = new RequestPipeline(asMillis(0));
+    for (const [said, limit] of [
+      [3, 3],
+      [0, 1],
+      [-5, 1],
+      [Number.NaN, 1],
+      [1.5, 1],
+      [1e9, 8],
+    ] as const) {
+      pipeline.setPeerQueue(said);
+      assert.equal(pipeline.limit, limit, `${said}`);
+    }
+  });
+
+  it('is overdue 20 s after the first request, then tries with one, each time more patiently', () => {
+    const pipeline = new RequestPipeline(asMillis(0));
+    assert.equal(pipeline.nextDeadline(), null);
+    pipeline.onRequested(asMillis(1_000), 8);
+    assert.equal(pipeline.overdue(asMillis(20_999)), false);
+    assert.equal(pipeline.overdue(asMillis(21_000)), true);
+    pipeline.onTimedOut(asMillis(21_000));
+    assert.equal(pipeline.isSnubbed, true);
+    assert.equal(pipeline.outstanding, 0);
+    assert.equal(pipeline.room(asMillis(21_000)), 1);
+    pipeline.onRequested(asMillis(21_000), 1);
+    assert.equal(pipeline.nextDeadline(), 61_000);
+    pipeline.onBlock(asMillis(30_000), BLOCK_BYTES);
+    assert.equal(pipeline.isSnubbed, false);
+    assert.equal(pipeline.room(asMillis(30_000)), 8);
+  });
+
+  it('waits for a slow peer as long as its blocks usually take', () => {
+    const pipeline = new RequestPipeline(asMillis(0));
+    pipeline.onRequested(asMillis(0), 8);
+    let now = 0;
+    for (let i = 0; i < 6; i++) {
+      now += 10_000;
+      pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+    }
+    assert.equal(pipeline.overdue(asMillis(now + 19_999)), false);
+    assert.ok(pipeline.nextDeadline()! <= now + 60_000);
+  });
+
+  it('gives a quick peer up after a few seconds of silence', () => {
+    const pipeline = new RequestPipeline(asMillis(0));
+    let now = 0;
+    for (let i = 0; i < 1_000; i++) {
+      pipeline.onRequested(asMillis(now), pipeline.room(asMillis(now)));
+      now += 2;
+      pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+    }
+    assert.equal(pipeline.nextDeadline(), now + 5_000);
+  });
+
+  it('starts small again after a choke', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: 12_500_000, roundTripMs: 100 });
+    peer.run(0, 5_000);
+    peer.pipeline.onChoked(asMillis(5_000));
+    assert.equal(peer.pipeline.outstanding, 0);
+    peer.pipeline.onUnchoked(asMillis(9_000));
+    assert.equal(peer.pipeline.limit, 8);
+  });
+
+  it('keeps its count and bounds through any history', () => {
+    const step = fc.record({
+      do: fc.constantFrom('request', 'block', 'release', 'choke', 'unchoke', 'timeOut', 'queue'),
+      afterMs: fc.oneof(fc.nat(50), fc.nat(100_000)),
+      amount: fc.integer({ min: 1, max: 3_000 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const pipeline = new RequestPipeline(asMillis(0));
+        let now = asMillis(0);
+        let outstanding = 0;
+        let queue = 250;
+        for (const { do: what, afterMs, amount } of steps) {
+          now = asMillis(now + afterMs);
+          if (what === 'request') {
+            const blocks = Math.min(amount, pipeline.room(now));
+            pipeline.onRequested(now, blocks);
+            outstanding += blocks;
+          } else if (what === 'block' && outstanding > 0) {
+            pipeline.onBlock(now, BLOCK_BYTES);
+            outstanding--;
+          } else if (what === 'release' && outstanding > 0) {
+            const blocks = Math.min(amount, outstanding);
+            pipeline.onReleased(blocks);
+            outstanding -= blocks;
+          } else if (what === 'choke') {
+            pipeline.onChoked(now);
+            outstanding = 0;
+          } else if (what === 'unchoke') pipeline.onUnchoked(now);
+          else if (what === 'timeOut' && pipeline.overdue(now)) {
+            pipeline.onTimedOut(now);
+            outstanding = 0;
+          } else if (what === 'queue') {
+            queue = amount;
+            pipeline.setPeerQueue(amount);
+          }
+          assert.equal(pipeline.outstanding, outstanding);
+          assert.ok(pipeline.limit >= 1 && pipeline.limit <= Math.min(queue, 2_000));
+          assert.ok(pipeline.room(now) >= 0);
+          const deadline = pipeline.nextDeadline();
+          assert.equal(deadline === null, outstanding === 0);
+          if (deadline !== null) assert.ok(deadline <= now + 60_000);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { bytesAvailable, readyAt, TokenBucket, takeFromAll } from '../../engine/policy/token-bucket.js';
+import { asMillis, BLOCK_BYTES } from '../../engine/units.js';
+
+describe('TokenBucket', () => {
+  it('lets everything pass without a limit', () => {
+    const bucket = new TokenBucket(0);
+    assert.equal(bucket.take(asMillis(0), 1e12), true);
+    assert.equal(bucket.readyAt(asMillis(5), 1e12), 5);
+  });
+
+  it('lets a burst pass, then the rate', () => {
+    const bucket = new TokenBucket(100_000, 50_000);
+    assert.equal(bucket.take(asMillis(0), 50_000), true);
+    assert.equal(bucket.take(asMillis(0), 1), false);
+    assert.equal(bucket.readyAt(asMillis(0), 20_000), 200);
+    assert.equal(bucket.take(asMillis(199), 20_000), false);
+    assert.equal(bucket.take(asMillis(200), 20_000), true);
+  });
+
+  it('lets a block pass at the slowest of rates', () => {
+    const bucket = new TokenBucket(1);
+    assert.equal(bucket.take(asMillis(0), BLOCK_BYTES), true);
+    const ready = bucket.readyAt(asMillis(0), BLOCK_BYTES);
+    assert.equal(ready, BLOCK_BYTES * 1_000);
+    assert.equal(bucket.take(ready, BLOCK_BYTES), true);
+  });
+
+  it('says never to more than its burst, instead of a time at which it is refused again', () => {
+    const bucket = new TokenBucket(1_000, 20_000);
+    assert.equal(bucket.readyAt(asMillis(0), 20_001), Number.POSITIVE_INFINITY);
+    assert.equal(bucket.take(asMillis(1e9), 20_001), false);
+  });
+
+  it('changes its rate: what was saved stays, as far as it fits', () => {
+    const bucket = new TokenBucket(0);
+    bucket.setRate(asMillis(1_000), 100_000, 100_000);
+    assert.equal(bucket.available(asMillis(1_000)), 100_000);
+    bucket.take(asMillis(1_000), 100_000);
+    bucket.setRate(asMillis(1_500), 200_000, 40_000);
+    assert.equal(bucket.available(asMillis(1_500)), 40_000);
+    bucket.setRate(asMillis(1_500), 0);
+    assert.equal(bucket.unlimited, true);
+    assert.equal(bucket.take(asMillis(1_500), 1e9), true);
+  });
+
+  it('takes from all buckets or from none', () => {
+    const now = asMillis(0);
+    const wide = new TokenBucket(100_000, 100_000);
+    const narrow = new TokenBucket(100_000, 20_000);
+    assert.equal(bytesAvailable([wide, narrow], now), 20_000);
+    assert.equal(takeFromAll([wide, narrow], now, 30_000), false);
+    assert.equal(wide.available(now), 100_000);
+    assert.equal(takeFromAll([wide, narrow], now, 20_000), true);
+    assert.equal(wide.available(now), 80_000);
+    assert.equal(readyAt([wide, narrow], now, 10_000), 100);
+    assert.equal(bytesAvailable([], now), Number.POSITIVE_INFINITY);
+  });
+
+  it('never lets pass more than rate × time + burst over any span, and is ready when it said', () => {
+    const ask = fc.record({
+      afterMs: fc.nat(3_000),
+      bytes: fc.integer({ min: 1, max: 60_000 }),
+      wait: fc.boolean(),
+    });
+    const rate = fc.integer({ min: 1, max: 1_000_000 });
+    const burst = fc.integer({ min: 1, max: 100_000 });
+    fc.assert(
+      fc.property(rate, burst, fc.array(ask, { maxLength: 80 }), (bytesPerSecond, burstBytes, asks) => {
+        const bucket = new TokenBucket(bytesPerSecond, burstBytes);
+        const effectiveBurst = Math.max(burstBytes, BLOCK_BYTES);
+        const passed: { at: number; bytes: number }[] = [];
+        let now = 0;
+        for (const { afterMs, bytes, wait } of asks) {
+          now += afterMs;
+          if (wait && bytes <= effectiveBurst) {
+            now = bucket.readyAt(asMillis(now), bytes);
+            assert.equal(bucket.take(asMillis(now), bytes), true);
+          } else if (!bucket.take(asMillis(now), bytes)) continue;
+          passed.push({ at: now, bytes });
+        }
+        for (let first = 0; first < passed.length; first++) {
+          let sum = 0;
+          for (const { at, bytes } of passed.slice(first)) {
+            sum += bytes;
+            const spanMs = at - passed[first]!.at;
+            assert.ok(sum <= effectiveBurst + (spanMs * bytesPerSecond) / 1_000 + 1e-3);
+          }
+        }
+      }),
+    );
+  });
+});
