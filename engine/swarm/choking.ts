@@ -8,8 +8,8 @@ import type { Uploading } from './uploading.js';
 
 /** The choker takes slots away once in so long, and is asked then at the latest. */
 const ROUND_MS = 10_000;
-/** A newcomer's interest, or a slot that fell free, does not wait for the next round. */
-const SOON_MS = 100;
+/** A newcomer's interest, or a slot that fell free, waits only for those that come with it. */
+const SOON_MS = 5;
 
 export class Choking {
   readonly #state: SwarmState;
