@@ -4,14 +4,13 @@
  *
  * Invariant: a piece under way has exactly one slot, and a slot is given back exactly once.
  */
-import { createHash } from 'node:crypto';
 import { SwarmError, storageError } from '../errors.js';
 import type { Bitfield } from '../policy/bitfield.js';
 import { FileLayout } from '../policy/file-layout.js';
 import { TorrentGeometry } from '../policy/torrent-geometry.js';
 import type { Frames, PieceStore, PieceStoreHandler } from '../ports.js';
 import { BLOCK_BYTES, type PieceIndex } from '../units.js';
-import { type Arena, type ArenaShare, type ArenaSlot, copyIntoSlot, forEachPart } from './arena.js';
+import { type Arena, type ArenaShare, type ArenaSlot, copyIntoSlot, hashSlot } from './arena.js';
 import { FileReader } from './file-reader.js';
 import type { OpenFiles } from './open-files.js';
 import { FRAME_BYTES, framePayloads, writeFrameHeaders } from './piece-frames.js';
@@ -87,7 +86,10 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
     this.#geometry = new TorrentGeometry(torrent.pieceLength, this.#layout.totalBytes);
     this.#journalFd = options.journalFd;
     this.#isReadOnly = options.readOnly;
-    this.#share = parts.arena.open(torrent.pieceLength, () => this.handler.onSlotFree());
+    const slotBytes = Math.min(torrent.pieceLength, this.#layout.totalBytes);
+    this.#share = parts.arena.open(slotBytes, () => {
+      if (this.#isUsable) this.handler.onSlotFree();
+    });
     this.#workerId = parts.workers.register(torrent, this);
     this.#fileKey = parts.openFiles.reserveKeys(torrent.files.length);
     this.#extentsPerPiece = Math.ceil(torrent.pieceLength / EXTENT_BYTES);
@@ -145,14 +147,7 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
     if (underWay === undefined || underWay.state === 'finishing') return '';
     this.#assertInside(piece, begin, length);
     const { bytes, runs } = underWay.slot;
-    const hash = createHash('sha1');
-    forEachPart(
-      runs,
-      begin,
-      length,
-      (offset, part) => void hash.update(bytes.subarray(offset, offset + part)),
-    );
-    return hash.digest('hex');
+    return hashSlot(bytes, runs, begin, length).toString('hex');
   }
 
   /** From the workers. */
@@ -239,7 +234,7 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
 
   // ─── The end ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Takes no more; resolves when no worker has a piece of this torrent. */
+  /** Takes no more; resolves when no worker has a piece of this torrent and no read is under way. Once. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -252,6 +247,7 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
     const { workers, openFiles, cache } = this.#parts;
     workers.unregister(this.#workerId);
     cache.drop(this);
+    await this.#reader.close();
     openFiles.dropKeys(this.#fileKey, this.#torrent.files.length);
     this.#share.close();
   }

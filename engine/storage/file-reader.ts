@@ -16,6 +16,7 @@ export class FileReader {
   readonly #layout: FileLayout;
   readonly #openFiles: OpenFiles;
   readonly #firstKey: FileKey;
+  readonly #reads = new Set<Promise<void>>();
 
   /** `root`: real path. `firstKey`: of the torrent's first file in `openFiles`. */
   constructor(
@@ -32,8 +33,22 @@ export class FileReader {
     this.#firstKey = firstKey;
   }
 
-  /** Reads `length` bytes from `offset` of the torrent; `buffersFor(at, bytes)` are where a part of them goes. */
-  async read(
+  /**
+   * Reads `length` bytes from `offset` of the torrent; `buffersFor(at, bytes)` are where a part of them goes.
+   * @throws SwarmError STORAGE_…
+   */
+  read(offset: number, length: number, buffersFor: (at: number, length: number) => Buffer[]): Promise<void> {
+    const reading = this.#read(offset, length, buffersFor).finally(() => this.#reads.delete(reading));
+    this.#reads.add(reading);
+    return reading;
+  }
+
+  /** Resolves when nothing is being read. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#reads);
+  }
+
+  async #read(
     offset: number,
     length: number,
     buffersFor: (at: number, length: number) => Buffer[],
@@ -47,7 +62,6 @@ export class FileReader {
     }
   }
 
-  /** @throws SwarmError */
   async #readFile(file: number, position: number, buffers: Buffer[]): Promise<void> {
     const path = this.#files[file]?.diskPath ?? '';
     const key = this.#firstKey + file;

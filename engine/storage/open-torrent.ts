@@ -17,6 +17,7 @@ import { DiskStore, type StorageParts } from './disk-store.js';
 import { FileFacts } from './file-facts.js';
 import type { WriterTorrent } from './piece-writer.js';
 import { ResumeFile, readBootId } from './resume-file.js';
+import type { Resume } from './resume-lines.js';
 import { type Verdict, verdictOf, verdictWithoutResume } from './resume-verdict.js';
 import { lookAtFiles, makeSkeleton, openRoot, preallocate } from './torrent-files.js';
 
@@ -64,10 +65,12 @@ export async function openTorrentStore(
   const facts = FileFacts.ofFiles(files.length);
   await lookAtFiles(root, files, facts);
 
-  const resume = new ResumeFile(stateDir, metainfo.infoHash, root, await readBootId());
-  const verdict = await judge(metainfo, facts, resume, options.assumeComplete ?? false);
+  const bootId = await readBootId();
+  const resume = new ResumeFile(stateDir, metainfo.infoHash, root, bootId);
+  const told = options.assumeComplete ? undefined : await resume.read(files.length);
+  const verdict = judge(metainfo, facts, told, bootId, options.assumeComplete ?? false);
   if (!readOnly) {
-    await makeSkeleton(root, files, isWanted, facts);
+    await makeSkeleton(root, files, isWanted, touchedFiles(metainfo, isWanted), facts);
     if (options.preallocate === 'full') await preallocate(root, files, isWanted, signal);
     // Making files changed what is known of them.
     await lookAtFiles(root, files, facts);
@@ -96,20 +99,43 @@ export async function openTorrentStore(
   };
 }
 
-async function judge(
+function judge(
   metainfo: Metainfo,
   facts: FileFacts,
-  resume: ResumeFile,
+  told: Resume | undefined,
+  bootId: string,
   assumeComplete: boolean,
-): Promise<Verdict> {
+): Verdict {
   const torrent = {
     geometry: new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes),
     layout: new FileLayout(metainfo.files),
   };
-  const untold = verdictWithoutResume(torrent, facts);
-  if (assumeComplete) return { have: untold.doubtful, doubtful: untold.have };
-  const told = await resume.read(metainfo.files.length);
-  return told === undefined ? untold : verdictOf(told, torrent, facts, await readBootId());
+  if (told !== undefined) return verdictOf(told, torrent, facts, bootId);
+  const { have, doubtful } = verdictWithoutResume(torrent, facts);
+  return assumeComplete ? { have: doubtful, doubtful: have } : { have, doubtful };
+}
+
+/** Whether a piece with a byte of a wanted file has a byte of this one too. */
+function touchedFiles(metainfo: Metainfo, isWanted: (file: number) => boolean): (file: number) => boolean {
+  const layout = new FileLayout(metainfo.files);
+  const edgePieces = (file: number): [first: number, last: number] => {
+    const start = layout.offsetOf(file);
+    const length = metainfo.files[file]?.lengthBytes ?? 0;
+    return [
+      Math.floor(start / metainfo.pieceLength),
+      Math.floor((start + length - 1) / metainfo.pieceLength),
+    ];
+  };
+  const wanted = new Bitfield(metainfo.pieceCount);
+  for (const [file, { lengthBytes }] of metainfo.files.entries()) {
+    if (lengthBytes === 0 || !isWanted(file)) continue;
+    const [first, last] = edgePieces(file);
+    for (let piece = first; piece <= last; piece++) wanted.set(asPiece(piece));
+  }
+  return (file) => {
+    if (metainfo.files[file]?.lengthBytes === 0) return false;
+    return edgePieces(file).some((piece) => wanted.get(asPiece(piece)));
+  };
 }
 
 /** Hashes what is in doubt and moves what is good to `have`. */

@@ -9,7 +9,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:f
 import { join } from 'node:path';
 import type { Bitfield } from '../policy/bitfield.js';
 import type { FileFacts } from './file-facts.js';
-import { encodeResumeLine, parseResume } from './resume-lines.js';
+import { encodeResumeLine, parseResume, type Resume } from './resume-lines.js';
 
 /** Some 250,000 files and 2,000,000 pieces; a larger one is not ours. */
 const MAX_RESUME_BYTES = 256 * 1024 * 1024;
@@ -34,7 +34,7 @@ export class ResumeFile {
   }
 
   /** Undefined when there is none, or none that can be believed. Never rejects. */
-  async read(fileCount: number): Promise<ReturnType<typeof parseResume>> {
+  async read(fileCount: number): Promise<Resume | undefined> {
     try {
       if ((await stat(this.#path)).size > MAX_RESUME_BYTES) return undefined;
       const resume = parseResume(await readFile(this.#path, 'utf8'), fileCount);

@@ -25,6 +25,13 @@ export type ResumeRecord =
   | readonly ['w', piece: number, timeMs: number]
   | readonly ['d', piece: number, ...files: string[]];
 
+/** A resume file that was read. */
+export interface Resume {
+  readonly checkpoint: Checkpoint;
+  /** In the order of the file. */
+  readonly records: readonly ResumeRecord[];
+}
+
 const CHECK_CHARS = 16;
 
 export function encodeResumeLine(value: Checkpoint | ResumeRecord): string {
@@ -33,10 +40,7 @@ export function encodeResumeLine(value: Checkpoint | ResumeRecord): string {
 }
 
 /** Undefined unless the first line is intact and is a checkpoint with `fileCount` files. */
-export function parseResume(
-  text: string,
-  fileCount: number,
-): { checkpoint: Checkpoint; records: ResumeRecord[] } | undefined {
+export function parseResume(text: string, fileCount: number): Resume | undefined {
   const [first, ...rest] = text.split('\n');
   const checkpoint = parseLine(first ?? '');
   if (!isCheckpoint(checkpoint, fileCount)) return undefined;

@@ -9,7 +9,7 @@ import type { FileLayout } from '../policy/file-layout.js';
 import type { TorrentGeometry } from '../policy/torrent-geometry.js';
 import { asPiece, type PieceIndex } from '../units.js';
 import type { FileFacts } from './file-facts.js';
-import type { Checkpoint, ResumeRecord } from './resume-lines.js';
+import type { Checkpoint, Resume, ResumeRecord } from './resume-lines.js';
 
 /** How far a file's modification time may be past the line that announced the write that a kill cut short. */
 const CUT_WRITE_MS = 2_000;
@@ -34,12 +34,7 @@ export function verdictWithoutResume({ geometry, layout }: Torrent, actual: File
   return { have: new Bitfield(geometry.pieceCount), doubtful };
 }
 
-export function verdictOf(
-  resume: { readonly checkpoint: Checkpoint; readonly records: readonly ResumeRecord[] },
-  torrent: Torrent,
-  actual: FileFacts,
-  bootId: string,
-): Verdict {
+export function verdictOf(resume: Resume, torrent: Torrent, actual: FileFacts, bootId: string): Verdict {
   const { geometry, layout } = torrent;
   const { checkpoint, records } = resume;
   const have = Bitfield.fromWire(Buffer.from(checkpoint.have, 'base64'), geometry.pieceCount);

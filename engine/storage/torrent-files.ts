@@ -60,20 +60,25 @@ export async function lookAtFiles(
   });
 }
 
-/** Makes the folders of the wanted files, and the wanted files that have no bytes. @throws SwarmError */
+/**
+ * Makes the folders of the files that wanted pieces reach into (`isTouched`), and the wanted files that have no
+ * bytes. Nothing makes folders later, so one that is missing then has vanished.
+ * @throws SwarmError
+ */
 export async function makeSkeleton(
   root: string,
   files: readonly MetainfoFile[],
   isWanted: (file: number) => boolean,
+  isTouched: (file: number) => boolean,
   facts: FileFacts,
 ): Promise<void> {
   const made = new Set<string>(['.']);
   for (const [index, file] of files.entries()) {
-    if (file.padding || !isWanted(index)) continue;
+    if (file.padding || !(isWanted(index) || isTouched(index))) continue;
     const path = join(root, file.diskPath);
     try {
       await makeFolders(root, dirname(file.diskPath), made);
-      if (file.lengthBytes > 0 || facts.exists(index)) continue;
+      if (file.lengthBytes > 0 || !isWanted(index) || facts.exists(index)) continue;
       await closeAsync(await openSafely(root, file.diskPath, CREATE_FLAGS, modeOf(file)));
     } catch (error) {
       throw storageError(error, path);
