@@ -8,7 +8,7 @@
 import { toSwarmError } from '../errors.js';
 import { hashPieces } from '../metainfo/hash-pieces.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
-import type { Bitfield } from '../policy/bitfield.js';
+import { Bitfield } from '../policy/bitfield.js';
 import { FileLayout } from '../policy/file-layout.js';
 import { TorrentGeometry } from '../policy/torrent-geometry.js';
 import type { PieceStore } from '../ports.js';
