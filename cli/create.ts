@@ -45,7 +45,7 @@ export const command = defineCommand({
     for (const name of skipped)
       output.note(`skipped ${printable(name)}: not a file below ${printable(path)}`);
     const file = options.out ?? `${basename(resolve(path))}.torrent`;
-    if (file === STDOUT) process.stdout.write(bytes);
+    if (file === STDOUT) output.content(bytes);
     else await replaceFile(file, bytes);
 
     const { magnet, infoHash, name, totalBytes, pieceCount, pieceLength } = describeTorrent(metainfo);

@@ -52,6 +52,11 @@ export class Output {
     this.#terminal.stdout.write(`${line}\n`);
   }
 
+  /** A file's content on stdout, whatever else goes there. */
+  content(bytes: Uint8Array): void {
+    this.#terminal.stdout.write(bytes);
+  }
+
   /** News for people, on stderr; not with --quiet. */
   note(line: string): void {
     if (this.#quiet) return;

@@ -1,0 +1,179 @@
+/** create, info and verify, as a user meets them. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { encodeBencode } from '../../engine/metainfo/bencode.js';
+import { jsonLines, runCli, spawnCli } from '../support/cli.js';
+
+async function temporary(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'swarm-cli-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A folder `album` of three files, 100 KB in four pieces, and its torrent. */
+async function album(t: TestContext) {
+  const folder = await temporary(t);
+  await mkdir(join(folder, 'album/disc 2'), { recursive: true });
+  await writeFile(join(folder, 'album/one'), Buffer.alloc(50_000, 1));
+  await writeFile(join(folder, 'album/disc 2/two'), Buffer.alloc(50_000, 2));
+  await writeFile(join(folder, 'album/empty'), '');
+  const torrent = join(folder, 'album.torrent');
+  const create = await runCli([
+    'create',
+    join(folder, 'album'),
+    '-o',
+    torrent,
+    '--piece-length',
+    '32K',
+    '--json',
+  ]);
+  assert.equal(create.code, 0, create.stderr);
+  return { folder, torrent, created: jsonLines(create.stdout).at(-1) ?? {} };
+}
+
+test('what create made, info shows and verify finds complete', async (t) => {
+  const { folder, torrent, created } = await album(t);
+  const { type, ...description } = jsonLines((await runCli(['info', torrent, '--json'])).stdout)[0] ?? {};
+  assert.equal(type, 'torrent');
+  assert.equal(description.infoHash, created.infoHash);
+  assert.deepEqual([description.name, description.totalBytes, description.pieceCount], ['album', 100_000, 4]);
+  const shown = await runCli(['info', torrent]);
+  assert.deepEqual([shown.code, shown.stderr], [0, '']);
+  for (const part of [
+    String(created.infoHash),
+    '97.7 KiB (100000 bytes), 3 files',
+    '4 of 32.0 KiB',
+    'album/disc 2/two',
+  ])
+    assert.ok(shown.stdout.includes(part), `${part} in ${shown.stdout}`);
+  const verified = await runCli(['verify', torrent, '--out', folder]);
+  assert.deepEqual([verified.code, verified.stdout], [0, 'complete: 4 of 4 pieces are good\n']);
+});
+
+test('create writes trackers in tiers, web seeds, private, comment and name', async (t) => {
+  const folder = await temporary(t);
+  await writeFile(join(folder, 'file'), 'x');
+  const torrent = join(folder, 't.torrent');
+  const { code, stderr } = await runCli([
+    ...['create', join(folder, 'file'), '-o', torrent, '--private', '--comment', 'hello', '--name', 'other'],
+    ...[
+      '--tracker',
+      'http://a.example/announce,udp://b.example:1',
+      '--tracker',
+      'https://c.example/announce',
+    ],
+    ...['--web-seed', 'https://w.example/file'],
+  ]);
+  assert.equal(code, 0, stderr);
+  const info = jsonLines((await runCli(['info', torrent, '--json'])).stdout)[0];
+  assert.deepEqual(info?.trackers, [
+    ['http://a.example/announce', 'udp://b.example:1'],
+    ['https://c.example/announce'],
+  ]);
+  assert.deepEqual(
+    [info?.private, info?.comment, info?.name, info?.webSeeds],
+    [true, 'hello', 'other', ['https://w.example/file']],
+  );
+  assert.deepEqual((await readdir(folder)).sort(), ['file', 't.torrent'], 'nothing else is left');
+});
+
+test('create writes the same torrent to stdout as to a file, and replaces one that is there', async (t) => {
+  const { folder, torrent } = await album(t);
+  const { code, stdout } = await runCli([
+    'create',
+    join(folder, 'album'),
+    '-o',
+    '-',
+    '--piece-length',
+    '32K',
+  ]);
+  assert.equal(code, 0);
+  assert.equal(stdout, (await readFile(torrent)).toString('utf8'));
+  await writeFile(torrent, 'old');
+  await runCli(['create', join(folder, 'album'), '-o', torrent, '--piece-length', '32K']);
+  assert.equal((await readFile(torrent)).toString('utf8'), stdout);
+});
+
+test('verify names what is wrong with which file and piece, and exits with 6', async (t) => {
+  const { folder, torrent } = await album(t);
+  const two = join(folder, 'album/disc 2/two');
+  const damaged = await readFile(two);
+  damaged[10] = 9;
+  await writeFile(two, damaged);
+  await rm(join(folder, 'album/empty'));
+  const shown = await runCli(['verify', torrent, '--out', folder]);
+  assert.equal(shown.code, 6);
+  assert.match(shown.stdout, /^bad {7}album\/disc 2\/two$/m);
+  assert.match(shown.stdout, /^missing {3}album\/empty$/m);
+  assert.match(shown.stdout, /^bad pieces: 0$/m);
+  assert.match(shown.stdout, /^not complete: 3 of 4 pieces are good$/m);
+  await truncate(join(folder, 'album/one'), 40_000);
+  const events = jsonLines((await runCli(['verify', torrent, '--out', folder, '--json'])).stdout);
+  const verdicts = events.filter(({ type }) => type === 'file').map(({ path, verdict }) => [path, verdict]);
+  assert.deepEqual(Object.fromEntries(verdicts), {
+    'album/disc 2/two': 'bad',
+    'album/empty': 'missing',
+    'album/one': 'short',
+  });
+  assert.equal(events.at(-1)?.complete, false);
+});
+
+test('each kind of failure has its exit code', async (t) => {
+  const { folder, torrent } = await album(t);
+  const broken = join(folder, 'broken.torrent');
+  await writeFile(broken, 'd4:infod-3:');
+  for (const [code, argv] of [
+    [2, ['create', folder, '--piece-length', '5']],
+    [2, ['create', folder, '--tracker', 'file:///etc/passwd']],
+    [2, ['info']],
+    [3, ['create', join(folder, 'nothing')]],
+    [3, ['info', broken]],
+    [3, ['info', folder]],
+    [3, ['verify', broken]],
+    [5, ['create', join(folder, 'album'), '-o', join(folder, 'no/such/folder/x.torrent')]],
+    [5, ['create', join(folder, 'album'), '-o', folder]],
+    [6, ['verify', torrent, '--out', join(folder, 'elsewhere')]],
+  ] as const) {
+    const ended = await runCli(argv);
+    assert.equal(ended.code, code, `${argv.join(' ')}: ${ended.stderr}`);
+  }
+});
+
+test('names in a torrent cannot drive the terminal, nor break out of a line of JSON', async (t) => {
+  const folder = await temporary(t);
+  const torrent = join(folder, 't.torrent');
+  const evil = 'a\x1b]52;c;x\x07\u009b2J\r{red-fg}\u202e\u200b';
+  await writeFile(
+    torrent,
+    encodeBencode({
+      announce: `http://x/${evil}`,
+      comment: evil.repeat(50),
+      'created by': evil,
+      info: { name: evil, 'piece length': 16384, pieces: new Uint8Array(20), length: 1 },
+    }),
+  );
+  const people = await runCli(['info', torrent]);
+  assert.equal(people.code, 0, people.stderr);
+  for (const line of people.stdout.split('\n')) assert.doesNotMatch(line, /[\x00-\x1f\x7f-\x9f\u200b\u202e]/);
+  const json = await runCli(['info', torrent, '--json']);
+  assert.match(json.stdout, /^[\x20-\x7e]+\n$/);
+  assert.equal(JSON.parse(json.stdout).name, evil);
+  const verify = await runCli(['verify', torrent, '--out', folder]);
+  assert.equal(verify.code, 6);
+  for (const line of verify.stdout.split('\n')) assert.doesNotMatch(line, /[\x00-\x1f\x7f-\x9f\u200b\u202e]/);
+});
+
+test('the program survives that its reader goes away', async (t) => {
+  const folder = await temporary(t);
+  const files = Array.from({ length: 20_000 }, (_, n) => ({ length: 0, path: [`file number ${n}`] }));
+  const torrent = join(folder, 't.torrent');
+  const info = { name: 'many', 'piece length': 16384, pieces: new Uint8Array(), files };
+  await writeFile(torrent, encodeBencode({ info }));
+  const { child, ended } = spawnCli(['info', torrent]);
+  child.stdout?.once('data', () => child.stdout?.destroy());
+  const { code, stderr } = await ended;
+  assert.deepEqual([code, stderr], [0, '']);
+});
