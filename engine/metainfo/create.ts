@@ -51,7 +51,9 @@ const MAX_PIECE_BYTES = 128 * MIB;
  *   would take the torrent that it makes
  */
 export async function createTorrent(input: string, options: CreateOptions = {}): Promise<CreatedTorrent> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, creationDate = 0 } = options;
+  if (!Number.isSafeInteger(creationDate) || creationDate < 0)
+    throw invalidOption('creationDate', 'must be whole seconds since 1970', creationDate);
   const path = resolve(input);
   const found = await findInputFiles(path, signal);
   if (found.files.length === 0)
@@ -94,12 +96,15 @@ export function choosePieceLength(totalBytes: number): number {
 function checkPieceLength(value: number): number {
   if (value >= MIN_PIECE_BYTES && value <= MAX_PIECE_BYTES && Number.isInteger(Math.log2(value)))
     return value;
-  throw new SwarmError(
-    'USAGE_INVALID_OPTION',
-    `pieceLength must be a power of two from ${MIN_PIECE_BYTES} to ${MAX_PIECE_BYTES}, got ${value}`,
-    { option: 'pieceLength', value },
+  throw invalidOption(
+    'pieceLength',
+    `must be a power of two from ${MIN_PIECE_BYTES} to ${MAX_PIECE_BYTES}`,
+    value,
   );
 }
+
+const invalidOption = (option: string, problem: string, value: number): SwarmError =>
+  new SwarmError('USAGE_INVALID_OPTION', `${option} ${problem}, got ${value}`, { option, value });
 
 async function explainFault({ absolutePath, lengthBytes }: InputFile): Promise<SwarmError> {
   const actual = await stat(absolutePath).catch(() => undefined);

@@ -21,7 +21,7 @@ export interface TorrentDescription {
   readonly files: readonly DescribedFile[];
 }
 
-export interface DescribedFile {
+interface DescribedFile {
   /** Index in the torrent, padding files counted. */
   readonly index: number;
   /** Where it is put below the download folder. */

@@ -11,7 +11,7 @@ import { TorrentGeometry } from '../policy/torrent-geometry.js';
 import { asPiece, type PieceIndex } from '../units.js';
 
 /** A file of the torrent, in torrent order, and where it stands. */
-export interface HashedFile {
+interface HashedFile {
   /** Absolute. Not opened for a padding file. */
   readonly path: string;
   readonly lengthBytes: number;
@@ -101,7 +101,7 @@ export async function hashPieces(options: HashPiecesOptions): Promise<void> {
   };
 
   const runs = Math.ceil(pieces.length / piecesPerRun);
-  const threads = Math.min(options.threads ?? availableParallelism(), runs);
+  const threads = Math.max(1, Math.min(options.threads ?? availableParallelism(), runs));
   const url = new URL('./hash-worker.js', import.meta.url);
   const workers = Array.from({ length: threads }, () => new Worker(url, { workerData: data }));
   const stop = (): void => {

@@ -27,7 +27,6 @@ export function parseFiles(info: BencodeDict, name: string, text: TextDecoding):
       },
     ]);
   }
-  if (info.has('length')) throw refuse('info.length', info.get('length'), 'cannot stand beside "info.files"');
   const list = asList(info.get('files'), 'info.files');
   const files: UnplacedFile[] = [];
   const fields: string[] = [];

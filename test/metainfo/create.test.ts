@@ -181,12 +181,24 @@ describe('create', () => {
     await assert.rejects(createTorrent(pipe), { code: 'INPUT_INVALID' });
   });
 
+  test('refuses a file whose name is not UTF-8, which no torrent could hold', async () => {
+    const folder = await folderOf({ a: 1 });
+    await writeFile(Buffer.from(`${folder}/caf\xe9`, 'latin1'), 'x');
+    await assert.rejects(createTorrent(folder), { code: 'INPUT_NOT_FOUND' });
+  });
+
   test('refuses impossible options by their names', async () => {
     const folder = await folderOf({ a: 1 });
     for (const pieceLength of [0, -1, 1_000, 8_192, 16_385, 2 ** 28, 1.5, Number.NaN]) {
       await assert.rejects(createTorrent(folder, { pieceLength }), {
         code: 'USAGE_INVALID_OPTION',
         details: { option: 'pieceLength', value: pieceLength },
+      });
+    }
+    for (const creationDate of [-1, 1.5, Number.NaN, 2 ** 60]) {
+      await assert.rejects(createTorrent(folder, { creationDate }), {
+        code: 'USAGE_INVALID_OPTION',
+        details: { option: 'creationDate', value: creationDate },
       });
     }
     await assert.rejects(createTorrent(folder, { name: '../x' }), { code: 'TORRENT_UNSAFE_PATH' });

@@ -77,6 +77,11 @@ describe('a torrent of the wild', () => {
     );
   });
 
+  test('is a folder when it has both files and a length', () => {
+    const { files, totalBytes } = parseTorrent(makeFolder([{ path: ['a'], length: 3 }], { length: 99 }));
+    assert.deepEqual([files[0]?.diskPath, totalBytes], ['root/a', 3]);
+  });
+
   test('may have no bytes at all', () => {
     assert.equal(parseTorrent(makeSingle({ length: 0, pieces: '' })).pieceCount, 0);
     assert.equal(
@@ -267,7 +272,6 @@ describe('an impossible torrent is refused, naming field and value:', () => {
     ['no length', makeSingle({ length: undefined }), 'TORRENT_INVALID', 'info.length', 'missing'],
     ['a negative length', makeSingle({ length: -1 }), 'TORRENT_INVALID', 'info.length', '-1'],
     ['a text for a length', makeSingle({ length: '5' }), 'TORRENT_INVALID', 'info.length', '"5"'],
-    ['length and files', makeSingle({ files: [] }), 'TORRENT_INVALID', 'info.length', '5'],
     [
       'no piece length',
       makeSingle({ 'piece length': undefined }),
