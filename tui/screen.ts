@@ -107,21 +107,22 @@ export class Screen {
 
   /**
    * A character that some terminal could measure differently than we do is followed by an absolute cursor
-   * position, so that nothing to its right can shift; such a line is written as a whole.
+   * position, so that nothing to its right can shift, and a wide one is written over two blanks, so that nothing
+   * old remains beside it. Such a line is written as a whole: blessed moves the cursor by cells that it counts.
    */
   #fillLine(y: number, row: Row): void {
     const line = this.#screen.lines[y];
     const shown = this.#screen.olines[y];
     if (line === undefined || shown === undefined) return;
     let x = 0;
-    let whole = false;
+    let odd = false;
     let readdress = false;
+    const here = () => `\x1b[${y + 1};${x + 1}H`;
     const put = (attribute: number, character: string) => {
       const cell = line[x];
       if (cell === undefined) return;
       cell[0] = attribute;
-      cell[1] = readdress && character !== '' ? `\x1b[${y + 1};${x + 1}H${character}` : character;
-      if (character !== '') readdress = false;
+      cell[1] = character;
       x++;
     };
     for (const part of row) {
@@ -132,18 +133,19 @@ export class Screen {
         if (cells === 0) {
           if (before !== undefined) before[1] += character;
         } else {
-          put(attribute, character);
+          const blanks = cells === 2 ? `  ${here()}` : '';
+          put(attribute, `${readdress ? here() : ''}${blanks}${character}`);
           if (cells === 2) put(attribute, '');
+          readdress = false;
         }
         if (cells !== 1 || !ONE_CELL.test(character)) {
           readdress = true;
-          whole = true;
+          odd = true;
         }
       }
     }
-    while (x < line.length) put(colourAttribute({ text: '', style: 'text' }), ' ');
-    whole ||= shown.some(([, character]) => character.length !== 1 || !ONE_CELL.test(character));
-    if (whole) for (const cell of shown) cell[1] = '\0';
+    while (x < line.length) put(BLANK, `${readdress ? here() : ''} `);
+    if (odd) for (const cell of shown) cell[1] = '\0';
     line.dirty = true;
   }
 }
@@ -169,3 +171,5 @@ const monochromeAttribute = ({ style, selected }: Span): number =>
   attributeOf({ ...monochrome(style), ...(selected ? { inverse: true } : {}) });
 
 const monochrome = (style: Style): Look => MONOCHROME[style] ?? {};
+
+const BLANK = attributeOf({});
