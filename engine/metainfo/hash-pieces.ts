@@ -103,7 +103,8 @@ export async function hashPieces(options: HashPiecesOptions): Promise<void> {
   const runs = Math.ceil(pieces.length / piecesPerRun);
   const threads = Math.max(1, Math.min(options.threads ?? availableParallelism(), runs));
   const url = new URL('./hash-worker.js', import.meta.url);
-  const workers = Array.from({ length: threads }, () => new Worker(url, { workerData: data }));
+  // Not with this process's own flags: `--input-type` and the like would stop a worker from starting.
+  const workers = Array.from({ length: threads }, () => new Worker(url, { workerData: data, execArgv: [] }));
   const stop = (): void => {
     live = false;
     for (const worker of workers) void worker.terminate();

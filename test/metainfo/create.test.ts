@@ -147,6 +147,17 @@ describe('create', () => {
     assert.deepEqual([metainfo.totalBytes, metainfo.pieceCount, metainfo.files.length], [0, 0, 2]);
   });
 
+  test('works in a program that is itself given on the command line', async () => {
+    const folder = await folderOf({ a: 5 });
+    const module = new URL('../../engine/metainfo/create.js', import.meta.url).href;
+    const program = `import { createTorrent } from ${JSON.stringify(module)};
+      console.log((await createTorrent(${JSON.stringify(folder)})).metainfo.infoHash);`;
+    const printed = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    });
+    assert.equal(printed.trim(), (await createTorrent(folder)).metainfo.infoHash);
+  });
+
   test('tells how far it is', async () => {
     const folder = await folderOf({ a: 20 * 1024 * 1024, b: 1 });
     const progress: (readonly [number, number])[] = [];
