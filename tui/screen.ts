@@ -122,7 +122,8 @@ export class Screen {
       const cell = line[x];
       if (cell === undefined) return;
       cell[0] = attribute;
-      cell[1] = character;
+      cell[1] = readdress ? here() + character : character;
+      readdress = false;
       x++;
     };
     for (const part of row) {
@@ -133,10 +134,8 @@ export class Screen {
         if (cells === 0) {
           if (before !== undefined) before[1] += character;
         } else {
-          const blanks = cells === 2 ? `  ${here()}` : '';
-          put(attribute, `${readdress ? here() : ''}${blanks}${character}`);
+          put(attribute, cells === 2 ? `  ${here()}${character}` : character);
           if (cells === 2) put(attribute, '');
-          readdress = false;
         }
         if (cells !== 1 || !ONE_CELL.test(character)) {
           readdress = true;
@@ -144,7 +143,7 @@ export class Screen {
         }
       }
     }
-    while (x < line.length) put(BLANK, `${readdress ? here() : ''} `);
+    while (x < line.length) put(BLANK, ' ');
     if (odd) for (const cell of shown) cell[1] = '\0';
     line.dirty = true;
   }
