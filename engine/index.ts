@@ -17,4 +17,4 @@ export type { CloseReason, PeerSourceName } from './ports.js';
 export * from './snapshot.js';
 export type { AddOptions, Torrent } from './torrent.js';
 export type { InfoHash, PeerAddress } from './units.js';
-export { printable } from './untrusted-text.js';
+export { cellWidth, printable } from './untrusted-text.js';
