@@ -7,6 +7,5 @@ export type {
   TorrentPhase,
   TorrentSnapshot,
   TrackerSnapshot,
-} from '../engine/snapshot.js';
-export { PIECE_STATE } from '../engine/snapshot.js';
-export { cellWidth, printable } from '../engine/untrusted-text.js';
+} from '../engine/index.js';
+export { cellWidth, PIECE_STATE, printable } from '../engine/index.js';
