@@ -2,9 +2,10 @@
  * Listener: one TCP port for all torrents. Who connects gets a limited time and number of handshakes; who names
  * a torrent that is registered is handed to its owner, everybody else is closed.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, isIPv4, type Server, type Socket } from 'node:net';
 import { SwarmError } from '../errors.js';
 import type { HandshakeIdentity, PeerConnection } from '../ports.js';
+import { packIp } from '../wire/ip-bytes.js';
 import type { TcpWire } from '../wire/tcp-wire.js';
 import type { ConnectionSlots } from './connection-slots.js';
 
@@ -81,7 +82,7 @@ export class PeerListener {
   }
 
   #onSocket(socket: Socket): void {
-    const host = socket.remoteAddress;
+    const host = socket.remoteAddress === undefined ? undefined : hostKey(socket.remoteAddress);
     const ofHost = host === undefined ? 0 : (this.#handshakesOfHost.get(host) ?? 0);
     if (
       host === undefined ||
@@ -128,6 +129,13 @@ export class PeerListener {
     if (torrent === undefined) connection.close('the torrent was removed');
     else torrent.onPeer(connection);
   }
+}
+
+/** One IPv4 address, or the /64 that one IPv6 host commonly has to itself. */
+function hostKey(address: string): string {
+  return isIPv4(address) || address.startsWith('::ffff:')
+    ? address
+    : Buffer.from(packIp(address)).toString('hex', 0, 8);
 }
 
 function addressError(error: NodeJS.ErrnoException, port: number, host: string | undefined): SwarmError {

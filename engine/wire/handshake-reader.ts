@@ -3,7 +3,7 @@
  * bytes, info-hash, peer id. Refuses as soon as one byte cannot belong to a handshake.
  */
 
-export const HANDSHAKE_BYTES = 68;
+const HANDSHAKE_BYTES = 68;
 const INFO_HASH_AT = 28;
 const PEER_ID_AT = 48;
 const PROTOCOL = new TextEncoder().encode('\x13BitTorrent protocol');

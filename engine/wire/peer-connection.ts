@@ -7,7 +7,7 @@ import type {
   PeerConnection,
   PeerHandler,
 } from '../ports.js';
-import { asMillis, asPiece, type Millis, type PeerAddress, type PieceIndex } from '../units.js';
+import { asPiece, type Millis, type PeerAddress, type PieceIndex } from '../units.js';
 import { FrameReader, type FrameTarget } from './frame-reader.js';
 import type { GuardedWire, GuardedWireSink } from './guarded-wire.js';
 import type { Heartbeat, HeartbeatMember } from './heartbeat.js';
@@ -23,10 +23,10 @@ const IDLE_MS = 180_000;
 const SEND_STALL_MS = 180_000;
 /** While we owe a peer this much control (answers to its own requests, mostly), we read no more of its requests. */
 const STOP_READING_BYTES = 64 * 1024;
-/** Owing this much control closes: a peer that does not read while we have things to tell it. */
+/** Owing this much control closes: more than answers to one full read (peer-socket.ts) on top of the mark above. */
 const MAX_CONTROL_BYTES = 1024 * 1024;
 /** Below this there is room to send: enough to keep the kernel busy until the owner comes back with more. */
-export const LOW_WATER_BYTES = 128 * 1024;
+const LOW_WATER_BYTES = 128 * 1024;
 
 /** The parts of a connection that its handshake leaves behind. */
 export interface Established {
@@ -95,10 +95,6 @@ export class TcpPeerConnection
     wire.on('port', (port) => {
       if (port > 0) this.handler.onDhtPort(port);
     });
-  }
-
-  get closed(): boolean {
-    return this.#closed;
   }
 
   // ─── What arrives ────────────────────────────────────────────────────────────────────────────────────
@@ -235,7 +231,7 @@ export class TcpPeerConnection
     if (out.sentBytes !== this.#sentBytes) {
       this.#sentBytes = out.sentBytes;
       this.#sentAt = now;
-    } else if (now - this.#sentAt >= asMillis(KEEP_ALIVE_MS) && out.bufferedBytes === 0) {
+    } else if (now - this.#sentAt >= KEEP_ALIVE_MS && out.bufferedBytes === 0) {
       wire.keepAlive();
     }
   }

@@ -14,8 +14,12 @@ export interface SocketOwner {
   onGone(reason: CloseReason): void;
 }
 
-/** What one read takes at most: half of the gain over 64 KiB is there at 128 KiB, nothing is left at 512. */
-const RECEIVE_BYTES = 256 * 1024;
+/**
+ * What one read takes at most. Receiving 1 GiB of blocks over loopback costs 0.45 CPU s at 64 KiB, 0.34 at
+ * 256 KiB, 0.26 at 512 KiB, 0.20 at 1 MiB; but a chunk is handled as a whole, so it is also how many requests
+ * a peer can make us answer before we stop reading.
+ */
+const RECEIVE_BYTES = 512 * 1024;
 
 /**
  * One for the process, since a read and its callback are one synchronous step. On Windows a read is begun
