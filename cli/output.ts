@@ -3,10 +3,13 @@
  * redraws itself only on a terminal. Foreign text must have passed `printable()`.
  */
 import type { WriteStream } from 'node:tty';
+import { cutToCells } from './cut.js';
 
 /** How often the redrawn line, and progress in JSON, may change. */
 const LIVE_INTERVAL_MS = 100;
 const JSON_PROGRESS_INTERVAL_MS = 1000;
+/** How often progress is a line of its own where lines cannot be redrawn. */
+const PLAIN_PROGRESS_INTERVAL_MS = 10_000;
 
 export type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
 
@@ -31,8 +34,8 @@ export class Output {
   readonly json: boolean;
   readonly #quiet: boolean;
   readonly #terminal: Terminal;
-  #liveShown = false;
-  #nextLiveAt = 0;
+  #liveLines = 0;
+  #nextProgressAt = 0;
 
   constructor(terminal: Terminal, { json, quiet }: OutputOptions) {
     this.#terminal = terminal;
@@ -71,20 +74,25 @@ export class Output {
   }
 
   /**
-   * Progress, which may be told as often as it changes: a line that redraws itself on a terminal, with --json an
-   * event a second, else nothing. `line` and `event` are called only when they are shown.
+   * Progress, which may be told as often as it changes: lines that redraw themselves on a terminal, with --json an
+   * event a second, elsewhere now and then a line. `lines` and `event` are called only when they are shown.
    */
-  progress(nowMs: number, line: () => string, event: () => OutputEvent): void {
-    const live = !this.json && !this.#quiet && this.#terminal.stderr.isTTY === true;
-    if ((!live && !this.json) || nowMs < this.#nextLiveAt) return;
-    this.#nextLiveAt = nowMs + (this.json ? JSON_PROGRESS_INTERVAL_MS : LIVE_INTERVAL_MS);
+  progress(nowMs: number, lines: () => string | readonly string[], event: () => OutputEvent): void {
+    if (nowMs < this.#nextProgressAt) return;
     if (this.json) {
+      this.#nextProgressAt = nowMs + JSON_PROGRESS_INTERVAL_MS;
       this.event(event());
+    } else if (this.#quiet) {
       return;
+    } else if (this.#terminal.stderr.isTTY === true) {
+      this.#nextProgressAt = nowMs + LIVE_INTERVAL_MS;
+      this.#redraw([lines()].flat());
+    } else {
+      // Short work needs no progress at all.
+      if (this.#nextProgressAt > 0)
+        for (const line of [lines()].flat()) this.#terminal.stderr.write(`${line}\n`);
+      this.#nextProgressAt = nowMs + PLAIN_PROGRESS_INTERVAL_MS;
     }
-    const columns = this.#terminal.stderr.columns ?? 80;
-    this.#terminal.stderr.write(`\r\x1b[K${line().slice(0, columns - 1)}`);
-    this.#liveShown = true;
   }
 
   /** Colours `text` for stderr, where that shows them. */
@@ -97,10 +105,18 @@ export class Output {
     return coloured(this.#terminal.stdout, this.#terminal.env, colour, text);
   }
 
+  #redraw(lines: readonly string[]): void {
+    const columns = this.#terminal.stderr.columns ?? 80;
+    this.#clearLive();
+    this.#terminal.stderr.write(lines.map((line) => cutToCells(line, columns - 1)).join('\n'));
+    this.#liveLines = lines.length;
+  }
+
   #clearLive(): void {
-    if (!this.#liveShown) return;
-    this.#liveShown = false;
-    this.#terminal.stderr.write('\r\x1b[K');
+    if (this.#liveLines === 0) return;
+    const up = this.#liveLines > 1 ? `\x1b[${this.#liveLines - 1}A` : '';
+    this.#terminal.stderr.write(`\r${up}\x1b[J`);
+    this.#liveLines = 0;
   }
 }
 

@@ -13,10 +13,13 @@ interface CommandEntry {
 }
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  get: { summary: 'download, verify, and exit or go on seeding', load: () => import('./get.js') },
+  seed: { summary: 'make the torrent of a file or folder and serve it', load: () => import('./seed.js') },
   create: { summary: 'make a torrent of a file or folder', load: () => import('./create.js') },
   info: { summary: 'show what is in a torrent file', load: () => import('./info.js') },
   verify: { summary: 'compare files on disk with their torrent', load: () => import('./verify.js') },
   tracker: { summary: 'run a tracker of your own', load: () => import('./tracker.js') },
+  demo: { summary: 'a whole swarm on this machine, to look at', load: () => import('./demo.js') },
 };
 
 /** Characters of an error that are shown: it may quote a file or a peer. */

@@ -9,7 +9,7 @@
  * await engine.close();
  */
 export { Engine } from './engine.js';
-export { ERROR_CODES, type ErrorCode, type ErrorDetails, SwarmError } from './errors.js';
+export { ERROR_CODES, type ErrorCode, type ErrorDetails, SwarmError, storageError } from './errors.js';
 export type { Metainfo, MetainfoFile } from './metainfo/metainfo.js';
 export { parseTorrent } from './metainfo/parse.js';
 export type { EngineOptions } from './options.js';

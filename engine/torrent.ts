@@ -116,6 +116,11 @@ export class Torrent {
     return this.#phase;
   }
 
+  /** Payload of this session. */
+  get transferred(): { readonly downloadedBytes: number; readonly uploadedBytes: number } {
+    return this.#swarm?.totals ?? { downloadedBytes: 0, uploadedBytes: 0 };
+  }
+
   /** Calls `listener` for everything that happens from now on. @returns stops that */
   onEvent(listener: (event: TorrentEvent) => void): () => void {
     this.#listeners.add(listener);

@@ -1,0 +1,75 @@
+/** Options that `get` and `seed` share: how to listen, whom to talk to, how fast; and what the engine makes of them. */
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { EngineOptions, PeerAddress } from '../engine/index.js';
+import { flag, list, UsageError, value } from './command.js';
+import { type ListenAddress, parseListen, parseRate, parseUrl, parseWhole } from './units-text.js';
+
+export const NETWORK_OPTIONS = {
+  listen: value('[IP:]PORT', 'take peers there (default: any free port, every address)', parseListen),
+  peer: list('HOST:PORT', 'try this peer', parseHostPort),
+  tracker: list('URL', 'announce here too', (url) => parseUrl(url, ['http', 'https', 'udp'])),
+  down: value('RATE', 'receive no faster: 500K, 2M bytes a second', parseRate),
+  up: value('RATE', 'send no faster', parseRate),
+  'max-peers': value('N', 'connected peers at once (default: 200)', (given) => parseWhole(given, 1, 10_000)),
+  'no-dht': flag('no DHT (this version has none yet; accepted for scripts)'),
+  'no-lsd': flag('no local peer discovery (likewise)'),
+  'no-pex': flag('no peer exchange (likewise)'),
+  'no-nat': flag('no port mapping (likewise)'),
+  encryption: value('off', 'only "off" so far: connections are plaintext', parseEncryption),
+  tui: flag('show the dashboard'),
+  'no-tui': flag('do not'),
+} as const;
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface NetworkChoices {
+  readonly listen: ListenAddress | undefined;
+  readonly down: number | undefined;
+  readonly up: number | undefined;
+  readonly 'max-peers': number | undefined;
+}
+
+export function engineOptions(chosen: NetworkChoices): EngineOptions {
+  return {
+    ...(chosen.listen === undefined ? {} : { listenPort: chosen.listen.port }),
+    ...(chosen.listen?.host === undefined ? {} : { listenHost: chosen.listen.host }),
+    ...(chosen.down === undefined ? {} : { downloadBytesPerSecond: chosen.down }),
+    ...(chosen.up === undefined ? {} : { uploadBytesPerSecond: chosen.up }),
+    ...(chosen['max-peers'] === undefined
+      ? {}
+      : { maxPeers: chosen['max-peers'], maxPeersPerTorrent: chosen['max-peers'] }),
+  };
+}
+
+/** Names among `--peer` become addresses. @throws UsageError naming the one that does not resolve */
+export function resolvePeers(peers: readonly HostPort[]): Promise<PeerAddress[]> {
+  return Promise.all(
+    peers.map(async ({ host, port }) => {
+      if (isIP(host) !== 0) return { host, port };
+      try {
+        return { host: (await lookup(host)).address, port };
+      } catch {
+        throw new UsageError(`--peer: there is no host "${host}"`);
+      }
+    }),
+  );
+}
+
+function parseHostPort(text: string): HostPort {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/i.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port < 1 || port > 65_535) {
+    throw new Error(`expected HOST:PORT or [IPV6]:PORT, got "${text}"`);
+  }
+  return { host, port };
+}
+
+function parseEncryption(text: string): 'off' {
+  if (text === 'off') return text;
+  throw new Error(`this version speaks plaintext only; expected "off", got "${text}"`);
+}

@@ -1,0 +1,180 @@
+/** `swarm seed`: makes the torrents of files or folders, announces and serves them. */
+import { writeFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { type Metainfo, printable, SwarmError, storageError, type Torrent } from '../engine/index.js';
+import { createTorrent } from '../engine/metainfo/create.js';
+import { readTorrentFile } from '../engine/metainfo/read.js';
+import { defineCommand, flag, text, UsageError, value } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { hashingProgress } from './hashing-progress.js';
+import { withInterrupts } from './interrupts.js';
+import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
+import type { Output } from './output.js';
+import { type Session, tellEvents, withSession } from './session.js';
+import { formatBytes, parseSize } from './units-text.js';
+
+const MAX_PATHS = 1_000;
+
+export const command = defineCommand({
+  name: 'seed',
+  about:
+    'Makes the torrent of each file or folder, announces it and serves it until interrupted. Nothing on disk is ' +
+    'changed. With --torrent the path is served as that existing torrent, after a check.',
+  positionals: { placeholder: 'PATH', min: 1, max: MAX_PATHS },
+  options: {
+    torrent: value('FILE', 'serve PATH as this torrent', text),
+    'save-torrent': value('FILE', 'write the torrent there, to be given to others', text),
+    private: flag('peers only from the trackers (BEP 27)'),
+    'piece-length': value('SIZE', 'a power of two from 16K to 128M (default: by total size)', parseSize),
+    'super-seed': value('auto|off', 'this version never does; accepted for scripts', parseSuperSeed),
+    ...NETWORK_OPTIONS,
+  },
+  examples: [
+    [
+      'seed film.mkv --tracker http://t.example/announce --save-torrent film.torrent',
+      'make, announce, serve',
+    ],
+    ['seed photos/ --listen 6881 --up 2M', 'a folder, on a fixed port, at 2 MiB/s at most'],
+    ['seed film.mkv --torrent film.torrent', 'as an existing torrent, with its trackers'],
+    ['seed a.iso b.iso --tracker udp://t.example:6969 --tui', 'several, with the dashboard'],
+  ],
+
+  async run({ positionals: paths, options }, output) {
+    const single = options.torrent ?? options['save-torrent'];
+    if (single !== undefined && paths.length > 1) {
+      throw new UsageError('--torrent and --save-torrent go with one PATH');
+    }
+    const served = await withInterrupts((signal) => makeAll(paths, options, output, signal));
+    const peers = await resolvePeers(options.peer);
+    return withSession(
+      { engine: engineOptions(options), dashboard: options.tui },
+      output,
+      async (session) => {
+        const existing = options.torrent !== undefined;
+        const torrents = served.map(({ metainfo, root }) => {
+          const torrent = session.engine.add(metainfo, {
+            out: root,
+            readOnly: true,
+            assumeComplete: !existing,
+            // A torrent that we made names them already.
+            trackers: existing ? options.tracker : [],
+            peers,
+          });
+          tellEvents(torrent, output);
+          return torrent;
+        });
+        for (const torrent of torrents) await tellSeeding(torrent, session, output);
+        try {
+          await session.until(() => torrents.every(({ phase }) => phase === 'failed'));
+          for (const torrent of torrents) await torrent.completed;
+        } catch (thrown) {
+          // Being interrupted is how seeding ends.
+          if (!session.signal.aborted) throw thrown;
+        }
+        return EXIT.done;
+      },
+    );
+  },
+});
+
+interface SeedOptions {
+  readonly torrent: string | undefined;
+  readonly 'save-torrent': string | undefined;
+  readonly private: boolean;
+  readonly 'piece-length': number | undefined;
+  readonly tracker: readonly string[];
+}
+
+interface Served {
+  readonly metainfo: Metainfo;
+  /** The folder that holds the torrent's file or folder. */
+  readonly root: string;
+}
+
+async function makeAll(
+  paths: readonly string[],
+  options: SeedOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Served[]> {
+  const served: Served[] = [];
+  for (const path of paths) {
+    const root = dirname(resolve(path));
+    if (options.torrent === undefined) {
+      served.push({ metainfo: await make(path, options, output, signal), root });
+      continue;
+    }
+    const { metainfo } = await readTorrentFile(options.torrent);
+    assertNamed(metainfo, path);
+    served.push({ metainfo, root });
+  }
+  return served;
+}
+
+async function make(
+  path: string,
+  options: SeedOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Metainfo> {
+  const { tracker, 'piece-length': pieceLength, 'save-torrent': file } = options;
+  const { bytes, metainfo } = await createTorrent(path, {
+    trackers: tracker.map((url) => [url]),
+    ...(pieceLength === undefined ? {} : { pieceLength }),
+    ...(options.private ? { private: true } : {}),
+    signal,
+    onProgress: hashingProgress(output),
+  });
+  if (file === undefined) return metainfo;
+  try {
+    await writeFile(file, bytes);
+  } catch (thrown) {
+    throw storageError(thrown, file);
+  }
+  output.note(`wrote ${printable(file)}`);
+  return metainfo;
+}
+
+/** A torrent's file or folder is found by its name. */
+function assertNamed(metainfo: Metainfo, path: string): void {
+  const given = basename(resolve(path));
+  const [expected] = metainfo.files[0]?.diskPath.split('/') ?? [];
+  if (expected === undefined || expected === given) return;
+  throw new SwarmError(
+    'INPUT_INVALID',
+    `the torrent is called "${printable(expected)}", PATH is "${printable(given)}"`,
+    { expected, given },
+    { hint: 'Rename it, or make a torrent of its own with swarm create.' },
+  );
+}
+
+async function tellSeeding(torrent: Torrent, { engine, unlessLeft }: Session, output: Output): Promise<void> {
+  const { infoHash, name, totalBytes } = torrent.metainfo;
+  const checked = new Promise<void>((resolve) => {
+    torrent.onEvent(({ type }) => {
+      if (type === 'checked' || type === 'error') resolve();
+    });
+    if (torrent.phase !== 'checking') resolve();
+  });
+  await unlessLeft(checked);
+  if (torrent.phase === 'failed') await torrent.completed;
+  const { haveBytes, wantedBytes } = torrent.snapshot();
+  if (haveBytes < wantedBytes) {
+    throw new SwarmError(
+      'VERIFY_MISMATCH',
+      `${formatBytes(wantedBytes - haveBytes)} of ${printable(name)} are missing or differ from the torrent`,
+      { haveBytes, wantedBytes },
+      { hint: 'swarm verify names them, swarm get fetches them.' },
+    );
+  }
+  const { listen } = engine;
+  output.event({ type: 'seeding', infoHash, name, totalBytes, port: listen?.port ?? null });
+  output.note(`${output.paint('green', 'seeding')} ${printable(name)}, ${formatBytes(totalBytes)}`);
+  output.note(`  info-hash  ${infoHash}`);
+  output.note(`  port       ${listen?.port ?? 'not listening'}`);
+}
+
+function parseSuperSeed(given: string): string {
+  if (given === 'auto' || given === 'off') return given;
+  throw new Error(`this version has no super-seeding; expected auto or off, got "${given}"`);
+}
