@@ -15,6 +15,8 @@ const PROBES = {
   libtorrent: [PYTHON, '-c', 'import libtorrent'],
   mktorrent: ['which', 'mktorrent'],
   opentracker: ['which', 'opentracker'],
+  /** Not a client, but a terminal. */
+  tmux: ['tmux', '-V'],
   /** Not a client, but namespaces need it. */
   'ip netns': ['ip', 'netns', 'list'],
 } as const satisfies Record<string, readonly string[]>;
