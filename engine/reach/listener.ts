@@ -53,7 +53,7 @@ export class PeerListener {
    * @throws SwarmError ADDRESS_UNAVAILABLE
    */
   listen(port: number, host?: string): Promise<{ host: string; port: number }> {
-    const server = createServer((socket) => this.#onSocket(socket));
+    const server = createServer({ pauseOnConnect: true }, (socket) => this.#onSocket(socket));
     this.#server = server;
     return new Promise((resolve, reject) => {
       const onError = (error: NodeJS.ErrnoException): void => {

@@ -98,6 +98,22 @@ describe('two of our connections', () => {
       assert.equal(sender.bufferedBytes, 0);
     });
 
+  test('receive into one buffer that they share, without a copy', {
+    skip: process.platform === 'win32',
+  }, async () => {
+    const buffers: ArrayBufferLike[] = [];
+    for (const { handler } of [out, inc])
+      handler.onBlock = (_piece, _begin, block) => {
+        buffers.push(block.buffer);
+        handler.onChoke();
+      };
+    for (const { connection } of [out, inc])
+      connection.sendFrames(frame(7, [0, 0], new Uint8Array(100)), () => {});
+    await Promise.all([out.handler.called('choke'), inc.handler.called('choke')]);
+    assert.equal(buffers.length, 2);
+    assert.equal(buffers[0], buffers[1]);
+  });
+
   test('send have-all and have-none instead of full and empty bitfields', async () => {
     out.connection.bitfield(Bitfield.full(PIECES));
     inc.connection.bitfield(new Bitfield(PIECES));
