@@ -2,7 +2,7 @@
  * Client addresses as the tracker keeps them: packed into strings, one character a byte, because such a string is
  * a map key, costs little memory, and is already what a compact answer consists of.
  */
-import { ipBytes, ipText, isUnicast } from '../engine/discovery/compact-peers.js';
+import { ipBytes, isUnicast } from '../engine/discovery/compact-peers.js';
 
 /** 4 characters for IPv4, 16 for IPv6, in network order; IPv4 inside IPv6 is IPv4. */
 export type PackedHost = string;
@@ -27,12 +27,6 @@ export const packEndpoint = (host: PackedHost, port: number): PackedEndpoint =>
 
 export const isIpv6Endpoint = (endpoint: PackedEndpoint): boolean =>
   endpoint.length === IPV6_HOST_BYTES + PORT_BYTES;
-
-export const hostText = (endpoint: PackedEndpoint): string =>
-  ipText(Buffer.from(endpoint.slice(0, -PORT_BYTES), 'latin1'));
-
-export const portOf = (endpoint: PackedEndpoint): number =>
-  (endpoint.charCodeAt(endpoint.length - 2) << 8) | endpoint.charCodeAt(endpoint.length - 1);
 
 /** Loopback, private and link-local addresses (RFC 1918, 3927, 4193, 4291): they cannot arrive from the Internet. */
 export function isLocalHost(host: PackedHost): boolean {

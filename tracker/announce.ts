@@ -4,8 +4,7 @@
  */
 import type { Millis } from '../engine/units.js';
 import { isLocalHost, type PackedHost, packEndpoint } from './addresses.js';
-import type { TrackedPeer } from './peer-table.js';
-import type { SwarmCounts, SwarmStore } from './swarm-store.js';
+import type { PackedPeers, SwarmCounts, SwarmStore } from './swarm-store.js';
 
 /** What a client sent, decoded and not yet believed. Strings hold one byte a character. */
 export interface AnnounceRequest {
@@ -23,6 +22,7 @@ export interface AnnounceRequest {
   readonly numWant: number | undefined;
   /** The most that fit the transport's answer. */
   readonly maxPeers: number;
+  readonly withPeerIds: boolean;
 }
 
 export type AnnounceEvent = 'none' | 'started' | 'completed' | 'stopped';
@@ -32,7 +32,7 @@ export interface AnnounceAnswer {
   readonly minIntervalSeconds: number;
   readonly counts: SwarmCounts;
   /** All of the family of the endpoint that announced. */
-  readonly peers: readonly TrackedPeer[];
+  readonly peers: PackedPeers;
 }
 
 /** Why a request is not served: ASCII, sent to the client. */
@@ -79,19 +79,19 @@ export class AnnounceService {
     return {
       ...this.#intervals,
       intervalSeconds: this.#jittered(),
-      peers: this.#store.sample(infoHash, self, seed, wanted, now),
-      counts: this.#store.counts(infoHash, now),
+      peers: this.#store.sample(infoHash, self, seed, wanted, request.withPeerIds),
+      counts: this.#store.counts(infoHash),
     };
   }
 
   /** One entry a hash, in order; a swarm nobody is in has zeros. */
-  scrape(infoHashes: readonly string[], now: Millis): readonly SwarmCounts[] | Refusal {
+  scrape(infoHashes: readonly string[]): readonly SwarmCounts[] | Refusal {
     if (infoHashes.length === 0) return { failure: 'a scrape names at least one info_hash' };
     if (infoHashes.length > MAX_SCRAPE_HASHES)
       return { failure: `a scrape names at most ${MAX_SCRAPE_HASHES} info_hashes` };
     if (infoHashes.some((hash) => hash.length !== HASH_BYTES))
       return { failure: 'info_hash must be 20 bytes' };
-    return infoHashes.map((hash) => this.#store.counts(hash, now));
+    return infoHashes.map((hash) => this.#store.counts(hash));
   }
 
   #jittered(): number {

@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Millis } from '../engine/units.js';
 import { type PackedHost, packHost, packSource, quotaPrefix } from './addresses.js';
 import { type AnnounceEvent, type AnnounceRequest, type AnnounceService, MAX_PEERS } from './announce.js';
-import { bencodeAnnounce, bencodeFailure, bencodeScrape, type PeerForm } from './http-answers.js';
+import { bencodeAnnounce, bencodeFailure, bencodeScrape } from './http-answers.js';
 import { decodePercent, parseTrackerQuery, type TrackerQuery } from './http-query.js';
 import { PrefixQuota } from './prefix-quota.js';
 import type { RateBuckets } from './rate-buckets.js';
@@ -130,7 +130,7 @@ export class HttpTracker {
       case '/announce':
         return this.#announce(query, source, now);
       case '/scrape':
-        return this.#scrape(query, now);
+        return this.#scrape(query);
       case '/':
         return { status: 200, body: INDEX_TEXT };
       default:
@@ -142,13 +142,13 @@ export class HttpTracker {
     this.stats.announces++;
     const answer = this.#service.announce(announceRequest(query, source), now);
     if ('failure' in answer) return this.#refuse(200, answer.failure);
-    return { status: 200, body: bencodeAnnounce(answer, source, peerForm(query)) };
+    return { status: 200, body: bencodeAnnounce(answer, source, isCompact(query)) };
   }
 
-  #scrape(query: TrackerQuery, now: Millis): HttpAnswer {
+  #scrape(query: TrackerQuery): HttpAnswer {
     this.stats.scrapes++;
     const hashes = query.infoHashes.map((value) => decodePercent(value) ?? '');
-    const answer = this.#service.scrape(hashes, now);
+    const answer = this.#service.scrape(hashes);
     if ('failure' in answer) return this.#refuse(200, answer.failure);
     return { status: 200, body: bencodeScrape(hashes, answer) };
   }
@@ -169,7 +169,8 @@ interface HttpAnswer {
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   'content-length' in headers || 'transfer-encoding' in headers;
 
-function announceRequest({ infoHashes, fields }: TrackerQuery, source: PackedHost): AnnounceRequest {
+function announceRequest(query: TrackerQuery, source: PackedHost): AnnounceRequest {
+  const { infoHashes, fields } = query;
   return {
     infoHash: decodePercent(infoHashes[0] ?? '') ?? '',
     peerId: decodePercent(fields.peer_id ?? '') ?? '',
@@ -180,6 +181,7 @@ function announceRequest({ infoHashes, fields }: TrackerQuery, source: PackedHos
     event: eventOf(fields.event),
     numWant: /^\d{1,9}$/.test(fields.numwant ?? '') ? Number(fields.numwant) : undefined,
     maxPeers: MAX_PEERS,
+    withPeerIds: !isCompact(query) && fields.no_peer_id !== '1',
   };
 }
 
@@ -187,8 +189,5 @@ function eventOf(value: string | undefined): AnnounceEvent {
   return value === 'started' || value === 'completed' || value === 'stopped' ? value : 'none';
 }
 
-/** Compact unless the client says no, as BEP 23 advises. */
-function peerForm({ fields }: TrackerQuery): PeerForm {
-  if (fields.compact !== '0') return 'compact';
-  return fields.no_peer_id === '1' ? 'dictionaries-without-ids' : 'dictionaries';
-}
+/** Unless the client says no, as BEP 23 advises. */
+const isCompact = ({ fields }: TrackerQuery): boolean => fields.compact !== '0';

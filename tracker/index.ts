@@ -38,9 +38,9 @@ export interface TrackerEnvironment {
 
 const SYSTEM: TrackerEnvironment = { now: () => asMillis(performance.now()), rng: Math.random };
 
-/** The whole store is swept about once in so many visits of `SWEEP_INTERVAL_MS`, a torrent costing about 50 ns. */
+/** So many overdue peers are forgotten so often, besides those that announces push out; one costs a microsecond. */
 const SWEEP_INTERVAL_MS = 1_000;
-const SWEEP_TORRENTS = 5_000;
+const SWEEP_PEERS = 10_000;
 const SECRET_BYTES = 32;
 
 /**
@@ -67,7 +67,7 @@ export async function startTracker(
       throw error;
     },
   );
-  const sweeper = setInterval(() => store.sweep(now(), SWEEP_TORRENTS), SWEEP_INTERVAL_MS);
+  const sweeper = setInterval(() => store.sweep(now(), SWEEP_PEERS), SWEEP_INTERVAL_MS);
   let closed: Promise<void> | undefined;
   return {
     http: http?.address ?? null,

@@ -4,8 +4,10 @@
  */
 import type { Millis } from '../engine/units.js';
 import { isIpv6Endpoint, type PackedEndpoint, quotaPrefix } from './addresses.js';
-import { PeerTable, type TrackedPeer } from './peer-table.js';
+import { PeerIndex } from './peer-index.js';
+import { NO_SLOT, PeerPool } from './peer-pool.js';
 import { PrefixQuota } from './prefix-quota.js';
+import { Swarm } from './swarm.js';
 
 export interface StoreLimits {
   readonly maxTorrents: number;
@@ -32,32 +34,42 @@ export interface StoreStats {
   readonly peers: number;
 }
 
-interface Swarm {
-  ipv4: PeerTable | null;
-  ipv6: PeerTable | null;
-  downloads: number;
+/** Peers of one family, packed. */
+export interface PackedPeers {
+  readonly count: number;
+  /** 6 or 18 bytes a peer, as in `peers` and `peers6`. */
+  readonly endpoints: Buffer;
+  /** 20 bytes a peer; only where they were asked for. */
+  readonly peerIds: Buffer | null;
 }
 
 const NO_COUNTS: SwarmCounts = { seeds: 0, leechers: 0, downloads: 0 };
+const NO_PEERS: PackedPeers = { count: 0, endpoints: Buffer.alloc(0), peerIds: null };
+/** Overdue peers forgotten by one call: two for each peer that it can add, so that they never pile up. */
+const EXPIRED_PER_CALL = 2;
 
 export class SwarmStore {
-  /** Info-hash, 20 characters, one a byte. */
-  readonly #swarms = new Map<string, Swarm>();
-  readonly #prefixes: PrefixQuota;
   readonly #limits: StoreLimits;
   readonly #rng: () => number;
-  #peerCount = 0;
-  #sweepCursor: Iterator<[string, Swarm]>;
+  readonly #pool: PeerPool;
+  readonly #index: PeerIndex;
+  readonly #prefixes: PrefixQuota;
+  /** By info-hash, 20 characters, one a byte. */
+  readonly #byHash = new Map<string, Swarm>();
+  readonly #byId: (Swarm | undefined)[] = [];
+  readonly #freeIds: number[] = [];
 
+  /** @param rng uniform in [0, 1) */
   constructor(limits: StoreLimits, rng: () => number) {
     this.#limits = limits;
-    this.#prefixes = new PrefixQuota(limits.maxPeersPerPrefix);
     this.#rng = rng;
-    this.#sweepCursor = this.#swarms.entries();
+    this.#pool = new PeerPool(limits.maxPeers);
+    this.#index = new PeerIndex(this.#pool, Math.floor(rng() * 2 ** 32));
+    this.#prefixes = new PrefixQuota(limits.maxPeersPerPrefix);
   }
 
   get stats(): StoreStats {
-    return { torrents: this.#swarms.size, peers: this.#peerCount };
+    return { torrents: this.#byHash.size, peers: this.#pool.count };
   }
 
   /**
@@ -72,131 +84,116 @@ export class SwarmStore {
     finished: boolean,
     now: Millis,
   ): boolean {
-    const swarm = this.#swarms.get(infoHash);
-    const known = tableOf(swarm, endpoint)?.get(endpoint);
-    if (swarm !== undefined && known !== undefined) {
-      tableOf(swarm, endpoint)?.refresh(known, peerId, seed, now);
-      countDownload(swarm, known, finished);
-      return true;
+    this.sweep(now, EXPIRED_PER_CALL);
+    let swarm = this.#byHash.get(infoHash);
+    let slot = swarm === undefined ? NO_SLOT : this.#index.find(swarm.id, endpoint);
+    if (swarm === undefined || slot === NO_SLOT) {
+      if (!this.#hasRoom(swarm, endpoint)) return false;
+      swarm ??= this.#open(infoHash);
+      slot = this.#admit(swarm, endpoint, seed, now);
+    } else {
+      this.#pool.renew(slot, now);
+      this.#become(swarm, slot, seed);
     }
-    if (!this.#hasRoom(swarm, endpoint)) return false;
-    const home = swarm ?? this.#open(infoHash);
-    const peer = openTable(home, endpoint).add(endpoint, peerId, seed, now);
-    this.#peerCount++;
-    this.#prefixes.add(quotaPrefix(endpoint));
-    countDownload(home, peer, finished);
+    this.#pool.setPeerId(slot, peerId);
+    this.#countDownload(swarm, slot, finished);
     return true;
   }
 
   remove(infoHash: string, endpoint: PackedEndpoint): void {
-    const swarm = this.#swarms.get(infoHash);
-    const table = tableOf(swarm, endpoint);
-    const peer = table?.get(endpoint);
-    if (swarm === undefined || table === null || table === undefined || peer === undefined) return;
-    this.#forget(table, peer);
-    this.#dropIfEmpty(infoHash, swarm);
+    const swarm = this.#byHash.get(infoHash);
+    const slot = swarm === undefined ? NO_SLOT : this.#index.find(swarm.id, endpoint);
+    if (slot !== NO_SLOT) this.#forget(slot);
   }
 
-  /** At most `count` random living peers of the family of `self`, without `self`; see PeerTable.sample. */
+  /** At most `count` random peers of the family of `self`, without `self`; see Swarm.sample. */
   sample(
     infoHash: string,
     self: PackedEndpoint,
     forSeed: boolean,
     count: number,
-    now: Millis,
-  ): readonly TrackedPeer[] {
-    const peers: TrackedPeer[] = [];
-    const swarm = this.#living(infoHash, now);
-    tableOf(swarm, self)?.sample(count, self, forSeed, this.#rng, peers);
-    return peers;
-  }
-
-  /** Over both address families. */
-  counts(infoHash: string, now: Millis): SwarmCounts {
-    const swarm = this.#living(infoHash, now);
-    if (swarm === undefined) return NO_COUNTS;
+    withPeerIds: boolean,
+  ): PackedPeers {
+    const swarm = this.#byHash.get(infoHash);
+    if (swarm === undefined) return NO_PEERS;
+    const selfSlot = this.#index.find(swarm.id, self);
+    const slots = swarm.sample(isIpv6Endpoint(self), count, selfSlot, forSeed, this.#rng);
     return {
-      seeds: (swarm.ipv4?.seeds ?? 0) + (swarm.ipv6?.seeds ?? 0),
-      leechers: (swarm.ipv4?.leechers ?? 0) + (swarm.ipv6?.leechers ?? 0),
-      downloads: swarm.downloads,
+      count: slots.length,
+      endpoints: this.#pool.packEndpoints(slots),
+      peerIds: withPeerIds ? this.#pool.packPeerIds(slots) : null,
     };
   }
 
-  /** Forgets the expired peers of the next `budget` torrents, going round; to be called at intervals. */
+  /** Over both address families. */
+  counts(infoHash: string): SwarmCounts {
+    const swarm = this.#byHash.get(infoHash);
+    if (swarm === undefined) return NO_COUNTS;
+    return { seeds: swarm.seeds, leechers: swarm.leechers, downloads: swarm.downloads };
+  }
+
+  /** Forgets overdue peers, the longest overdue first, at most `budget`; to be called at intervals. */
   sweep(now: Millis, budget: number): void {
-    for (let visited = 0; visited < Math.min(budget, this.#swarms.size + 1); visited++) {
-      const next = this.#sweepCursor.next();
-      if (next.done === true) {
-        this.#sweepCursor = this.#swarms.entries();
-        return;
-      }
-      this.#expire(next.value[0], next.value[1], now);
+    for (let left = budget; left > 0; left--) {
+      const slot = this.#pool.oldest;
+      if (slot === NO_SLOT || now - this.#pool.seenAt(slot) < this.#limits.peerTimeoutMs) return;
+      this.#forget(slot);
     }
-  }
-
-  #living(infoHash: string, now: Millis): Swarm | undefined {
-    const swarm = this.#swarms.get(infoHash);
-    if (swarm !== undefined) this.#expire(infoHash, swarm, now);
-    return swarm;
-  }
-
-  #expire(infoHash: string, swarm: Swarm, now: Millis): void {
-    for (const table of [swarm.ipv4, swarm.ipv6]) {
-      if (table === null) continue;
-      for (let peer = table.oldest(); peer !== undefined; peer = table.oldest()) {
-        if (now - peer.seenAt < this.#limits.peerTimeoutMs) break;
-        this.#forget(table, peer);
-      }
-    }
-    this.#dropIfEmpty(infoHash, swarm);
   }
 
   #hasRoom(swarm: Swarm | undefined, endpoint: PackedEndpoint): boolean {
     const limits = this.#limits;
-    if (this.#peerCount >= limits.maxPeers) return false;
-    if (swarm === undefined && this.#swarms.size >= limits.maxTorrents) return false;
-    if (swarm !== undefined && sizeOf(swarm) >= limits.maxPeersPerTorrent) return false;
+    if (this.#pool.count >= limits.maxPeers) return false;
+    if (swarm === undefined && this.#byHash.size >= limits.maxTorrents) return false;
+    if (swarm !== undefined && swarm.size >= limits.maxPeersPerTorrent) return false;
     const prefix = quotaPrefix(endpoint);
     if (prefix === undefined) return true;
     if (!this.#prefixes.hasRoom(prefix)) return false;
-    return !(tableOf(swarm, endpoint)?.prefixIsFull(prefix, limits.maxPeersPerPrefixPerTorrent) ?? false);
+    const quota = limits.maxPeersPerPrefixPerTorrent;
+    return !(swarm?.prefixIsFull(isIpv6Endpoint(endpoint), prefix, quota) ?? false);
   }
 
   #open(infoHash: string): Swarm {
-    const swarm: Swarm = { ipv4: null, ipv6: null, downloads: 0 };
-    this.#swarms.set(infoHash, swarm);
+    const id = this.#freeIds.pop() ?? this.#byId.length;
+    const swarm = new Swarm(infoHash, id, this.#pool);
+    this.#byId[id] = swarm;
+    this.#byHash.set(infoHash, swarm);
     return swarm;
   }
 
-  #forget(table: PeerTable, peer: TrackedPeer): void {
-    table.remove(peer);
-    this.#peerCount--;
-    this.#prefixes.remove(quotaPrefix(peer.endpoint));
+  #admit(swarm: Swarm, endpoint: PackedEndpoint, seed: boolean, now: Millis): number {
+    const slot = this.#pool.add(endpoint, swarm.id, now);
+    this.#pool.setSeed(slot, seed);
+    this.#index.add(slot, swarm.id, endpoint);
+    swarm.add(slot);
+    this.#prefixes.add(quotaPrefix(endpoint));
+    return slot;
   }
 
-  #dropIfEmpty(infoHash: string, swarm: Swarm): void {
-    if (sizeOf(swarm) === 0) this.#swarms.delete(infoHash);
+  #become(swarm: Swarm, slot: number, seed: boolean): void {
+    if (this.#pool.isSeed(slot) === seed) return;
+    swarm.remove(slot);
+    this.#pool.setSeed(slot, seed);
+    swarm.add(slot);
   }
-}
 
-const sizeOf = (swarm: Swarm): number => (swarm.ipv4?.size ?? 0) + (swarm.ipv6?.size ?? 0);
-
-function tableOf(swarm: Swarm | undefined, endpoint: PackedEndpoint): PeerTable | null | undefined {
-  return isIpv6Endpoint(endpoint) ? swarm?.ipv6 : swarm?.ipv4;
-}
-
-function openTable(swarm: Swarm, endpoint: PackedEndpoint): PeerTable {
-  if (isIpv6Endpoint(endpoint)) {
-    swarm.ipv6 ??= new PeerTable();
-    return swarm.ipv6;
+  /** A peer that is a seed from its first announce on has not downloaded anything here. */
+  #countDownload(swarm: Swarm, slot: number, finished: boolean): void {
+    if (!this.#pool.isSeed(slot) || this.#pool.isCompleted(slot)) return;
+    this.#pool.setCompleted(slot);
+    if (finished) swarm.downloads++;
   }
-  swarm.ipv4 ??= new PeerTable();
-  return swarm.ipv4;
-}
 
-/** A peer that is a seed from its first announce on has not downloaded anything here. */
-function countDownload(swarm: Swarm, peer: TrackedPeer, finished: boolean): void {
-  if (!peer.seed || peer.completed) return;
-  peer.completed = true;
-  if (finished) swarm.downloads++;
+  #forget(slot: number): void {
+    const swarm = this.#byId[this.#pool.swarmOf[slot] ?? 0];
+    swarm?.remove(slot);
+    this.#prefixes.remove(quotaPrefix(this.#pool.endpoint(slot)));
+    this.#index.remove(slot);
+    this.#pool.remove(slot);
+    if (swarm !== undefined && swarm.size === 0) {
+      this.#byHash.delete(swarm.infoHash);
+      this.#byId[swarm.id] = undefined;
+      this.#freeIds.push(swarm.id);
+    }
+  }
 }

@@ -1,5 +1,5 @@
 /** The datagrams of the UDP tracker protocol (BEP 15): what clients send, decoded; what we answer, encoded. */
-import { isIpv6Endpoint, type PackedHost, packHost } from './addresses.js';
+import { type PackedHost, packHost } from './addresses.js';
 import type { AnnounceAnswer, AnnounceEvent, AnnounceRequest } from './announce.js';
 import type { SwarmCounts } from './swarm-store.js';
 
@@ -42,6 +42,7 @@ export function decodeAnnounce(packet: Buffer, source: PackedHost): AnnounceRequ
     event: EVENTS[packet.readUInt32BE(80)] ?? 'none',
     numWant: packet.readInt32BE(92),
     maxPeers: source.length === 4 ? MAX_IPV4_PEERS : MAX_IPV6_PEERS,
+    withPeerIds: false,
   };
 }
 
@@ -63,18 +64,12 @@ export function openAnswer(action: number, request: Buffer, bytes: number): Buff
 }
 
 export function encodeAnnounce(request: Buffer, answer: AnnounceAnswer): Buffer {
-  const first = answer.peers[0];
-  const peerBytes = first !== undefined && isIpv6Endpoint(first.endpoint) ? 18 : 6;
-  const packet = openAnswer(
-    ACTION.announce,
-    request,
-    ANNOUNCE_ANSWER_BYTES + answer.peers.length * peerBytes,
-  );
-  packet.writeUInt32BE(answer.intervalSeconds, 8);
-  packet.writeUInt32BE(answer.counts.leechers, 12);
-  packet.writeUInt32BE(answer.counts.seeds, 16);
-  let at = ANNOUNCE_ANSWER_BYTES;
-  for (const { endpoint } of answer.peers) at += packet.write(endpoint, at, 'latin1');
+  const { counts, intervalSeconds, peers } = answer;
+  const packet = openAnswer(ACTION.announce, request, ANNOUNCE_ANSWER_BYTES + peers.endpoints.length);
+  packet.writeUInt32BE(intervalSeconds, 8);
+  packet.writeUInt32BE(counts.leechers, 12);
+  packet.writeUInt32BE(counts.seeds, 16);
+  packet.set(peers.endpoints, ANNOUNCE_ANSWER_BYTES);
   return packet;
 }
 

@@ -114,7 +114,7 @@ export class UdpTracker {
       case ACTION.announce:
         return this.#announce(packet, source, now);
       case ACTION.scrape:
-        return this.#scrape(packet, now);
+        return this.#scrape(packet);
       default:
         return undefined;
     }
@@ -128,11 +128,11 @@ export class UdpTracker {
     return 'failure' in answer ? this.#refuse(packet, answer.failure) : encodeAnnounce(packet, answer);
   }
 
-  #scrape(packet: Buffer, now: Millis): Buffer | undefined {
+  #scrape(packet: Buffer): Buffer | undefined {
     const hashes = decodeScrape(packet);
     if (hashes === undefined) return undefined;
     this.stats.scrapes++;
-    const answer = this.#service.scrape(hashes, now);
+    const answer = this.#service.scrape(hashes);
     return 'failure' in answer ? this.#refuse(packet, answer.failure) : encodeScrape(packet, answer);
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseCompactPeers4, parseCompactPeers6 } from '../../engine/discovery/compact-peers.js';
 import { asMillis } from '../../engine/units.js';
-import { hostText, isLocalHost, packHost, packSource, quotaPrefix } from '../../tracker/addresses.js';
+import { isLocalHost, packHost, packSource, quotaPrefix } from '../../tracker/addresses.js';
 import { AnnounceService } from '../../tracker/announce.js';
 import { resolveTrackerOptions } from '../../tracker/options.js';
 import { RateBuckets } from '../../tracker/rate-buckets.js';
@@ -21,6 +22,7 @@ function announcedAs(source: string, claimed: string, observer: string): string[
     event: 'none',
     numWant: 9,
     maxPeers: 9,
+    withPeerIds: false,
   } as const;
   service.announce({ ...common, source: packed(source), claimedHost: packHost(claimed), port: 1 }, NOW);
   const answer = service.announce(
@@ -28,7 +30,9 @@ function announcedAs(source: string, claimed: string, observer: string): string[
     NOW,
   );
   assert.ok('peers' in answer);
-  return answer.peers.map(({ endpoint }) => hostText(endpoint));
+  const { count, endpoints } = answer.peers;
+  const parse = endpoints.length === 6 * count ? parseCompactPeers4 : parseCompactPeers6;
+  return parse(endpoints).map(({ host }) => host);
 }
 
 test("a victim's address in the ip parameter is ignored from the Internet", () => {

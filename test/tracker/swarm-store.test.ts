@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { asMillis } from '../../engine/units.js';
 import { type PackedEndpoint, packEndpoint, packHost } from '../../tracker/addresses.js';
-import { type StoreLimits, SwarmStore } from '../../tracker/swarm-store.js';
+import { type PackedPeers, type StoreLimits, SwarmStore } from '../../tracker/swarm-store.js';
 
 const LIMITS: StoreLimits = {
   maxTorrents: 100,
@@ -52,7 +52,7 @@ describe('bounds', () => {
   test('one prefix cannot fill a swarm', () => {
     const store = storeWith({ maxPeersPerPrefixPerTorrent: 4 });
     for (let n = 0; n < 50; n++) store.put('t', at(`9.9.9.${n}`), ID, false, false, T0);
-    assert.equal(store.counts('t', T0).leechers, 4);
+    assert.equal(store.counts('t').leechers, 4);
     assert.equal(store.put('t', at('8.8.8.8'), ID, false, false, T0), true);
     assert.equal(store.put('other', at('9.9.9.1'), ID, false, false, T0), true);
   });
@@ -98,20 +98,31 @@ describe('expiry', () => {
     store.put('t', at('1.1.1.1'), ID, false, false, T0);
     store.put('t', at('2.2.2.2'), ID, false, false, T0);
     store.put('t', at('1.1.1.1'), ID, false, false, asMillis(600));
-    const now = asMillis(1000);
-    assert.deepEqual(
-      store.sample('t', at('3.3.3.3'), false, 10, now).map(({ endpoint }) => endpoint),
-      [at('1.1.1.1')],
-    );
-    assert.equal(store.counts('t', now).leechers, 1);
+    store.sweep(asMillis(1000), 10);
+    assert.deepEqual(drawn(store, '3.3.3.3'), [at('1.1.1.1')]);
+    assert.equal(store.counts('t').leechers, 1);
   });
 
-  test('the sweep gets round to every torrent, a budget at a time', () => {
+  test('a sweep forgets at most its budget, the longest overdue first', () => {
     const store = storeWith();
-    for (let n = 0; n < 90; n++) store.put(`t${n}`, at('1.1.1.1'), ID, false, false, T0);
-    for (let n = 90; n < 100; n++) store.put(`t${n}`, at('1.1.1.1'), ID, false, false, asMillis(500));
-    for (let turn = 0; turn < 11; turn++) store.sweep(asMillis(1200), 10);
-    assert.deepEqual(store.stats, { torrents: 10, peers: 10 });
+    for (let n = 0; n < 100; n++) store.put(`t${n}`, at('127.0.0.1'), ID, false, false, asMillis(n));
+    store.sweep(asMillis(1049), 10);
+    assert.deepEqual(
+      [store.stats, store.counts('t9').leechers, store.counts('t10').leechers],
+      [{ torrents: 90, peers: 90 }, 0, 1],
+    );
+    store.sweep(asMillis(1049), 1000);
+    assert.deepEqual(
+      [store.stats, store.counts('t49').leechers, store.counts('t50').leechers],
+      [{ torrents: 50, peers: 50 }, 0, 1],
+    );
+  });
+
+  test('announces alone forget the overdue faster than they add', () => {
+    const store = storeWith();
+    for (let n = 0; n < 60; n++) store.put('old', at('127.0.0.1', 1 + n), ID, false, false, T0);
+    for (let n = 0; n < 30; n++) store.put('young', at('127.0.0.1', 1 + n), ID, false, false, asMillis(2000));
+    assert.deepEqual(store.stats, { torrents: 1, peers: 30 });
   });
 });
 
@@ -122,8 +133,7 @@ describe('the sample', () => {
     const seen = new Map<string, number>();
     const draws = 4000;
     for (let n = 0; n < draws; n++)
-      for (const { endpoint } of store.sample('t', at('9.9.9.9'), false, 10, T0))
-        seen.set(endpoint, (seen.get(endpoint) ?? 0) + 1);
+      for (const endpoint of drawn(store, '9.9.9.9')) seen.set(endpoint, (seen.get(endpoint) ?? 0) + 1);
     assert.equal(seen.size, 50);
     const expected = (draws * 10) / 50;
     for (const count of seen.values()) assert.ok(Math.abs(count - expected) < expected * 0.2, String(count));
@@ -133,17 +143,32 @@ describe('the sample', () => {
     const store = storeWith();
     store.put('t', at('1.1.1.1'), ID, false, false, T0);
     store.put('t', at('2001:db8::1'), ID, false, false, T0);
-    const endpoints = (self: string) =>
-      store.sample('t', at(self), false, 10, T0).map(({ endpoint }) => endpoint);
-    assert.deepEqual(endpoints('9.9.9.9'), [at('1.1.1.1')]);
-    assert.deepEqual(endpoints('2001:db8::9'), [at('2001:db8::1')]);
-    assert.deepEqual([store.counts('t', T0).leechers, endpoints('::ffff:1.1.1.1')], [2, []]);
+    assert.deepEqual(drawn(store, '9.9.9.9'), [at('1.1.1.1')]);
+    assert.deepEqual(drawn(store, '2001:db8::9'), [at('2001:db8::1')]);
+    assert.deepEqual([store.counts('t').leechers, drawn(store, '::ffff:1.1.1.1')], [2, []]);
+  });
+
+  test('brings the latest id of each peer where ids are asked for', () => {
+    const store = storeWith();
+    store.put('t', at('1.1.1.1'), ID, false, false, T0);
+    store.put('t', at('1.1.1.1'), 'j'.repeat(20), false, false, T0);
+    assert.equal(store.sample('t', at('9.9.9.9'), false, 9, true).peerIds?.toString(), 'j'.repeat(20));
+    assert.equal(store.sample('t', at('9.9.9.9'), false, 9, false).peerIds, null);
   });
 });
 
+/** At most 10 endpoints that a leecher at `host` is given. */
+const drawn = (store: SwarmStore, host: string): PackedEndpoint[] =>
+  unpack(store.sample('t', at(host), false, 10, false));
+
+function unpack({ count, endpoints }: PackedPeers): PackedEndpoint[] {
+  const bytes = endpoints.length / count;
+  return Array.from({ length: count }, (_, n) => endpoints.toString('latin1', n * bytes, (n + 1) * bytes));
+}
+
 test('whatever happens in whatever order, the store agrees with a plain model', () => {
   const step = fc.record({
-    what: fc.constantFrom('put', 'put', 'put', 'remove', 'sample', 'sweep'),
+    what: fc.constantFrom('put', 'put', 'put', 'remove', 'sample'),
     torrent: fc.constantFrom('a', 'b', 'c'),
     peer: fc.integer({ min: 0, max: 11 }),
     seed: fc.boolean(),
@@ -164,23 +189,23 @@ test('whatever happens in whatever order, the store agrees with a plain model', 
         } else if (what === 'remove') {
           store.remove(torrent, self);
           model.get(torrent)?.delete(self);
-        } else if (what === 'sweep') store.sweep(asMillis(now), 2);
+        }
+        store.sweep(asMillis(now), 1000);
         for (const swarm of model.values())
           for (const [key, { seenAt }] of swarm) if (now - seenAt >= LIMITS.peerTimeoutMs) swarm.delete(key);
 
         const living = [...(model.get(torrent) ?? [])];
-        const counts = store.counts(torrent, asMillis(now));
+        const counts = store.counts(torrent);
         assert.equal(counts.seeds, living.filter(([, { seed: s }]) => s).length);
         assert.equal(counts.leechers, living.filter(([, { seed: s }]) => !s).length);
         const allowed = living.filter(
           ([key, other]) => key !== self && key.length === self.length && !(isSeed && other.seed),
         );
-        const sample = store.sample(torrent, self, isSeed, 100, asMillis(now));
-        assert.deepEqual(sample.map(({ endpoint }) => endpoint).sort(), allowed.map(([key]) => key).sort());
+        const sample = store.sample(torrent, self, isSeed, 100, false);
+        assert.deepEqual(unpack(sample).sort(), allowed.map(([key]) => key).sort());
         assert.ok(living.length <= 9 && store.stats.torrents <= 2);
       }
-      store.sweep(asMillis(now + LIMITS.peerTimeoutMs), 10);
-      store.sweep(asMillis(now + LIMITS.peerTimeoutMs), 10);
+      store.sweep(asMillis(now + LIMITS.peerTimeoutMs), 1000);
       assert.deepEqual(store.stats, { torrents: 0, peers: 0 });
     }),
     { numRuns: 300 },
