@@ -10,7 +10,7 @@ import { asPiece } from '../../engine/units.js';
 import { allPieces, fetchPieces, makeFolder, makeStorage, makeTorrent } from './made-torrent.js';
 
 const CHILD = fileURLToPath(new URL('./downloader-child.js', import.meta.url));
-const KILLS = 12;
+const KILLS = 8;
 
 test('killed at random moments, it never believes a bad piece and never forgets one that it announced', async (t) => {
   const folder = await makeFolder(t);

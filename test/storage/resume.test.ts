@@ -1,16 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  chmod,
-  cp,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { cp, open, readdir, readFile, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { encodeResumeLine, parseResume } from '../../engine/storage/resume-lines.js';
