@@ -81,7 +81,13 @@ export const announceRequest = (overrides: Partial<AnnounceRequest> = {}): Annou
   ...overrides,
 });
 
-/** Resolves when `holds` does, asked again at every turn of the event loop; the test's own limit ends it. */
+const PATIENCE_MS = 5_000;
+
+/** Resolves when `holds` does, asked again at every turn of the event loop; rejects after five seconds. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise<void>((resolve) => setImmediate(resolve));
+  const end = performance.now() + PATIENCE_MS;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`it never came true: ${holds}`);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }
