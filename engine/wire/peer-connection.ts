@@ -62,6 +62,7 @@ export class TcpPeerConnection
   #sentBytes = 0;
   #sentAt: Millis;
   #flushed = false;
+  #queueBytes = 0;
   #flushedAt: Millis;
 
   constructor(parts: Established) {
@@ -211,13 +212,15 @@ export class TcpPeerConnection
 
   onBeat(now: Millis): void {
     this.#reader.onBeat();
-    const { out, wire } = this.#parts;
+    const { out, wire, socket } = this.#parts;
     if (this.#received) {
       this.#received = false;
       this.#receivedAt = now;
     }
-    if (this.#flushed || out.bufferedBytes === 0) {
+    const queueBytes = socket.writeQueueBytes;
+    if (this.#flushed || out.bufferedBytes === 0 || queueBytes !== this.#queueBytes) {
       this.#flushed = false;
+      this.#queueBytes = queueBytes;
       this.#flushedAt = now;
     }
     if (now - this.#receivedAt > IDLE_MS) {

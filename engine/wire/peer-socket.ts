@@ -65,6 +65,11 @@ export class PeerSocket {
     return new PeerSocket(socket, owner);
   }
 
+  /** Bytes of the write under way that the kernel has yet to take: the only sign of progress within one large write. */
+  get writeQueueBytes(): number {
+    return handleOf(this.socket)?.writeQueueSize ?? 0;
+  }
+
   set owner(owner: SocketOwner) {
     this.#owner.current = owner;
   }
@@ -97,12 +102,18 @@ function readFor(owner: { current: SocketOwner }): OnReadOpts {
  * has it. Undefined where this Node keeps its handles elsewhere.
  */
 function rewrap(socket: Socket, onread: OnReadOpts): Socket | undefined {
-  const holder = socket as unknown as { _handle?: { useUserBuffer?: unknown } | null };
-  const handle = holder._handle;
+  const handle = handleOf(socket);
   if (typeof handle?.useUserBuffer !== 'function') return undefined;
-  holder._handle = null;
+  (socket as unknown as WithHandle)._handle = null;
   return new Socket({ handle, onread } as ConstructorParameters<typeof Socket>[0]);
 }
+
+/** What Node keeps behind a socket, as far as we look at it; a Node without it loses only what it is used for. */
+interface WithHandle {
+  _handle?: { readonly useUserBuffer?: unknown; readonly writeQueueSize?: number } | null;
+}
+
+const handleOf = (socket: Socket): WithHandle['_handle'] => (socket as unknown as WithHandle)._handle;
 
 const NOBODY: SocketOwner = { onConnect() {}, onChunk() {}, onGone() {} };
 

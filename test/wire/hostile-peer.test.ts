@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
 import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
 import type { PeerConnection } from '../../engine/ports.js';
 import { asPiece } from '../../engine/units.js';
@@ -405,6 +406,77 @@ describe('deadlines', () => {
     assert.equal(flushed, sent, 'each is let go exactly once');
     side.close();
   });
+});
+
+test('a peer that reads slowly is not taken for one that does not read', async () => {
+  const clock = new ManualClock();
+  const side = await new Side({ clock }).listen();
+  const [raw, connection] = await connectBoth(side, 'incoming');
+  await raw.receive(68);
+  raw.socket.removeAllListeners('data');
+  raw.socket.pause();
+  const handler = new Recorder();
+  connection.handler = handler;
+  let flushed = false;
+  connection.sendFrames(Buffer.alloc(64 * 1024 * 1024), () => {
+    flushed = true;
+  });
+  const read = async (bytes: number): Promise<void> => {
+    raw.socket.resume();
+    for (let got = 0; got < bytes; ) {
+      const [chunk] = await once(raw.socket, 'data');
+      got += chunk.length;
+    }
+    raw.socket.pause();
+  };
+  for (let minute = 0; minute < 6; minute++) {
+    await read(6 * 1024 * 1024);
+    raw.send(Buffer.alloc(4), frame(2));
+    await handler.called('interested', minute + 1);
+    clock.advance(60_000);
+  }
+  assert.equal(flushed, false, 'one write is still under way');
+  assert.equal(handler.count('close'), 0);
+  raw.end();
+  side.close();
+});
+
+test('random bytes after the handshake are ignored or a violation, never a fault of ours', async () => {
+  const side = await new Side().listen();
+  const part = fc.oneof(
+    fc.uint8Array({ maxLength: 60 }),
+    fc
+      .tuple(
+        fc.constantFrom(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 20, 21, 99),
+        fc.uint8Array({ maxLength: 40 }),
+      )
+      .map(([id, body]) => frame(id, [], body)),
+    fc.uint8Array({ maxLength: 60 }).map((body) => frame(20, [], Buffer.concat([Buffer.alloc(1), body]))),
+    fc.constantFrom(
+      frame(0),
+      frame(1),
+      frame(2),
+      frame(4, [1]),
+      frame(6, [1, 0, 16]),
+      frame(7, [1, 0], BLOCK),
+    ),
+  );
+  const kinds = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(fc.array(part, { maxLength: 10 }), fc.boolean(), async (parts, fast) => {
+      const accepted = side.nextPeer();
+      const raw = await RawPeer.to(side.port);
+      raw.send(handshakeBytes({ fast }), ...parts);
+      raw.socket.end();
+      const { handler } = await accepted;
+      const { kind } = await handler.closed;
+      kinds.add(kind);
+      assert.ok(kind === 'violation' || kind === 'remote', kind);
+    }),
+    { numRuns: 200 },
+  );
+  assert.deepEqual([...kinds].sort(), ['remote', 'violation']);
+  side.close();
 });
 
 describe('a peer that does not read', () => {
