@@ -9,11 +9,11 @@ import { update } from './update.js';
 import { view } from './view.js';
 
 export {
-  formatBinaryBytes,
   formatBytes,
   formatDuration,
   formatRate,
   formatShare,
+  formatSize,
   progressBar,
 } from './format.js';
 

@@ -24,7 +24,7 @@ export interface Model {
   readonly height: number;
   /** Null until the first arrives. */
   readonly snapshot: EngineSnapshot | null;
-  /** Info-hash of the chosen torrent; null or a torrent that is gone means the first. */
+  /** `torrentKey` of the chosen torrent; null or a torrent that is gone means the first. */
   readonly chosen: string | null;
   readonly focus: Panel;
   /** Lower panel shown while the torrents have the focus and there is room for one. */
@@ -33,7 +33,7 @@ export interface Model {
   readonly scroll: Readonly<Partial<Record<Panel, number>>>;
   readonly peerSort: PeerSort;
   readonly help: boolean;
-  /** By info-hash. */
+  /** By `torrentKey`. */
   readonly rates: Readonly<Record<string, RateHistory>>;
   readonly sampledAtMs: number;
 }
@@ -52,9 +52,12 @@ export const initialModel = (width: number, height: number): Model => ({
   sampledAtMs: Number.NEGATIVE_INFINITY,
 });
 
+/** Not the info-hash alone: a snapshot of several engines together may have one torrent several times. */
+export const torrentKey = ({ infoHash, name }: TorrentSnapshot): string => `${infoHash} ${name}`;
+
 /** Index of the chosen torrent; 0 when the choice is gone. */
 export function chosenIndex({ snapshot, chosen }: Model): number {
-  const index = snapshot?.torrents.findIndex(({ infoHash }) => infoHash === chosen) ?? -1;
+  const index = snapshot?.torrents.findIndex((torrent) => torrentKey(torrent) === chosen) ?? -1;
   return Math.max(0, index);
 }
 

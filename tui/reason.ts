@@ -1,7 +1,7 @@
 /** Says what is the matter with a torrent, in one line, from the snapshot alone. */
 import type { EngineSnapshot, PeerSnapshot, TorrentSnapshot } from './engine.js';
 import { PIECE_STATE, printable } from './engine.js';
-import { formatRate, formatShare } from './format.js';
+import { formatShare, formatSize } from './format.js';
 
 export interface Reason {
   readonly text: string;
@@ -45,7 +45,7 @@ function downloading(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason |
   if (open.length === 0) return warn(chokedBy(useful, peers));
   const limit = engine.limits.downloadBytesPerSecond;
   if (limit > 0 && engine.downloadBytesPerSecond >= limit * AT_LIMIT) {
-    return dim(`limited by --down ${formatRate(limit)}`);
+    return dim(`limited by --down ${formatSize(limit)}/s`);
   }
   const { usedBytes, totalBytes } = engine.arena;
   if (totalBytes > 0 && usedBytes >= totalBytes * ARENA_FULL) {
@@ -92,7 +92,7 @@ function seeding(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason | und
   }
   const limit = engine.limits.uploadBytesPerSecond;
   if (limit > 0 && engine.uploadBytesPerSecond >= limit * AT_LIMIT)
-    return dim(`limited by --up ${formatRate(limit)}`);
+    return dim(`limited by --up ${formatSize(limit)}/s`);
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 /** How the dashboard's state changes: one pure function from (model, message) to model. */
 import type { EngineSnapshot } from './engine.js';
 import type { Model, Panel, RateHistory } from './model.js';
-import { chosenIndex, MAX_SAMPLES, PANELS, PEER_SORTS, panelLength, SAMPLE_MS } from './model.js';
+import { chosenIndex, MAX_SAMPLES, PANELS, PEER_SORTS, panelLength, SAMPLE_MS, torrentKey } from './model.js';
 
 export type Message =
   | { readonly type: 'snapshot'; readonly snapshot: EngineSnapshot }
@@ -56,8 +56,10 @@ function focus(model: Model, panel: Panel): Model {
 function choose(model: Model, by: number): Model {
   const torrents = model.snapshot?.torrents ?? [];
   const index = Math.min(torrents.length - 1, Math.max(0, chosenIndex(model) + by));
-  const chosen = torrents[index]?.infoHash ?? null;
-  if (chosen === null || index === chosenIndex(model)) return { ...model, chosen };
+  const torrent = torrents[index];
+  if (torrent === undefined) return { ...model, chosen: null };
+  const chosen = torrentKey(torrent);
+  if (index === chosenIndex(model)) return { ...model, chosen };
   return { ...model, chosen, scroll: model.scroll.log === undefined ? {} : { log: model.scroll.log } };
 }
 
@@ -82,8 +84,9 @@ function sampleRates(model: Model, snapshot: EngineSnapshot): Model {
   if (snapshot.uptimeMs < model.sampledAtMs + SAMPLE_MS) return model;
   const rates: Record<string, RateHistory> = {};
   for (const torrent of snapshot.torrents) {
-    const before = model.rates[torrent.infoHash];
-    rates[torrent.infoHash] = {
+    const key = torrentKey(torrent);
+    const before = model.rates[key];
+    rates[key] = {
       down: append(before?.down, torrent.downloadBytesPerSecond),
       up: append(before?.up, torrent.uploadBytesPerSecond),
     };

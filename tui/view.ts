@@ -1,5 +1,5 @@
 /** The whole screen: a pure function from the model to exactly `height` rows of exactly `width` cells. */
-import { formatBinaryBytes, formatDuration, formatRate } from './format.js';
+import { formatDuration, formatRate, formatSize } from './format.js';
 import type { Model, Panel } from './model.js';
 import type { Row, Span } from './spans.js';
 import { beside, fitRow, rowWidth, span, spread } from './spans.js';
@@ -88,7 +88,7 @@ function header({ snapshot, width }: Model): Row {
     [span(snapshot.listen === null ? 'not listening' : `port ${snapshot.listen.port}`, 'dim')],
     [
       span(
-        `buffers ${formatBinaryBytes(snapshot.arena.usedBytes)} of ${formatBinaryBytes(snapshot.arena.totalBytes)}`,
+        `buffers ${formatSize(snapshot.arena.usedBytes)} of ${formatSize(snapshot.arena.totalBytes)}`,
         'dim',
       ),
     ],

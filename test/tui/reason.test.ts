@@ -52,16 +52,16 @@ test('counts the pieces that nobody has', () => {
 });
 
 test('names the limit that holds the rate', () => {
-  const limits = { downloadBytesPerSecond: 2e6, uploadBytesPerSecond: 1e6 };
+  const limits = { downloadBytesPerSecond: 2 ** 21, uploadBytesPerSecond: 2 ** 20 };
   assert.equal(
-    say({ peers: [flowing] }, { limits, downloadBytesPerSecond: 1.9e6 }),
-    'limited by --down 2.00 MB/s',
+    say({ peers: [flowing] }, { limits, downloadBytesPerSecond: 2e6 }),
+    'limited by --down 2 MiB/s',
   );
   assert.equal(say({ peers: [flowing] }, { limits, downloadBytesPerSecond: 1.1e6 }), undefined);
   const taker = { ...somePeer, peerInterested: true };
   assert.equal(
     say({ phase: 'seeding', peers: [taker] }, { limits, uploadBytesPerSecond: 1e6 }),
-    'limited by --up 1.00 MB/s',
+    'limited by --up 1 MiB/s',
   );
 });
 

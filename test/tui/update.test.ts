@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { EngineSnapshot } from '../../engine/snapshot.js';
+import type { EngineSnapshot, TorrentSnapshot } from '../../engine/snapshot.js';
 import { KEY_HELP, keyAction } from '../../tui/keys.js';
 import type { Model } from '../../tui/model.js';
-import { chosenTorrent, initialModel, MAX_SAMPLES, PANELS, SAMPLE_MS } from '../../tui/model.js';
+import { chosenTorrent, initialModel, MAX_SAMPLES, PANELS, SAMPLE_MS, torrentKey } from '../../tui/model.js';
 import type { Message } from '../../tui/update.js';
 import { update } from '../../tui/update.js';
 import { DemoEngine } from '../support/demo-snapshot.js';
@@ -12,8 +12,12 @@ import { DemoEngine } from '../support/demo-snapshot.js';
 const engine = new DemoEngine();
 const first = engine.snapshot();
 const started = update(initialModel(80, 24), { type: 'snapshot', snapshot: first });
-const hashes = first.torrents.map(({ infoHash }) => infoHash);
+const keys = first.torrents.map(torrentKey);
 
+const keyOf = (model: Model): string | undefined => {
+  const torrent = chosenTorrent(model);
+  return torrent === undefined ? undefined : torrentKey(torrent);
+};
 const run = (model: Model, ...messages: Message[]): Model => messages.reduce(update, model);
 const at = (uptimeMs: number, torrents = first.torrents): Message => {
   const snapshot: EngineSnapshot = { ...first, uptimeMs, torrents };
@@ -21,20 +25,31 @@ const at = (uptimeMs: number, torrents = first.torrents): Message => {
 };
 
 test('chooses the next and the previous torrent and stops at the ends', () => {
-  assert.equal(chosenTorrent(started)?.infoHash, hashes[0]);
+  assert.equal(keyOf(started), keys[0]);
   const second = run(started, { type: 'move', lines: 1 });
-  assert.equal(second.chosen, hashes[1]);
-  assert.equal(run(second, { type: 'move', lines: -5 }).chosen, hashes[0]);
-  assert.equal(run(second, { type: 'move', lines: Number.POSITIVE_INFINITY }).chosen, hashes.at(-1));
-  assert.equal(run(second, { type: 'move', lines: Number.NEGATIVE_INFINITY }).chosen, hashes[0]);
+  assert.equal(second.chosen, keys[1]);
+  assert.equal(run(second, { type: 'move', lines: -5 }).chosen, keys[0]);
+  assert.equal(run(second, { type: 'move', lines: Number.POSITIVE_INFINITY }).chosen, keys.at(-1));
+  assert.equal(run(second, { type: 'move', lines: Number.NEGATIVE_INFINITY }).chosen, keys[0]);
 });
 
 test('keeps the chosen torrent when the others move, and takes the first when it is gone', () => {
   const second = run(started, { type: 'choose', by: 1 });
   const turned = run(second, at(1, [...first.torrents].reverse()));
-  assert.equal(chosenTorrent(turned)?.infoHash, hashes[1]);
+  assert.equal(keyOf(turned), keys[1]);
   const gone = run(second, at(1, first.torrents.slice(2)));
-  assert.equal(chosenTorrent(gone)?.infoHash, hashes[2]);
+  assert.equal(keyOf(gone), keys[2]);
+});
+
+test('tells the copies of one torrent in several engines apart', () => {
+  const [torrent] = first.torrents as [TorrentSnapshot];
+  const copies = ['seed', 'anna'].map((name, n) => ({ ...torrent, name, downloadBytesPerSecond: n }));
+  const model = run(initialModel(80, 24), at(0, copies), { type: 'choose', by: 1 });
+  assert.equal(chosenTorrent(model)?.name, 'anna');
+  assert.deepEqual(
+    Object.values(model.rates).map(({ down }) => down),
+    [[0], [1]],
+  );
 });
 
 test('scrolls the focused panel within its list', () => {
@@ -90,15 +105,15 @@ test('opens the help and closes it by either key', () => {
 });
 
 test('samples rates at a fixed step, for the torrents that are there, up to a bound', () => {
-  const hash = hashes[0] ?? '';
-  const samples = (model: Model) => model.rates[hash]?.down.length;
+  const key = keys[0] ?? '';
+  const samples = (model: Model) => model.rates[key]?.down.length;
   const once = run(started, at(SAMPLE_MS - 1), at(SAMPLE_MS - 1));
   assert.equal(samples(once), 1);
   assert.equal(samples(run(once, at(SAMPLE_MS))), 2);
   let model = started;
   for (let step = 1; step <= MAX_SAMPLES + 50; step++) model = update(model, at(step * SAMPLE_MS));
   assert.equal(samples(model), MAX_SAMPLES);
-  assert.equal(run(model, at(1e9, first.torrents.slice(1))).rates[hash], undefined);
+  assert.equal(run(model, at(1e9, first.torrents.slice(1))).rates[key], undefined);
 });
 
 test('survives any keys at any time, also without a snapshot', () => {

@@ -30,7 +30,7 @@ const COLUMNS: readonly Column<FileSnapshot>[] = [
   },
   {
     title: 'size',
-    width: 7,
+    width: 8,
     right: true,
     yields: 1,
     cell: ({ lengthBytes }) => span(formatBytes(lengthBytes), 'dim'),

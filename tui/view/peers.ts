@@ -1,6 +1,6 @@
 /** The peers of the chosen torrent: who, how fast, who chokes whom, and how much is on the way. */
 import type { PeerSnapshot } from '../engine.js';
-import { clampShare, formatBytes, formatRate, progressBar } from '../format.js';
+import { clampShare, formatBytes, progressBar } from '../format.js';
 import type { Model, PeerSort } from '../model.js';
 import { chosenTorrent } from '../model.js';
 import type { Row, Span } from '../spans.js';
@@ -24,18 +24,18 @@ const COLUMNS: readonly Column<PeerSnapshot>[] = [
   { title: 'from', width: 4, yields: 7, cell: ({ source }) => span(SOURCE[source], 'dim') },
   { title: 'flags', width: 5, yields: 2, cell: flagsCell },
   {
-    title: '↓',
-    width: 9,
+    title: '↓/s',
+    width: 8,
     right: true,
     yields: 0,
-    cell: ({ downloadBytesPerSecond: rate }) => quiet(rate, formatRate(rate), 'down'),
+    cell: ({ downloadBytesPerSecond: rate }) => quiet(rate, formatBytes(rate), 'down'),
   },
   {
-    title: '↑',
-    width: 9,
+    title: '↑/s',
+    width: 8,
     right: true,
     yields: 3,
-    cell: ({ uploadBytesPerSecond: rate }) => quiet(rate, formatRate(rate), 'up'),
+    cell: ({ uploadBytesPerSecond: rate }) => quiet(rate, formatBytes(rate), 'up'),
   },
   {
     title: 'received',

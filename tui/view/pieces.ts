@@ -1,6 +1,6 @@
 /** The piece map of the chosen torrent, with the availability of the same pieces below it. */
 import type { TorrentSnapshot } from '../engine.js';
-import { formatBinaryBytes } from '../format.js';
+import { formatSize } from '../format.js';
 import type { Model } from '../model.js';
 import { chosenTorrent } from '../model.js';
 import type { PieceCell } from '../piece-map.js';
@@ -34,7 +34,7 @@ export function piecesPanel(model: Model, width: number, height: number): Row[] 
 function note(torrent: TorrentSnapshot | undefined, width: number): Row {
   if (torrent === undefined) return [];
   const { havePieces, pieceCount, pieceLength, corruptPieces } = torrent;
-  const size = width >= 60 ? ` × ${formatBinaryBytes(pieceLength)}` : '';
+  const size = width >= 60 ? ` × ${formatSize(pieceLength)}` : '';
   const corrupt: Row =
     corruptPieces > 0 && width >= 60 ? [span(` · ${group(corruptPieces)} corrupt`, 'bad')] : [];
   return [span(`${group(havePieces)} of ${group(pieceCount)}${size}`, 'dim'), ...corrupt];
@@ -88,14 +88,16 @@ function glyph(cell: PieceCell): Span {
   }
 }
 
-function availability({ pieceAvailability }: TorrentSnapshot, width: number): Row {
+function availability({ pieceAvailability, havePieces, pieceCount }: TorrentSnapshot, width: number): Row {
   const copies = `${distributedCopies(pieceAvailability).toFixed(2)} copies`;
   const cells = width - copies.length - 1;
   if (cells < 8) return [span(` ${copies}`, 'dim')];
+  // What nobody else has matters only to who still needs it.
+  const none = span('▁', havePieces === pieceCount ? 'faint' : 'bad');
   const row: Span[] = [span(' ')];
   for (const lowest of availabilityCells(pieceAvailability, cells)) {
     const level = Math.min(LEVELS.length, Math.ceil((lowest * LEVELS.length) / FULL_AVAILABILITY));
-    append(row, lowest === 0 ? span('▁', 'bad') : span(LEVELS[level - 1] ?? ' ', 'up1'));
+    append(row, lowest === 0 ? none : span(LEVELS[level - 1] ?? ' ', 'up1'));
   }
   return [...row, span(` ${copies}`, 'dim')];
 }

@@ -1,8 +1,8 @@
 /** Rates of the chosen torrent over time: download grows up from the middle, upload down. */
 import { brailleChart } from '../braille-chart.js';
-import { formatDuration, formatRate } from '../format.js';
+import { formatDuration, formatRate, formatSize } from '../format.js';
 import type { Model } from '../model.js';
-import { chosenTorrent, SAMPLE_MS } from '../model.js';
+import { chosenTorrent, SAMPLE_MS, torrentKey } from '../model.js';
 import type { Row, Style } from '../spans.js';
 import { span } from '../spans.js';
 import { FRAME, panel } from './panel.js';
@@ -13,7 +13,7 @@ const UP: readonly Style[] = ['up1', 'up2', 'up'];
 export function ratesPanel(model: Model, width: number, height: number): Row[] {
   const torrent = chosenTorrent(model);
   const inner = width - FRAME;
-  const history = torrent === undefined ? undefined : model.rates[torrent.infoHash];
+  const history = torrent === undefined ? undefined : model.rates[torrentKey(torrent)];
   const samples = inner * 2;
   const down = history?.down.slice(-samples) ?? [];
   const up = history?.up.slice(-samples) ?? [];
@@ -60,17 +60,16 @@ function half(
     const style =
       styles[Math.min(styles.length - 1, Math.floor((fromBase * styles.length) / height))] ?? 'text';
     if (fromBase !== height - 1 || peak === 0) return [span(text, style)];
-    const label = ` ${formatRate(scale).replace(/\.0+(?= )/, '')} `;
+    const label = ` ${formatSize(scale)}/s `;
     const free = text.slice(0, label.length).trim() === '';
     return free ? [span(label, 'faint'), span(text.slice(label.length), style)] : [span(text, style)];
   });
 }
 
-/** The next round number, so that the scale moves seldom. */
-export function roundUp(value: number): number {
+/** The next round number of its unit, so that the scale moves seldom. */
+function roundUp(value: number): number {
   if (!(value > 0)) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return (
-    [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value) ?? 10 * power
-  );
+  const unit = 1024 ** Math.floor(Math.log2(value) / 10);
+  const power = unit * 10 ** Math.floor(Math.log10(value / unit));
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value) ?? value;
 }

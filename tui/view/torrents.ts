@@ -1,6 +1,6 @@
 /** The torrents: name, progress, rates, peers, time left, phase, and what is the matter with the chosen one. */
 import type { TorrentPhase, TorrentSnapshot } from '../engine.js';
-import { formatBytes, formatDuration, formatRate, formatShare, progressBar } from '../format.js';
+import { formatBytes, formatDuration, formatShare, progressBar } from '../format.js';
 import type { Model } from '../model.js';
 import { chosenIndex, chosenTorrent } from '../model.js';
 import { reason } from '../reason.js';
@@ -25,24 +25,24 @@ const COLUMNS: readonly Column<TorrentSnapshot>[] = [
   { title: 'done', width: 6, right: true, yields: 0, cell: (torrent) => span(formatShare(share(torrent))) },
   {
     title: 'size',
-    width: 7,
+    width: 8,
     right: true,
     yields: 9,
     cell: (torrent) => span(formatBytes(torrent.wantedBytes), 'dim'),
   },
   {
-    title: '↓',
-    width: 9,
+    title: '↓/s',
+    width: 8,
     right: true,
     yields: 1,
-    cell: ({ downloadBytesPerSecond: rate }) => quiet(rate, formatRate(rate), 'down'),
+    cell: ({ downloadBytesPerSecond: rate }) => quiet(rate, formatBytes(rate), 'down'),
   },
   {
-    title: '↑',
-    width: 9,
+    title: '↑/s',
+    width: 8,
     right: true,
     yields: 3,
-    cell: ({ uploadBytesPerSecond: rate }) => quiet(rate, formatRate(rate), 'up'),
+    cell: ({ uploadBytesPerSecond: rate }) => quiet(rate, formatBytes(rate), 'up'),
   },
   { title: 'ratio', width: 5, right: true, yields: 10, cell: ratioCell },
   {
@@ -64,7 +64,7 @@ const COLUMNS: readonly Column<TorrentSnapshot>[] = [
     width: 8,
     right: true,
     yields: 4,
-    cell: ({ etaSeconds }) => span(formatDuration(etaSeconds), etaSeconds === null ? 'faint' : 'text'),
+    cell: ({ etaSeconds }) => quiet(etaSeconds ?? 0, formatDuration(etaSeconds), 'text'),
   },
   { title: 'phase', width: 11, yields: 7, cell: ({ phase }) => span(phase, PHASE_STYLE[phase]) },
 ];
@@ -106,7 +106,7 @@ export function torrentsPanel(model: Model, width: number, height: number): Row[
 }
 
 /** One line on the chosen torrent: what is the matter, or nothing. */
-export function remark(model: Model): Row {
+function remark(model: Model): Row {
   const torrent = chosenTorrent(model);
   if (torrent === undefined || model.snapshot === null) return [];
   const matter = reason(torrent, model.snapshot);

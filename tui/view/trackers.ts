@@ -17,7 +17,7 @@ const STATE_STYLE: Readonly<Record<TrackerSnapshot['state'], Style>> = {
 };
 
 const COLUMNS: readonly Column<TrackerSnapshot>[] = [
-  { title: 'tracker', width: 16, grow: 3, most: 60, yields: 0, cell: ({ url }) => span(url) },
+  { title: 'tracker', width: 16, grow: 6, most: 60, yields: 0, cell: ({ url }) => span(url) },
   { title: 'tier', width: 4, right: true, yields: 8, cell: ({ tier }) => span(String(tier), 'dim') },
   { title: 'state', width: 10, yields: 0, cell: ({ state }) => span(state, STATE_STYLE[state]) },
   { title: 'seeds', width: 5, right: true, yields: 4, cell: ({ seeders }) => known(seeders) },
@@ -39,7 +39,7 @@ const COLUMNS: readonly Column<TrackerSnapshot>[] = [
   {
     title: 'says',
     width: 22,
-    grow: 4,
+    grow: 3,
     yields: 5,
     cell: ({ message, state }) => span(message, state === 'failed' ? 'bad' : 'dim'),
   },
