@@ -9,6 +9,9 @@ import type { BencodeDict, BencodeValue } from './bencode.js';
 /** Characters of a foreign value that an error repeats. */
 const SHOWN_CHARACTERS = 100;
 
+/** Controls beyond ASCII, bidi controls and other characters without a shape, and spaces that are not the space. */
+const INVISIBLE = /(?! )[\p{C}\p{Z}]/gu;
+
 /** A refusal. `problem` follows the field's name: "must be …". */
 export function refuse(
   field: string,
@@ -26,7 +29,10 @@ function describeValue(value: BencodeValue | string | undefined): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (value instanceof Map) return `a dictionary of ${value.size}`;
   const text = typeof value === 'string' ? value : decodeUtf8Loosely(value.subarray(0, SHOWN_CHARACTERS));
-  return JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text);
+  const quoted = JSON.stringify(
+    text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text,
+  );
+  return quoted.replace(INVISIBLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 const decodeUtf8Loosely = (bytes: Uint8Array): string =>

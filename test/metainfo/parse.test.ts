@@ -367,6 +367,13 @@ describe('an impossible torrent is refused, naming field and value:', () => {
     }
   });
 
+  test('a value that would drive a terminal', () => {
+    assert.throws(() => parseTorrent(makePaths([Buffer.from('/\x1b]52;c;x\x07\r\u202e\u009b2J\u00a0é')])), {
+      message:
+        '"info.files[0].path" has a "/" within a name: "/\\u001b]52;c;x\\u0007\\r\\u{202e}\\u{9b}2J\\u{a0}é"',
+    });
+  });
+
   test('a value too long to be shown', () => {
     assert.throws(
       () => parseTorrent(makePaths([`../${'x'.repeat(1_000_000)}`])),
