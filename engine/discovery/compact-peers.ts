@@ -9,13 +9,12 @@ import type { PeerAddress } from '../units.js';
 /** Bytes of one IPv4 peer: address, port. */
 export const COMPACT4_BYTES = 6;
 /** Bytes of one IPv6 peer: address, port. */
-export const COMPACT6_BYTES = 18;
+const COMPACT6_BYTES = 18;
 
 /** ::ffff:0:0/96, the IPv4 addresses inside IPv6. */
 const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] as const;
 
-/** `value` is a port that somebody can listen on. */
-export const isPort = (value: unknown): value is number =>
+const isPort = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= 65_535;
 
 /**
@@ -75,21 +74,6 @@ export function parseDictPeers(
     if (bytes !== undefined && isUnicast(bytes)) peers.push({ host: ipText(bytes), port });
   }
   return peers;
-}
-
-/**
- * 6 bytes for an IPv4 peer, 18 for an IPv6 one.
- * @throws RangeError when `host` is not a literal address or `port` not 1…65535
- */
-export function formatCompactPeer({ host, port }: PeerAddress): Uint8Array {
-  const bytes = ipBytes(host);
-  if (bytes === undefined) throw new RangeError(`not a literal address: "${host.slice(0, 60)}"`);
-  if (!isPort(port)) throw new RangeError(`a port is 1 to 65535, got ${port}`);
-  const compact = new Uint8Array(bytes.length + 2);
-  compact.set(bytes);
-  compact[bytes.length] = port >>> 8;
-  compact[bytes.length + 1] = port & 0xff;
-  return compact;
 }
 
 /** False for addresses that no single host can have: this-network, multicast, reserved, unspecified. */

@@ -1,10 +1,18 @@
 /** Trackers and clocks to test the tracker client against. */
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { AnnounceRequest } from '../../engine/discovery/announce.js';
 import type { Clock, TimerHandle } from '../../engine/ports.js';
 import { asMillis, type Millis } from '../../engine/units.js';
+
+/** For `skip`: false, or why. */
+export const NO_IPV6 = Object.values(networkInterfaces())
+  .flat()
+  .some((each) => each?.address === '::1')
+  ? false
+  : 'this machine has no IPv6 loopback';
 
 export const INFO_HASH = '0123456789abcdef0123456789abcdef012345ff';
 export const PEER_ID = Buffer.from('-SW0100-abcdefghijkl', 'latin1');
