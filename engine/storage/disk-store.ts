@@ -9,18 +9,15 @@ import type { Bitfield } from '../policy/bitfield.js';
 import { FileLayout } from '../policy/file-layout.js';
 import { TorrentGeometry } from '../policy/torrent-geometry.js';
 import type { Frames, PieceStore, PieceStoreHandler } from '../ports.js';
-import { BLOCK_BYTES, type PieceIndex } from '../units.js';
+import type { PieceIndex } from '../units.js';
 import { type Arena, type ArenaShare, type ArenaSlot, copyIntoSlot, hashSlot } from './arena.js';
 import { FileReader } from './file-reader.js';
 import type { OpenFiles } from './open-files.js';
-import { FRAME_BYTES, framePayloads, writeFrameHeaders } from './piece-frames.js';
+import { PieceServer } from './piece-server.js';
 import type { WriterTorrent } from './piece-writer.js';
-import type { ExtentRange, ExtentReader, ReadCache } from './read-cache.js';
+import type { ReadCache } from './read-cache.js';
 import { CORRUPT, FAILED, UNJOURNALED, type WriteAnswer } from './write-messages.js';
 import type { WriteClient, WriteWorkers } from './write-workers.js';
-
-/** What the read cache reads at once: many blocks a system call, yet dozens of extents in the smallest cache. */
-const EXTENT_BYTES = 256 * 1024;
 
 /** What the torrents of an engine share. */
 export interface StorageParts {
@@ -46,7 +43,7 @@ const NO_HANDLER: PieceStoreHandler = {
   onStoreFailed: () => {},
 };
 
-export class DiskStore implements PieceStore, ExtentReader, WriteClient {
+export class DiskStore implements PieceStore, WriteClient {
   handler: PieceStoreHandler = NO_HANDLER;
   /** Called once, when the resume file cannot be written any more. */
   onJournalFailed: () => void = () => {};
@@ -57,14 +54,10 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
   readonly #torrent: WriterTorrent;
   readonly #parts: StorageParts;
   readonly #share: ArenaShare;
-  readonly #reader: FileReader;
+  readonly #server: PieceServer;
   readonly #workerId: number;
   readonly #fileKey: number;
-  readonly #extentKey: number;
-  readonly #extentsPerPiece: number;
   readonly #underWay = new Map<PieceIndex, PieceUnderWay>();
-  /** Pieces asked for while the queue of the read cache was full. */
-  readonly #refusedReads = new Set<PieceIndex>();
   #finishing = 0;
   #journalFd: number;
   #isReadOnly: boolean;
@@ -92,9 +85,13 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
     });
     this.#workerId = parts.workers.register(torrent, this);
     this.#fileKey = parts.openFiles.reserveKeys(torrent.files.length);
-    this.#extentsPerPiece = Math.ceil(torrent.pieceLength / EXTENT_BYTES);
-    this.#extentKey = parts.cache.reserveKeys(this.#geometry.pieceCount * this.#extentsPerPiece);
-    this.#reader = new FileReader(torrent.root, torrent.files, this.#layout, parts.openFiles, this.#fileKey);
+    const reader = new FileReader(torrent.root, torrent.files, this.#layout, parts.openFiles, this.#fileKey);
+    this.#server = new PieceServer(this.#geometry, have, reader, parts.cache, {
+      onFramesReady: (piece) => {
+        if (this.#isUsable) this.handler.onFramesReady(piece);
+      },
+      onReadFailed: (error) => this.#fail(storageError(error, torrent.root)),
+    });
   }
 
   // ─── Downloading ───────────────────────────────────────────────────────────────────────────────────────
@@ -182,54 +179,13 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
   // ─── Uploading and reading ─────────────────────────────────────────────────────────────────────────────
 
   frames(piece: PieceIndex, begin: number, blockBytes: number, blocks: number): Frames | undefined {
-    const pieceBytes = this.#geometry.pieceBytes(piece);
-    if (!this.#isUsable || !this.have.get(piece)) return undefined;
-    if (begin < 0 || blocks < 1 || blockBytes < 1 || begin + blockBytes > pieceBytes) return undefined;
-    const isWhole =
-      blockBytes === BLOCK_BYTES || (blockBytes < BLOCK_BYTES && begin + blockBytes === pieceBytes);
-    if (begin % BLOCK_BYTES !== 0 || !isWhole) return this.#oddFrames(piece, begin, blockBytes);
-
-    const extent = Math.floor(begin / EXTENT_BYTES);
-    const extentBegin = extent * EXTENT_BYTES;
-    const extentEnd = Math.min(extentBegin + EXTENT_BYTES, pieceBytes);
-    const room = Math.max(1, Math.floor((extentEnd - begin) / blockBytes));
-    const count = Math.min(blocks, room);
-    const from = ((begin - extentBegin) / BLOCK_BYTES) * FRAME_BYTES;
-    const to = from + count * (FRAME_BYTES - BLOCK_BYTES + blockBytes);
-    const key = this.#extentKey + piece * this.#extentsPerPiece + extent;
-    const frames = this.#parts.cache.get(key, from, to, count);
-    if (frames === undefined) {
-      this.#request(key, { piece, begin: extentBegin, length: extentEnd - extentBegin });
-    }
-    return frames;
+    return this.#isUsable ? this.#server.frames(piece, begin, blockBytes, blocks) : undefined;
   }
 
   /** Verified bytes, while the rest is still on its way. @throws SwarmError when some of them are not there yet */
   async readRange(offset: number, length: number): Promise<Uint8Array> {
-    this.#assertReadable(offset, length);
-    const bytes = Buffer.allocUnsafe(length);
-    await this.#reader.read(offset, length, (at, part) => [bytes.subarray(at, at + part)]);
-    return bytes;
-  }
-
-  readExtent({ piece, begin, length }: ExtentRange, frames: Buffer): Promise<void> {
-    writeFrameHeaders(frames, piece, begin, length);
-    const offset = this.#geometry.pieceOffset(piece as PieceIndex) + begin;
-    return this.#reader.read(offset, length, (at, part) => framePayloads(frames, at, part));
-  }
-
-  onExtentReady({ piece }: ExtentRange): void {
-    if (this.#isUsable) this.handler.onFramesReady(piece as PieceIndex);
-  }
-
-  onExtentFailed(_range: ExtentRange, error: unknown): void {
-    this.#fail(storageError(error, this.#torrent.root));
-  }
-
-  onQueueRoom(): void {
-    const pieces = [...this.#refusedReads];
-    this.#refusedReads.clear();
-    for (const piece of pieces) if (this.#isUsable) this.handler.onFramesReady(piece);
+    if (!this.#isUsable) throw this.#failure ?? new SwarmError('CLOSED', 'the torrent is closed');
+    return this.#server.range(offset, length);
   }
 
   // ─── The end ───────────────────────────────────────────────────────────────────────────────────────────
@@ -244,29 +200,15 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
         this.#onIdle = resolve;
       });
     }
-    const { workers, openFiles, cache } = this.#parts;
+    const { workers, openFiles } = this.#parts;
     workers.unregister(this.#workerId);
-    cache.drop(this);
-    await this.#reader.close();
+    await this.#server.close();
     openFiles.dropKeys(this.#fileKey, this.#torrent.files.length);
     this.#share.close();
   }
 
   get #isUsable(): boolean {
     return !this.#isClosed && this.#failure === undefined;
-  }
-
-  /** An odd request is an extent of its own. */
-  #oddFrames(piece: PieceIndex, begin: number, blockBytes: number): Frames | undefined {
-    if (blockBytes > BLOCK_BYTES) return undefined;
-    const key = `${this.#extentKey}/${piece}/${begin}/${blockBytes}`;
-    const frames = this.#parts.cache.get(key, 0, FRAME_BYTES - BLOCK_BYTES + blockBytes, 1);
-    if (frames === undefined) this.#request(key, { piece, begin, length: blockBytes });
-    return frames;
-  }
-
-  #request(key: number | string, range: ExtentRange): void {
-    if (!this.#parts.cache.request(this, key, range)) this.#refusedReads.add(range.piece as PieceIndex);
   }
 
   /** First and last stored file of a piece; `last` is -1 when it is the first. */
@@ -328,24 +270,6 @@ export class DiskStore implements PieceStore, ExtentReader, WriteClient {
     const end = begin + length;
     if (begin >= 0 && end <= this.#geometry.pieceBytes(piece)) return;
     throw new RangeError(`[${begin}, ${end}) is outside piece ${piece}`);
-  }
-
-  #assertReadable(offset: number, length: number): void {
-    if (!this.#isUsable) throw this.#failure ?? new SwarmError('CLOSED', 'the torrent is closed');
-    const total = this.#layout.totalBytes;
-    const isInside =
-      Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
-    if (!isInside || offset + length > total) {
-      throw new SwarmError('INPUT_INVALID', `cannot read ${length} bytes at ${offset} of ${total}`, {
-        offset,
-        length,
-      });
-    }
-    const { pieceLength } = this.#geometry;
-    for (let piece = Math.floor(offset / pieceLength); piece * pieceLength < offset + length; piece++) {
-      if (this.have.get(piece as PieceIndex)) continue;
-      throw new SwarmError('INPUT_INVALID', `piece ${piece} is not verified yet`, { piece });
-    }
   }
 }
 

@@ -22,7 +22,7 @@ export interface WriterTorrent {
   readonly facts: SharedArrayBuffer;
 }
 
-export interface WriterFile {
+interface WriterFile {
   readonly diskPath: string;
   readonly lengthBytes: number;
   readonly padding: boolean;

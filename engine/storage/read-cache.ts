@@ -24,7 +24,7 @@ export interface ExtentReader {
   /** Fills `frames` completely. */
   readExtent(range: ExtentRange, frames: Buffer): Promise<void>;
   onExtentReady(range: ExtentRange): void;
-  onExtentFailed(range: ExtentRange, error: unknown): void;
+  onExtentFailed(error: unknown): void;
   /** The queue was full and has room again. */
   onQueueRoom(): void;
 }
@@ -137,7 +137,7 @@ export class ReadCache {
     } else if (failure !== undefined) {
       this.#giveUp(extent);
       this.#recycle(extent);
-      extent.reader.onExtentFailed(extent.range, failure);
+      extent.reader.onExtentFailed(failure);
     } else {
       extent.isReady = true;
       extent.reader.onExtentReady(extent.range);

@@ -1,7 +1,7 @@
 /**
  * Resume file: one torrent's resume data in the state folder. A checkpoint replaces it atomically; the write workers
- * append to it. It is never synced while a download runs: a kill loses nothing of it, and after another boot only
- * files that had been at rest are believed.
+ * append to it. It is never synced, which may wait for all of a slow disk: a kill loses nothing of it, and after a
+ * power cut it is old or torn, which the reader finds out, and only files that had been at rest are believed.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -48,13 +48,13 @@ export class ResumeFile {
   /** Replaces the file and opens it for appending. Rejects with the errno. */
   async begin(have: Bitfield, facts: FileFacts): Promise<void> {
     await mkdir(this.#stateDir, { recursive: true, mode: 0o700 });
-    this.#handle = await this.#replace(have, facts, false);
+    this.#handle = await this.#replace(have, facts);
   }
 
   /** Replaces the file for good. Rejects with the errno. */
   async end(have: Bitfield, facts: FileFacts): Promise<void> {
     await this.close();
-    await (await this.#replace(have, facts, true)).close();
+    await (await this.#replace(have, facts)).close();
   }
 
   async close(): Promise<void> {
@@ -63,7 +63,7 @@ export class ResumeFile {
     await handle?.close();
   }
 
-  async #replace(have: Bitfield, facts: FileFacts, sync: boolean): Promise<FileHandle> {
+  async #replace(have: Bitfield, facts: FileFacts): Promise<FileHandle> {
     const line = encodeResumeLine({
       version: 1,
       ...this.#identity,
@@ -78,7 +78,6 @@ export class ResumeFile {
     const handle = await open(temporary, O_APPEND | O_CREAT | O_EXCL | O_WRONLY, 0o600);
     try {
       await handle.writeFile(line);
-      if (sync) await handle.sync();
       await rename(temporary, this.#path);
       return handle;
     } catch (error) {

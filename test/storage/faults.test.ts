@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  chmod,
   mkdir,
   mkdtemp,
   readdir,
@@ -15,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { WriteWorkers } from '../../engine/storage/write-workers.js';
 import { asPiece, BLOCK_BYTES } from '../../engine/units.js';
 import {
   allPieces,
@@ -115,6 +117,41 @@ test('a read-only file system is named', async (t) => {
       code: 'STORAGE_READ_ONLY',
     },
   );
+});
+
+test('a folder that may not be written to is named', async (t) => {
+  if (process.geteuid?.() !== 0) return t.skip('becoming somebody else needs root');
+  const folder = await makeFolder(t);
+  await chmod(folder, 0o755);
+  const { storage } = makeStorage(t, folder);
+  process.seteuid?.(65_534);
+  try {
+    await assert.rejects(storage.openTorrent(makeTorrent(PIECE, TREE).metainfo, join(folder, 'out')), {
+      code: 'STORAGE_NO_PERMISSION',
+    });
+    await assert.rejects(storage.openTorrent(makeTorrent(PIECE, TREE).metainfo, folder), {
+      code: 'STORAGE_NO_PERMISSION',
+    });
+  } finally {
+    process.seteuid?.(0);
+  }
+});
+
+test('a worker that dies stops the torrents instead of leaving them to wait', async (t) => {
+  const workers = new WriteWorkers(1, { memory: new SharedArrayBuffer(1024) });
+  t.after(() => workers.close());
+  const told: string[] = [];
+  await new Promise<void>((resolve) => {
+    const id = workers.register({ files: undefined } as never, {
+      onAnswer: () => assert.fail('it is dead'),
+      onWorkersFailed: (error) => {
+        told.push(error.code);
+        resolve();
+      },
+    });
+    workers.submit([id, 0, -1, -1, -1, 0, 0, 1024]);
+  });
+  assert.deepEqual(told, ['INTERNAL']);
 });
 
 test('a folder removed during the download stops it, and nothing comes back empty', async (t) => {
