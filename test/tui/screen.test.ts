@@ -78,6 +78,27 @@ test('redraws at a new size', async () => {
   dashboard.close();
 });
 
+test('lets no name, client, tracker or log line reach the terminal as a command', async () => {
+  const hostile = '\x1b]52;c;ZXZpbA==\x07\x1b]0;title\x07\x9b2J\x1bc\r\n{red-fg}\u202e👩‍👩‍👧';
+  const of = new DemoEngine().snapshot();
+  const torrents = of.torrents.map((torrent) => ({
+    ...torrent,
+    name: hostile,
+    peers: torrent.peers.map((peer) => ({ ...peer, client: hostile })),
+    trackers: torrent.trackers.map((tracker) => ({ ...tracker, url: hostile, message: hostile })),
+    files: torrent.files.map((file) => ({ ...file, path: hostile })),
+  }));
+  const terminal = new FakeTerminal(160, 50);
+  const log = [{ atMs: 0, level: 'warn' as const, text: hostile }];
+  const { dashboard } = withDashboard(terminal, { ...of, torrents, log });
+  await terminal.settled();
+  assert.ok(terminal.written.includes('{red-fg}'), 'the names are on the screen');
+  assert.doesNotMatch(terminal.written, /\x1b[\]c]|[\x07\x80-\x9f\u202e\u200d]/);
+  const [, ...framed] = terminal.lines().slice(0, -1);
+  for (const line of framed) assert.match(line, /^[╭│╰].*[╮│╯]$/);
+  dashboard.close();
+});
+
 test('answers keys at once and hands Ctrl-C to its owner', async () => {
   const terminal = new FakeTerminal(80, 24);
   const { dashboard, quits } = withDashboard(terminal);

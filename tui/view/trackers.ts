@@ -39,7 +39,7 @@ const COLUMNS: readonly Column<TrackerSnapshot>[] = [
   {
     title: 'says',
     width: 22,
-    grow: 3,
+    grow: 1,
     yields: 5,
     cell: ({ message, state }) => span(message, state === 'failed' ? 'bad' : 'dim'),
   },
