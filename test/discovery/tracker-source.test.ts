@@ -164,6 +164,7 @@ describe('tracker source', () => {
 
   it('announces over IPv4 and IPv6 where the tracker has both, and one is enough', {
     timeout: 5_000,
+    skip: NO_IPV6,
   }, async () => {
     const four = await tracker(() => ONE_PEER);
     const port = Number(new URL(four.url).port);
@@ -191,10 +192,7 @@ describe('tracker source', () => {
     await until(() => none.states()[0] === 'failed');
   });
 
-  it('stops in the time it was given, however silent the tracker', {
-    timeout: 5_000,
-    skip: NO_IPV6,
-  }, async () => {
+  it('stops in the time it was given, however silent the tracker', { timeout: 5_000 }, async () => {
     const clock = new ManualClock();
     const { url, responses } = await slowTracker();
     const silent = createSocket('udp4');
