@@ -45,7 +45,7 @@ const DEFAULT_PEERS = 50;
 /** The most for one answer, whatever is wanted. */
 export const MAX_PEERS = 200;
 /** What fits the 1,500 bytes of an Ethernet frame as a UDP scrape (BEP 15). */
-export const MAX_SCRAPE_HASHES = 74;
+const MAX_SCRAPE_HASHES = 74;
 const HASH_BYTES = 20;
 const PEER_ID_BYTES = 20;
 /** Share of the interval added at random, so that clients that started together drift apart. */

@@ -11,9 +11,9 @@ import { emptyStats, type TransportStats } from './stats.js';
 import { type StoreStats, SwarmStore } from './swarm-store.js';
 import { UdpTracker } from './udp-tracker.js';
 
-export type { ListenOption, TrackerOptions } from './options.js';
+export type { TrackerOptions } from './options.js';
 
-export interface TrackerStats extends StoreStats {
+interface TrackerStats extends StoreStats {
   readonly uptimeMs: number;
   readonly http: Readonly<TransportStats>;
   readonly udp: Readonly<TransportStats>;
@@ -29,7 +29,7 @@ export interface RunningTracker {
 }
 
 /** The world, replaceable by tests. */
-export interface TrackerEnvironment {
+interface TrackerEnvironment {
   /** Monotonic. */
   readonly now: () => Millis;
   /** Uniform in [0, 1). */

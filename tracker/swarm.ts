@@ -39,10 +39,11 @@ export class Swarm {
   /** By the family and the seed flag that the pool has for it. */
   add(slot: number): void {
     const at = listAt(this.#pool.isIpv6(slot), this.#pool.isSeed(slot));
-    this.#lists[at] ??= [];
     const list = this.#lists[at];
-    this.#pool.positionOf[slot] = list.length;
-    list.push(slot);
+    this.#pool.positionOf[slot] = list?.length ?? 0;
+    // Most swarms have one peer: a literal takes no room for more.
+    if (list === null) this.#lists[at] = [slot];
+    else list.push(slot);
   }
 
   /** Before its seed flag changes. */
