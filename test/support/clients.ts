@@ -46,17 +46,41 @@ export interface RunningClient {
   printed(pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
 }
 
-/** Starts a client that is killed, and waited for, when the test ends. */
-export function startClient(t: TestContext, command: string, args: readonly string[]): RunningClient {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const exited = once(child, 'exit');
+/** What ends later, and then cleans up: a test, or a benchmark's run. */
+export interface Scope {
+  after(cleanUp: () => unknown): void;
+}
+
+/** Those that run, so that none outlives us. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+export interface StartOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Gives it a pipe to read from, which closes when we die; default no input. */
+  readonly stdin?: boolean;
+}
+
+/** Starts a client that is killed, and waited for, when the scope ends. */
+export function startClient(
+  t: Scope,
+  command: string,
+  args: readonly string[],
+  { stdin = false, ...options }: StartOptions = {},
+): RunningClient {
+  const child = spawn(command, args, { ...options, stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
+  const exited = once(child, 'exit').finally(() => running.delete(child));
+  running.add(child);
   let output = '';
   const waiting = new Set<() => void>();
   const wake = () => {
     for (const check of waiting) check();
   };
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
       wake();
     });

@@ -1,0 +1,47 @@
+/** aria2 as a peer. */
+import { once } from 'node:events';
+import { type RunningClient, type Scope, startClient } from './clients.js';
+import type { NetworkSide } from './namespaces.js';
+import { freePort, type Job, type RealClient } from './real-clients.js';
+
+export async function startAria2(
+  scope: Scope,
+  side: NetworkSide,
+  { torrents, folder }: Job,
+  more: readonly string[],
+): Promise<RunningClient> {
+  const [command = 'aria2c', ...args] = [
+    ...side.prefix,
+    'aria2c',
+    '--no-conf',
+    `--dir=${folder}`,
+    `--interface=${side.hosts[0]}`,
+    `--listen-port=${await freePort()}`,
+    `--stop-with-process=${process.pid}`,
+    '--enable-dht=false',
+    '--enable-dht6=false',
+    '--disable-ipv6=true',
+    '--bt-enable-lpd=false',
+    '--file-allocation=none',
+    '--console-log-level=notice',
+    '--summary-interval=0',
+    ...more,
+    ...torrents,
+  ];
+  return startClient(scope, command, args);
+}
+
+export const aria2: RealClient = {
+  name: 'aria2',
+  needs: ['aria2c'],
+  needsNamespaces: false,
+  omitsEmptyFiles: false,
+  async seed(scope, side, job) {
+    await startAria2(scope, side, job, ['--check-integrity=true', '--seed-ratio=0.0']);
+  },
+  async get(scope, side, job) {
+    const client = await startAria2(scope, side, job, ['--seed-time=0']);
+    const [code] = (await once(client.process, 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`aria2c ended with ${code}:\n${client.output()}`);
+  },
+};

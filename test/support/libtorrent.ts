@@ -1,0 +1,67 @@
+/** libtorrent as a peer: one session in Python (libtorrent_peer.py). */
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { PeerAddress } from '../../engine/units.js';
+import { PYTHON, type RunningClient, type Scope, startClient } from './clients.js';
+import type { NetworkSide } from './namespaces.js';
+import type { RealClient } from './real-clients.js';
+import { projectRoot } from './root.js';
+
+export interface LibtorrentOptions {
+  readonly torrents: readonly {
+    /** Path of the torrent file. */
+    readonly file: string;
+    readonly folder: string;
+    /** Everything is there: serve it without a check. */
+    readonly seed?: boolean;
+    /** In place of the file's own. */
+    readonly trackers?: readonly string[];
+    readonly peers?: readonly (readonly [string, number])[];
+  }[];
+  readonly uploadBytesPerSecond?: number;
+  readonly downloadBytesPerSecond?: number;
+  /** False: the session ends when every torrent is complete. Default true. */
+  readonly stay?: boolean;
+  /** Settings of the session, over the driver's own. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+export interface LibtorrentSession {
+  readonly client: RunningClient;
+  readonly address: PeerAddress;
+  dial(peer: PeerAddress): void;
+}
+
+export async function startLibtorrent(
+  scope: Scope,
+  side: NetworkSide,
+  options: LibtorrentOptions,
+): Promise<LibtorrentSession> {
+  const driver = join(projectRoot, 'test/support/libtorrent_peer.py');
+  const [host] = side.hosts;
+  const json = JSON.stringify({ listen: `${host}:0`, outgoing: host, ...options });
+  const [command = PYTHON, ...args] = [...side.prefix, PYTHON, driver, json];
+  const client = startClient(scope, command, args, { stdin: true });
+  const [, port] = await client.printed(/"event": "listening", "port": (\d+)/);
+  return {
+    client,
+    address: { host, port: Number(port) },
+    dial: (peer) => void client.process.stdin?.write(`${JSON.stringify({ peer: [peer.host, peer.port] })}\n`),
+  };
+}
+
+export const libtorrent: RealClient = {
+  name: 'libtorrent',
+  needs: ['libtorrent'],
+  needsNamespaces: false,
+  omitsEmptyFiles: false,
+  async seed(scope, side, { torrents, folder }) {
+    await startLibtorrent(scope, side, { torrents: torrents.map((file) => ({ file, folder, seed: true })) });
+  },
+  async get(scope, side, { torrents, folder }) {
+    const options = { torrents: torrents.map((file) => ({ file, folder })), stay: false };
+    const { client } = await startLibtorrent(scope, side, options);
+    const [code] = (await once(client.process, 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`libtorrent ended with ${code}:\n${client.output()}`);
+  },
+};

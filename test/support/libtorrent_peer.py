@@ -1,0 +1,79 @@
+"""One libtorrent session, for tests and benchmarks: options as JSON in argv[1], events as JSON lines on stdout.
+
+Commands come as JSON lines on stdin: {"peer": [host, port]} dials a peer of every torrent. The session ends when
+stdin does, so that it never outlives whoever started it.
+"""
+import json
+import sys
+import threading
+
+import libtorrent as lt
+
+options = json.loads(sys.argv[1])
+
+
+def say(event, **fields):
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+session = lt.session({
+    "listen_interfaces": options.get("listen", "127.0.0.1:0"),
+    "outgoing_interfaces": options.get("outgoing", ""),
+    "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification
+    | lt.alert.category_t.peer_notification,
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "enable_outgoing_utp": False,
+    "enable_incoming_utp": False,
+    "allow_multiple_connections_per_ip": True,
+    "upload_rate_limit": options.get("uploadBytesPerSecond", 0),
+    "download_rate_limit": options.get("downloadBytesPerSecond", 0),
+    "stop_tracker_timeout": 1,
+    **options.get("settings", {}),
+})
+# Limits do not hold on the local network otherwise.
+if options.get("uploadBytesPerSecond") or options.get("downloadBytesPerSecond"):
+    session.set_peer_class_filter(lt.ip_filter())
+
+handles = []
+for torrent in options["torrents"]:
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(torrent["file"])
+    params.save_path = torrent["folder"]
+    params.flags = lt.torrent_flags.update_subscribe
+    if torrent.get("seed"):
+        params.flags |= lt.torrent_flags.seed_mode
+    if torrent.get("trackers") is not None:
+        params.trackers = torrent["trackers"]
+    if torrent.get("peers"):
+        params.peers = [tuple(peer) for peer in torrent["peers"]]
+    handles.append(session.add_torrent(params))
+
+
+def obey():
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "peer" in command:
+            for handle in handles:
+                handle.connect_peer(tuple(command["peer"]))
+    ending.set()
+
+
+ending = threading.Event()
+threading.Thread(target=obey, daemon=True).start()
+say("listening", port=session.listen_port())
+unfinished = set() if options.get("stay", True) else {str(handle.info_hash()) for handle in handles}
+stay = options.get("stay", True)
+while not ending.is_set() and (stay or unfinished):
+    session.wait_for_alert(200)
+    for alert in session.pop_alerts():
+        if isinstance(alert, lt.torrent_finished_alert):
+            info_hash = str(alert.handle.info_hash())
+            say("finished", infoHash=info_hash)
+            unfinished.discard(info_hash)
+        elif isinstance(alert, lt.peer_ban_alert):
+            say("banned", host=alert.endpoint[0], port=alert.endpoint[1])
+        elif isinstance(alert, (lt.torrent_error_alert, lt.file_error_alert)):
+            say("error", message=alert.message())

@@ -1,0 +1,107 @@
+/**
+ * Namespaces: two network namespaces joined by a veth pair, and a program that runs itself again in the first.
+ *
+ * Programs in them reach each other at addresses outside 127.0.0.0/8 and nothing else in the world. Both are gone
+ * when the program ends, and every process in them; what a killed run left behind goes at the start of the next.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+
+/** One end of the veth pair. */
+export interface NetworkSide {
+  /** Addresses of this end; the first is the one that others see us come from. */
+  readonly hosts: readonly [string, ...string[]];
+  /** The command and arguments that start a program at this end, in front of its own. */
+  readonly prefix: readonly string[];
+}
+
+export interface Network {
+  /** Where this process is. */
+  readonly near: NetworkSide;
+  readonly far: NetworkSide;
+}
+
+const PREFIX = 'swarm';
+const ADDRESSES_PER_SIDE = 8;
+const INSIDE = 'SWARM_NAMESPACES';
+
+const hostsOf = (side: number) =>
+  Array.from({ length: ADDRESSES_PER_SIDE }, (_, i) => `10.99.${side}.${i + 1}`) as [string, ...string[]];
+
+/** Both ends on loopback, at addresses of their own. */
+export const loopback: Network = {
+  near: { hosts: ['127.0.0.1'], prefix: [] },
+  far: { hosts: ['127.0.0.2'], prefix: [] },
+};
+
+export function canMakeNamespaces(): boolean {
+  return process.getuid?.() === 0 && spawnSync('ip', ['netns', 'list'], { stdio: 'ignore' }).status === 0;
+}
+
+/**
+ * Call it first of all. Makes the namespaces, runs this program again with the same arguments in the near one, and
+ * exits as it did; returns only in that second run. Undefined, in the first and only run, where namespaces cannot
+ * be made.
+ */
+export async function enterNamespaces(): Promise<Network | undefined> {
+  const inside = process.env[INSIDE];
+  if (inside !== undefined) {
+    const near = { hosts: hostsOf(1), prefix: [] };
+    return { near, far: { hosts: hostsOf(2), prefix: ['ip', 'netns', 'exec', `${inside}-far`] } };
+  }
+  if (!canMakeNamespaces()) return undefined;
+  removeStale();
+  const name = `${PREFIX}-${process.pid}`;
+  process.once('exit', () => remove(name));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  make(name);
+  const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const child = spawn('ip', ['netns', 'exec', `${name}-near`, ...again], {
+    stdio: 'inherit',
+    env: { ...process.env, [INSIDE]: name },
+  });
+  const [status] = (await once(child, 'exit')) as [number | null];
+  process.exit(status ?? 1);
+}
+
+function make(name: string): void {
+  const [near, far] = [`${name}-near`, `${name}-far`];
+  for (const namespace of [near, far]) {
+    ip('netns', 'add', namespace);
+    ip('-n', namespace, 'link', 'set', 'lo', 'up');
+  }
+  ip('link', 'add', 'veth0', 'netns', near, 'type', 'veth', 'peer', 'name', 'veth0', 'netns', far);
+  for (const [side, namespace] of [near, far].entries()) {
+    for (const host of hostsOf(side + 1)) ip('-n', namespace, 'addr', 'add', `${host}/16`, 'dev', 'veth0');
+    ip('-n', namespace, 'link', 'set', 'veth0', 'up');
+  }
+}
+
+function remove(name: string): void {
+  for (const namespace of [`${name}-near`, `${name}-far`]) {
+    for (const pid of output('netns', 'pids', namespace).split(/\s+/).filter(Boolean)) {
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // it has ended by itself
+      }
+    }
+    spawnSync('ip', ['netns', 'del', namespace], { stdio: 'ignore' });
+  }
+}
+
+/** Those whose maker is dead. */
+function removeStale(): void {
+  const names = output('netns', 'list').matchAll(new RegExp(`^(${PREFIX}-(\\d+))-(?:near|far)\\b`, 'gm'));
+  for (const [, name = '', pid = ''] of names) if (!existsSync(`/proc/${pid}`)) remove(name);
+}
+
+function output(...args: string[]): string {
+  return spawnSync('ip', args, { encoding: 'utf8' }).stdout ?? '';
+}
+
+function ip(...args: string[]): void {
+  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr.trim()}`);
+}

@@ -1,0 +1,120 @@
+/** Transmission as a peer: the daemon, driven through its RPC. It talks to no peer on 127.0.0.0/8. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { temporaryFolder } from './cleanup.js';
+import { type RunningClient, type Scope, startClient } from './clients.js';
+import type { NetworkSide } from './namespaces.js';
+import { freePort, type Job, type RealClient, until } from './real-clients.js';
+
+export interface TransmissionDaemon {
+  readonly client: RunningClient;
+  /** Adds the torrents, paused or not. */
+  add(job: Job, paused: boolean): Promise<void>;
+  /** Hashes what is on disk; resolves when done. */
+  verify(): Promise<void>;
+  start(): Promise<void>;
+  /** Whether every torrent is complete and verified. */
+  isComplete(): Promise<boolean>;
+}
+
+export async function startTransmission(scope: Scope, side: NetworkSide): Promise<TransmissionDaemon> {
+  const [host] = side.hosts;
+  const config = await temporaryFolder(scope);
+  const rpcPort = await freePort();
+  const settings = {
+    'bind-address-ipv4': host,
+    'peer-port': await freePort(),
+    'rpc-port': rpcPort,
+    'rpc-bind-address': host,
+    'rpc-whitelist-enabled': false,
+    'rpc-host-whitelist-enabled': false,
+    'dht-enabled': false,
+    'lpd-enabled': false,
+    'utp-enabled': false,
+    'port-forwarding-enabled': false,
+    preallocation: 0,
+  };
+  await writeFile(join(config, 'settings.json'), JSON.stringify(settings));
+  const flags = ['--foreground', '--config-dir', config];
+  const [command = '', ...args] = [...side.prefix, 'transmission-daemon', ...flags];
+  const client = startClient(scope, command, args);
+  const rpc = new Rpc(`http://${host}:${rpcPort}/transmission/rpc`);
+  await until('transmission-daemon answers', () => {
+    if (client.process.exitCode !== null) throw new Error(`transmission-daemon ended:\n${client.output()}`);
+    return rpc.isThere();
+  });
+  const stateOf = async (...fields: string[]) => (await rpc.call('torrent-get', { fields })).torrents ?? [];
+  return {
+    client,
+    async add({ torrents, folder }, paused) {
+      for (const file of torrents) {
+        const metainfo = (await readFile(file)).toString('base64');
+        await rpc.call('torrent-add', { metainfo, 'download-dir': folder, paused });
+      }
+    },
+    async verify() {
+      await rpc.call('torrent-verify', {});
+      // 1 waits for its check, 2 is being checked.
+      await until('transmission has checked', async () =>
+        (await stateOf('status', 'leftUntilDone')).every(
+          ({ status, leftUntilDone }) => status !== 1 && status !== 2 && leftUntilDone === 0,
+        ),
+      );
+    },
+    start: async () => void (await rpc.call('torrent-start-now', {})),
+    isComplete: async () =>
+      (await stateOf('leftUntilDone')).every(({ leftUntilDone }) => leftUntilDone === 0),
+  };
+}
+
+interface RpcArguments {
+  readonly torrents?: readonly Readonly<Record<string, number>>[];
+}
+
+class Rpc {
+  readonly #url: string;
+  #session = '';
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async isThere(): Promise<boolean> {
+    return this.call('session-get', {}).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async call(method: string, options: object): Promise<RpcArguments> {
+    const body = JSON.stringify({ method, arguments: options });
+    const headers = { 'X-Transmission-Session-Id': this.#session };
+    const response = await fetch(this.#url, { method: 'POST', body, headers });
+    if (response.status === 409) {
+      await response.text();
+      this.#session = response.headers.get('x-transmission-session-id') ?? '';
+      return this.call(method, options);
+    }
+    const answer = (await response.json()) as { result: string; arguments: RpcArguments };
+    if (answer.result !== 'success') throw new Error(`transmission ${method}: ${answer.result}`);
+    return answer.arguments;
+  }
+}
+
+export const transmission: RealClient = {
+  name: 'Transmission',
+  needs: ['transmission-daemon', 'ip netns'],
+  needsNamespaces: true,
+  omitsEmptyFiles: true,
+  async seed(scope, side, job) {
+    const daemon = await startTransmission(scope, side);
+    await daemon.add(job, true);
+    await daemon.verify();
+    await daemon.start();
+  },
+  async get(scope, side, job) {
+    const daemon = await startTransmission(scope, side);
+    await daemon.add(job, false);
+    await until('transmission is complete', () => daemon.isComplete());
+  },
+};
