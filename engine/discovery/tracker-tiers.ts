@@ -251,9 +251,11 @@ export class TrackerTiers {
 
   #pause(tracker: Tracker, { retryMs }: AnnounceFailure): number {
     const { minBackoffMs, maxBackoffMs } = this.#limits;
-    if (retryMs !== undefined && retryMs > 0) return Math.min(Math.max(retryMs, minBackoffMs), MAX_RETRY_MS);
+    if (retryMs !== undefined && retryMs > 0)
+      return Math.round(Math.min(Math.max(retryMs, minBackoffMs), MAX_RETRY_MS));
     const doubled = Math.min(minBackoffMs * 2 ** Math.min(tracker.failures - 1, 30), maxBackoffMs);
-    return doubled * (0.75 + this.#rng() / 2); // so that the clients of a restarted tracker do not come at once
+    // Jitter, so that the clients of a restarted tracker do not come at once.
+    return Math.round(doubled * (0.75 + this.#rng() / 2));
   }
 
   /** The tier may start an announce: none of its own is under way, and its turn has come. */
@@ -321,7 +323,7 @@ const isFailing = (tier: Tier): boolean =>
 /** Undefined for what is no time span: missing, negative, zero, not finite. */
 function milliseconds(seconds: number | null): number | undefined {
   if (seconds === null || !Number.isFinite(seconds) || seconds <= 0) return undefined;
-  return seconds * 1_000;
+  return Math.round(seconds * 1_000);
 }
 
 function shuffle(order: Tracker[], rng: Rng): Tracker[] {
