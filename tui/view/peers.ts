@@ -20,7 +20,7 @@ const SOURCE: Readonly<Record<PeerSnapshot['source'], string>> = {
 
 const COLUMNS: readonly Column<PeerSnapshot>[] = [
   { title: 'address', width: 21, grow: 1, most: 44, yields: 0, cell: (peer) => span(address(peer)) },
-  { title: 'client', width: 10, grow: 2, most: 24, yields: 5, cell: ({ client }) => span(client, 'dim') },
+  { title: 'client', width: 12, grow: 2, most: 24, yields: 5, cell: ({ client }) => span(client, 'dim') },
   { title: 'from', width: 4, yields: 7, cell: ({ source }) => span(SOURCE[source], 'dim') },
   { title: 'flags', width: 5, yields: 2, cell: flagsCell },
   {
