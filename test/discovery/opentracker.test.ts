@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { chmod, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { TrackerSource } from '../../engine/discovery/tracker-source.js';
 import { UdpTrackerSockets } from '../../engine/discovery/udp-tracker.js';
@@ -23,15 +23,13 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-const isListening = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
+/** It prints nothing into a pipe and reads its list after it began to listen: so it is asked, with a goodbye. */
+async function isServing(port: number): Promise<boolean> {
+  const infoHash = INFO_HASH.replace(/../g, '%$&');
+  const query = `info_hash=${infoHash}&peer_id=${'x'.repeat(20)}&port=1&left=1&event=stopped`;
+  const answer = await fetch(`http://127.0.0.1:${port}/announce?${query}`).catch(() => undefined);
+  return answer !== undefined && !(await answer.text()).includes('failure reason');
+}
 
 /** An opentracker that serves `INFO_HASH` over HTTP and UDP at the port that is returned. */
 async function startOpentracker(t: TestContext): Promise<number> {
@@ -42,8 +40,7 @@ async function startOpentracker(t: TestContext): Promise<number> {
   const port = await freePort();
   const at = ['-i', '127.0.0.1', '-p', `${port}`, '-P', `${port}`];
   const { process } = startClient(cleanUp, 'opentracker', [...at, '-d', folder, '-w', 'whitelist']);
-  // It prints nothing into a pipe; once it takes connections it has bound its UDP port as well.
-  while (!(await isListening(port))) assert.equal(process.exitCode, null, 'opentracker ended');
+  while (!(await isServing(port))) assert.equal(process.exitCode, null, 'opentracker ended');
   return port;
 }
 
