@@ -25,9 +25,6 @@ interface Registration {
   readonly client: WriteClient;
 }
 
-/** A worker holds no state beyond the torrents' layouts: a small young generation saves some 10 MB a thread. */
-const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4 };
-
 export class WriteWorkers {
   readonly #limit: number;
   readonly #setup: WorkerSetup;
@@ -93,7 +90,6 @@ export class WriteWorkers {
   #start(): Thread {
     const worker = new Worker(new URL('./write-worker.js', import.meta.url), {
       workerData: this.#setup,
-      resourceLimits: RESOURCE_LIMITS,
       // Descriptors opened there are handed over to OpenFiles.
       trackUnmanagedFds: false,
       // Flags of the process (a test runner's, say) are not for its threads.

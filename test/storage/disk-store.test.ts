@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { Storage } from '../../engine/storage/storage.js';
 import { asPiece } from '../../engine/units.js';
 import {
@@ -60,6 +61,59 @@ test('writes pieces across many small files, empty ones, padding and folders', a
   }
   assert.notEqual((await stat(join(folder, 't/d5/f5'))).mode & 0o100, 0);
   assert.equal((await stat(join(folder, 't/d6/f6'))).mode & 0o111, 0);
+});
+
+test('whatever the layout and the order, the files come out as the torrent says', async (t) => {
+  const folder = await makeFolder(t);
+  const { storage } = makeStorage(t, folder, { maxOpenFiles: 3 });
+  let round = 0;
+  const file = fc.record({ lengthBytes: fc.integer({ min: 0, max: 60_000 }), padding: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(file, { minLength: 1, maxLength: 12 }),
+      fc.integer({ min: 1_000, max: 100_000 }),
+      fc.integer({ min: 1, max: 10_000 }),
+      async (files, pieceLength, order) => {
+        const root = join(folder, `round-${round++}`);
+        const named = files.map((each, i) => ({ path: `t/${i % 3}/${i}`, ...each }));
+        const torrent = makeTorrent(pieceLength, named);
+        const opened = await storage.openTorrent(torrent.metainfo, root);
+        const pieces = allPieces(torrent).sort((a, b) => ((a * 31 + order) % 17) - ((b * 31 + order) % 17));
+        const told = await fetchPieces(opened.store, torrent, pieces);
+        assert.equal(told.count('verified'), pieces.length);
+        assert.ok(torrent.bytes.equals(await opened.readRange(0, torrent.bytes.length)));
+        await opened.close();
+        // What is on disk, judged by somebody who was told nothing.
+        await rm(join(folder, 'state'), { recursive: true });
+        const again = await storage.openTorrent(torrent.metainfo, root);
+        assert.equal(again.have.isFull, true);
+        await again.close();
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+test('leaves no descriptor open', async (t) => {
+  if (process.platform !== 'linux') return t.skip('needs /proc');
+  const folder = await makeFolder(t);
+  const openFiles = async (): Promise<number> => {
+    const descriptors = await readdir('/proc/self/fd');
+    const links = descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''));
+    return (await Promise.all(links)).filter((link) => link.startsWith(folder)).length;
+  };
+  const files = Array.from({ length: 60 }, (_, i) => ({ path: `t/${i}`, lengthBytes: 30_000 }));
+  const torrent = makeTorrent(65_536, files);
+  const { storage } = makeStorage(t, folder, { maxOpenFiles: 8 });
+  const opened = await storage.openTorrent(torrent.metainfo, folder);
+  await fetchPieces(opened.store, torrent, allPieces(torrent));
+  await opened.readRange(0, torrent.bytes.length);
+  // Closing is asynchronous: look until it settles.
+  while ((await openFiles()) > 9) await new Promise((resolve) => setImmediate(resolve));
+  const reading = opened.readRange(0, torrent.bytes.length);
+  await storage.close();
+  await reading;
+  while ((await openFiles()) > 0) await new Promise((resolve) => setImmediate(resolve));
 });
 
 test('never writes a corrupt piece, and keeps its blocks for blame until it is abandoned', async (t) => {
