@@ -132,7 +132,7 @@ function readBody(
   done: (body: Uint8Array) => void,
   fail: (error: unknown) => void,
 ): void {
-  const encoding = response.headers['content-encoding'] ?? 'identity';
+  const encoding = response.headers['content-encoding']?.toLowerCase() ?? 'identity';
   if (!['identity', 'gzip', 'x-gzip'].includes(encoding)) {
     fail(badAnswer(url, 'an encoding that nobody asked for'));
     return;

@@ -1,6 +1,6 @@
 /** The tracker protocol over HTTP: the query of an announce and a scrape, and their answers (BEP 3, 7, 23, 24, 31, 48). */
 import { SwarmError } from '../errors.js';
-import { type BencodeDict, type BencodeValue, decodeBencode } from '../metainfo/bencode.js';
+import { type BencodeDict, type BencodeValue, decodeBencodePrefix } from '../metainfo/bencode.js';
 import type { PeerAddress } from '../units.js';
 import type { TrackerUrl } from './address-guard.js';
 import {
@@ -20,8 +20,8 @@ export interface HttpAnnounceAnswer extends AnnounceAnswer {
   readonly trackerId: Uint8Array | null;
 }
 
-/** 50,000 peers as dictionaries are half of this; more is an attack on our memory. */
-const MAX_TOKENS = 500_000;
+/** 200 peers as dictionaries have 1,600; a megabyte of small values would cost us time and memory. */
+const MAX_TOKENS = 50_000;
 const MAX_DEPTH = 16;
 const MAX_TRACKER_ID_BYTES = 256;
 const MINUTE_MS = 60_000;
@@ -97,7 +97,8 @@ function readDict(url: TrackerUrl, { status, body }: HttpAnswer): BencodeDict {
   let value: BencodeValue | undefined;
   let reason = 'its answer is not a dictionary';
   try {
-    value = decodeBencode(body, { maxDepth: MAX_DEPTH, maxTokens: MAX_TOKENS });
+    // Some trackers are scripts that end with a newline: what follows the dictionary is ignored.
+    value = decodeBencodePrefix(body, { maxDepth: MAX_DEPTH, maxTokens: MAX_TOKENS }).value;
   } catch (error) {
     reason = `its answer is not bencode (${error instanceof Error ? error.message : String(error)})`;
   }

@@ -159,7 +159,7 @@ describe('HTTP announce', { timeout: 20_000 }, () => {
     });
     assert.equal(both.peers.length, 200);
     assert.equal(both.peers.filter(({ host }) => host.includes(':')).length, 100);
-    const list = new Array<object>(20_000).fill({ ip: '5.6.7.8', port: 80 });
+    const list = new Array<object>(5_000).fill({ ip: '5.6.7.8', port: 80 });
     assert.equal((await answerOf({ peers: list })).peers.length, 200);
     await assert.rejects(answerOf({ peers: Buffer.alloc(6 * 1_000_000, 1) }), badAnswer);
   });
@@ -204,13 +204,25 @@ describe('HTTP announce', { timeout: 20_000 }, () => {
       'd-3:',
       'l-3:',
       'd',
-      'de ',
       '<html>',
       'd8:intervali1e',
       'l'.repeat(1_000_000),
     ];
     for (const body of bodies)
       await assert.rejects(announce(await answering(body)), badAnswer, body.slice(0, 20));
+  });
+
+  it('reads an answer that ends with a newline', async () => {
+    assert.equal((await announce(await answering('d8:intervali5ee\r\n'))).intervalSeconds, 5);
+  });
+
+  it('refuses a megabyte of tiny values', async () => {
+    for (const body of [
+      `l${'le'.repeat(500_000)}e`,
+      `d5:peersl${'i0e'.repeat(340_000)}ee`,
+      `l${'0:'.repeat(500_000)}e`,
+    ])
+      await assert.rejects(announce(await answering(body)), badAnswer);
   });
 
   it('names the status of an answer that is no tracker answer', async () => {
