@@ -64,6 +64,25 @@ test('never throws, and gives bounded fields or a reason for any bytes', () => {
   );
 });
 
+test('keeps 64 extensions at most, with names of 64 characters at most', () => {
+  const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`x${i}`, 1]));
+  const decoded = decodeExtendedHandshake(
+    encodeBencode({ m: { ...many, ['a'.repeat(65)]: 2, ['b'.repeat(64)]: 2 } }),
+  );
+  assert.ok(typeof decoded === 'object');
+  assert.equal(decoded.ids.size, 64);
+  assert.equal(decoded.ids.has('a'.repeat(65)), false);
+  assert.equal(decoded.ids.has('b'.repeat(64)), true);
+});
+
+test('refuses more values, or deeper ones, than any real handshake has', () => {
+  const many = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`x${i}`, 1]));
+  assert.equal(typeof decodeExtendedHandshake(encodeBencode({ m: many })), 'string');
+  const deep = (depth: number): Uint8Array => Buffer.from(`d1:x${'l'.repeat(depth)}${'e'.repeat(depth)}e`);
+  assert.equal(typeof decodeExtendedHandshake(deep(5)), 'object');
+  assert.equal(typeof decodeExtendedHandshake(deep(20)), 'string');
+});
+
 test('packs and unpacks addresses', () => {
   for (const ip of ['0.0.0.0', '192.0.2.255', '::', '::1', '2001:db8::1:0:0:7', 'fe80::1', '1:2:3:4:5:6:7:8'])
     assert.equal(unpackIp(packIp(ip)), ip);
