@@ -22,6 +22,8 @@ const MAX_HEADERS = 64;
 const REQUEST_TIMEOUT_MS = 5_000;
 /** Clients announce every half hour: a kept connection serves those that announce many torrents in a row. */
 const KEEP_ALIVE_MS = 5_000;
+/** Of a connection on which nothing moves: the client does not read its answers. */
+const STALL_TIMEOUT_MS = 6_000;
 const TIMEOUT_CHECK_MS = 1_000;
 const MAX_REQUESTS_PER_CONNECTION = 1_000;
 const INDEX_TEXT = 'swarm tracker: announce at /announce, scrape at /scrape\n';
@@ -51,6 +53,7 @@ export class HttpTracker {
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     });
+    this.#server.timeout = STALL_TIMEOUT_MS;
     this.#server.maxConnections = limits.maxConnections;
     this.#server.maxHeadersCount = MAX_HEADERS;
     this.#server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
@@ -98,8 +101,12 @@ export class HttpTracker {
 
   #onClientError(socket: Socket): void {
     this.stats.refused++;
-    if (socket.writable)
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    // Who has not taken its last answer will not take this one.
+    if (!socket.writable || socket.writableLength > 0) {
+      socket.destroy();
+      return;
+    }
+    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     // What it still sends is not read: the answer is all that it gets.
     socket.destroySoon();
   }

@@ -2,17 +2,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { PeerAddress } from '../../engine/units.js';
 import { decodePercent, parseTrackerQuery } from '../../tracker/http-query.js';
-import { startTracker } from '../../tracker/index.js';
+import { startTracker, type TrackerOptions } from '../../tracker/index.js';
 import { announcePath, bytes, escapeBytes, hashOf, httpGet, text } from '../support/tracker-clients.js';
 
 const A = hashOf(0xaa);
 
-async function open(t: TestContext, host = '127.0.0.1') {
-  const tracker = await startTracker({ http: { host, port: 0 } });
+async function open(t: TestContext, host = '127.0.0.1', options: TrackerOptions = {}) {
+  const tracker = await startTracker({ ...options, http: { host, port: 0 } });
   t.after(() => tracker.close());
   return { tracker, server: tracker.http as PeerAddress };
 }
@@ -155,16 +156,35 @@ test('a body is not read: the connection of an endless one ends', async (t) => {
   await rest(socket);
 });
 
-test('a request that never ends is cut off', async (t) => {
-  const { server } = await open(t);
-  const silent = await dial(t, server);
-  const halfway = await dial(t, server);
-  halfway.write('GET /announce?info_hash=');
-  const trickling = await dial(t, server);
-  trickling.write('GET / HTTP/1.1\r\n');
-  const trickle = setInterval(() => trickling.write('X-A: b\r\n'), 200);
-  t.after(() => clearInterval(trickle));
-  await Promise.all([rest(silent), rest(halfway), rest(trickling)]);
+describe('time-outs, all at once', { concurrency: true }, () => {
+  test('a request that never ends is cut off', async (t) => {
+    const { server } = await open(t);
+    const silent = await dial(t, server);
+    const halfway = await dial(t, server);
+    halfway.write('GET /announce?info_hash=');
+    const trickling = await dial(t, server);
+    trickling.write('GET / HTTP/1.1\r\n');
+    const trickle = setInterval(() => trickling.write('X-A: b\r\n'), 200);
+    t.after(() => clearInterval(trickle));
+    await Promise.all([rest(silent), rest(halfway), rest(trickling)]);
+  });
+
+  test('a client that does not read its answers loses its connection', async (t) => {
+    const { server, tracker } = await open(t, '127.0.0.1', { maxConnections: 1 });
+    const greedy = await dial(t, server);
+    const scrape = Array.from({ length: 74 }, (_, n) => `info_hash=${escapeBytes(hashOf(n))}`).join('&');
+    greedy.write(`GET /scrape?${scrape} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(990));
+    let served = '';
+    for (const deadline = Date.now() + 9_000; served === '' && Date.now() < deadline; ) {
+      await delay(100);
+      const next = await dial(t, server);
+      next.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      served = await rest(next);
+    }
+    assert.match(served, /^HTTP\/1.1 200 /);
+    assert.ok(tracker.stats().http.dropped > 1, 'the greedy one held the only connection for a while');
+    assert.ok(tracker.stats().http.scrapes < 990, 'what it asked for was not even read');
+  });
 });
 
 test('random bytes end in an answer or a closed connection, and the tracker serves on', async (t) => {
