@@ -12,7 +12,7 @@ const MAX_MARKS_PER_BASE = 2;
 const CODE_UNITS_PER_CELL = 8;
 
 const PLAIN_ASCII = /^[\x20-\x7e]*$/;
-const MARK_FLOOD = /(\p{M}{3})\p{M}+/gu;
+const MARK_FLOOD = /(\p{Mn}{3})\p{Mn}+/gu;
 const SPACE = /[\t\n\v\f\r\u0085\u2800\p{Z}]/u;
 const INVISIBLE = /(?!\p{Bidi_Control})[\p{Default_Ignorable_Code_Point}\p{Me}]/u;
 /** Controls, bidi controls, other format characters, lone surrogates, private use, unassigned, U+FFFC. */
