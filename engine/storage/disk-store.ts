@@ -60,7 +60,7 @@ export class DiskStore implements PieceStore, WriteClient {
   readonly #underWay = new Map<PieceIndex, PieceUnderWay>();
   #finishing = 0;
   #journalFd: number;
-  #isReadOnly: boolean;
+  readonly #isReadOnly: boolean;
   #failure: SwarmError | undefined;
   #isClosed = false;
   #onIdle: (() => void) | undefined;

@@ -74,10 +74,6 @@ export class OpenFiles {
     }
   }
 
-  get openCount(): number {
-    return this.#files.size + this.#dropped.size;
-  }
-
   #trim(): void {
     if (this.#files.size <= this.#limit) return;
     for (const [key, file] of this.#files) {

@@ -49,15 +49,12 @@ export class ReadCache {
   /** Free buffers by size. */
   readonly #pool = new Map<number, Buffer[]>();
   #allocatedBytes = 0;
+  #pinnedBytes = 0;
   #reads = 0;
   #lastKey = 0;
 
   constructor(budgetBytes: number) {
     this.#budgetBytes = budgetBytes;
-  }
-
-  get allocatedBytes(): number {
-    return this.#allocatedBytes;
   }
 
   /** @returns the first of `count` keys of a torrent */
@@ -67,14 +64,24 @@ export class ReadCache {
     return first;
   }
 
-  /** [from, to) of the frames stored under `key`, which are `blocks` blocks, pinned; undefined: not in memory. */
+  /**
+   * [from, to) of the frames stored under `key`, which are `blocks` blocks; undefined: not in memory. Pinned, or a
+   * copy once half of the budget is pinned: peers that do not read must not keep the cache from the others.
+   */
   get(key: number | string, from: number, to: number, blocks: number): Frames | undefined {
     const extent = this.#extents.get(key);
     if (!extent?.isReady || extent.frames === undefined) return undefined;
     this.#extents.delete(key);
     this.#extents.set(key, extent);
+    const bytes = extent.frames.subarray(from, to);
+    if (extent.pins === 0) {
+      if (this.#pinnedBytes + extent.frames.length > this.#budgetBytes / 2) {
+        return { bytes: Buffer.from(bytes), blocks, release: () => {} };
+      }
+      this.#pinnedBytes += extent.frames.length;
+    }
     extent.pins++;
-    return new PinnedFrames(extent.frames.subarray(from, to), blocks, this, extent);
+    return new PinnedFrames(bytes, blocks, this, extent);
   }
 
   /** Reads `range`; `onExtentReady` follows. False: even the queue is full, and `onQueueRoom` follows. */
@@ -91,8 +98,9 @@ export class ReadCache {
 
   /** For PinnedFrames only. */
   unpin(extent: Extent): void {
-    extent.pins--;
-    if (extent.isGone && extent.pins === 0) this.#recycle(extent);
+    if (--extent.pins > 0) return;
+    this.#pinnedBytes -= extent.frames?.length ?? 0;
+    if (extent.isGone) this.#recycle(extent);
     this.#pump();
   }
 
@@ -114,7 +122,8 @@ export class ReadCache {
       this.#extents.set(key, extent);
       void this.#read(extent, frames);
     }
-    if (this.#queue.size >= MAX_QUEUED || this.#refused.size === 0) return;
+    // Half empty: who was refused asks again for everything, which must be worth it.
+    if (this.#queue.size > MAX_QUEUED / 2 || this.#refused.size === 0) return;
     const readers = [...this.#refused];
     this.#refused.clear();
     queueMicrotask(() => {
