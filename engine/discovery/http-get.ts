@@ -149,8 +149,9 @@ function readBody(
     try {
       const body = Buffer.concat(chunks);
       done(encoding === 'identity' ? body : gunzipSync(body, { maxOutputLength: MAX_BODY_BYTES }));
-    } catch {
-      fail(badAnswer(url, `not gzip, or more than ${MAX_BODY_BYTES} bytes in it`));
+    } catch (error) {
+      const isBomb = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+      fail(badAnswer(url, isBomb ? `more than ${MAX_BODY_BYTES} bytes, unpacked` : 'not gzip', error));
     }
   });
 }
