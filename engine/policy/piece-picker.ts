@@ -6,7 +6,7 @@
  * sorted by level; `#levelEnd[l]` ends level l. One peer more or less moves a piece by one swap.
  */
 import { asPiece, type PieceIndex } from '../units.js';
-import type { Bitfield } from './bitfield.js';
+import { Bitfield, countCommon, firstBit, forEachSet } from './bitfield.js';
 import type { TorrentGeometry } from './torrent-geometry.js';
 
 /** Until this many pieces are had or begun, any will do: something to trade matters more than rarity. */
@@ -14,9 +14,9 @@ const RANDOM_FIRST_PIECES = 4;
 /** Beyond this many peers a piece is common, and no more is made of it. */
 const TOP_LEVEL = 255;
 /** Open pieces looked at from the rarest on, before a sample of the peer's own pieces decides. */
-const ORDER_SCAN_LIMIT = 2_048;
-/** Size of that sample. The peer lacks all of the rarest thousands; near to its rarest is good enough. */
-const SAMPLE_LIMIT = 512;
+const ORDER_SCAN_LIMIT = 256;
+/** Size of that sample. All of its open pieces, where it has no more; else near to its rarest is good enough. */
+const SAMPLE_LIMIT = 256;
 
 const WANTED = 1;
 const HAVE = 2;
@@ -33,28 +33,27 @@ export class PiecePicker {
   /** Where each piece is in `#order`; −1 when it is not open. */
   readonly #orderIndex: Int32Array;
   readonly #levelEnd = new Int32Array(TOP_LEVEL + 1);
-  /** Bit sets in wire order, to be compared with a peer's bytes. */
-  readonly #open: Uint8Array;
-  readonly #missing: Uint8Array;
+  /** The open pieces once more, to be compared with what a peer has. */
+  #open: Bitfield;
+  /** Wanted and not had, begun or not. */
+  #missing: Bitfield;
   /** Peers that have everything: counted once, not once a piece. */
   #fullPeers = 0;
   #startedCount = 0;
-  #wantedLeft = 0;
   #sequential = false;
-  /** In sequential order: no open piece is in a byte before this one. */
-  #firstOpenByte = 0;
+  /** No open piece is in a word of `#open` before this one. */
+  #firstOpenWord = 0;
 
   constructor(geometry: TorrentGeometry, rng: () => number) {
     const { pieceCount } = geometry;
-    const byteCount = (pieceCount + 7) >>> 3;
     this.#rng = rng;
     this.#pieceCount = pieceCount;
     this.#flags = new Uint8Array(pieceCount).fill(WANTED);
     this.#partialPeers = new Uint16Array(pieceCount);
     this.#order = new Int32Array(pieceCount);
     this.#orderIndex = new Int32Array(pieceCount);
-    this.#open = new Uint8Array(byteCount);
-    this.#missing = new Uint8Array(byteCount);
+    this.#open = new Bitfield(pieceCount);
+    this.#missing = new Bitfield(pieceCount);
     this.#rebuild();
   }
 
@@ -84,10 +83,7 @@ export class PiecePicker {
     if ((flags & HAVE) !== 0) return;
     if (flags === WANTED) this.#close(piece);
     if ((flags & BEGUN) === 0) this.#startedCount++;
-    if ((flags & WANTED) !== 0) {
-      this.#wantedLeft--;
-      clearBit(this.#missing, piece);
-    }
+    this.#missing.clear(piece);
     this.#flags[piece] = (flags & ~BEGUN) | HAVE;
   }
 
@@ -110,7 +106,7 @@ export class PiecePicker {
 
   /** Wanted pieces that we do not have, begun or not. */
   get wantedLeft(): number {
-    return this.#wantedLeft;
+    return this.#missing.count;
   }
 
   /** Wanted pieces that we neither have nor have begun. */
@@ -123,14 +119,9 @@ export class PiecePicker {
     return (this.#flags[piece]! & (WANTED | HAVE)) === WANTED;
   }
 
-  /** How many wanted pieces that we lack the peer has. One pass over the bytes: once a peer, not once a message. */
+  /** How many wanted pieces that we lack the peer has. One pass over the words: once a peer, not once a message. */
   wantedMissingCount(has: Bitfield): number {
-    if (has.isFull) return this.#wantedLeft;
-    let count = 0;
-    for (let i = 0; i < this.#missing.length; i++) {
-      for (let byte = has.bytes[i]! & this.#missing[i]!; byte !== 0; byte &= byte - 1) count++;
-    }
-    return count;
+    return has.isFull ? this.#missing.count : countCommon(has, this.#missing);
   }
 
   // ─── What peers have ───────────────────────────────────────────────────────────────────────────────────
@@ -176,7 +167,7 @@ export class PiecePicker {
   // ─── Picking ───────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * The piece to begin next from a peer that has `has`, or −1. Changes nothing: `onPieceBegun` does.
+   * The piece to begin next from a connected peer that has `has`, or −1. Changes nothing: `onPieceBegun` does.
    * Exactly the rarest unless the peer lacks all of the rarest `ORDER_SCAN_LIMIT` open pieces.
    */
   pick(has: Bitfield): PieceIndex | -1 {
@@ -199,10 +190,14 @@ export class PiecePicker {
 
   #pickFirst(has: Bitfield): PieceIndex | -1 {
     const open = this.#open;
-    while (this.#firstOpenByte < open.length && open[this.#firstOpenByte] === 0) this.#firstOpenByte++;
-    for (let i = this.#firstOpenByte; i < open.length; i++) {
-      const byte = has.bytes[i]! & open[i]!;
-      if (byte !== 0) return asPiece(i * 8 + Math.clz32(byte) - 24);
+    while (this.#firstOpenWord < open.words.length && open.words[this.#firstOpenWord] === 0)
+      this.#firstOpenWord++;
+    for (let word = this.#firstOpenWord; word < open.words.length; word++) {
+      if ((has.words[word]! & open.words[word]!) === 0) continue;
+      for (let at = 4 * word; ; at++) {
+        const byte = has.bytes[at]! & open.bytes[at]!;
+        if (byte !== 0) return asPiece(8 * at + firstBit(byte));
+      }
     }
     return -1;
   }
@@ -215,8 +210,10 @@ export class PiecePicker {
   #pickRarest(has: Bitfield): PieceIndex | -1 {
     const openCount = this.openCount;
     let budget = ORDER_SCAN_LIMIT;
-    let start = 0;
-    for (let level = 0; start < openCount && budget > 0; level++) {
+    // What this peer has is had by one at least; unless it has everything and is counted as such.
+    const first = has.isFull ? 0 : 1;
+    let start = first === 0 ? 0 : this.#levelEnd[0]!;
+    for (let level = first; start < openCount && budget > 0; level++) {
       const end = this.#levelEnd[level]!;
       if (end === start) continue;
       const found = this.#findInOrder(has, start, end, Math.min(end - start, budget));
@@ -243,20 +240,24 @@ export class PiecePicker {
   /** The rarest among up to `SAMPLE_LIMIT` of the peer's open pieces, from a random place on. */
   #pickFromSample(has: Bitfield): PieceIndex | -1 {
     const open = this.#open;
-    let at = Math.floor(this.#rng() * open.length);
+    const wordCount = open.words.length;
     let best: PieceIndex | -1 = -1;
     let bestPeers = Number.POSITIVE_INFINITY;
-    let seen = 0;
-    for (let i = 0; i < open.length && seen < SAMPLE_LIMIT; i++) {
-      for (let byte = has.bytes[at]! & open[at]!; byte !== 0; seen++) {
-        const bit = Math.clz32(byte) - 24;
-        byte &= ~(0x80 >>> bit);
-        const piece = at * 8 + bit;
-        if (this.#partialPeers[piece]! >= bestPeers) continue;
-        bestPeers = this.#partialPeers[piece]!;
-        best = asPiece(piece);
+    let word = Math.floor(this.#rng() * wordCount);
+    for (let i = 0, seen = 0; i < wordCount && seen < SAMPLE_LIMIT; i++) {
+      if ((has.words[word]! & open.words[word]!) !== 0) {
+        const end = Math.min(4 * word + 4, open.bytes.length);
+        for (let at = 4 * word; at < end; at++) {
+          for (let byte = has.bytes[at]! & open.bytes[at]!; byte !== 0; seen++) {
+            const piece = asPiece(8 * at + firstBit(byte));
+            byte &= ~(0x80 >>> firstBit(byte));
+            if (this.#partialPeers[piece]! >= bestPeers) continue;
+            bestPeers = this.#partialPeers[piece]!;
+            best = piece;
+          }
+        }
       }
-      if (++at === open.length) at = 0;
+      if (++word === wordCount) word = 0;
     }
     return best;
   }
@@ -278,7 +279,7 @@ export class PiecePicker {
       gap = last;
     }
     this.#orderIndex[piece] = -1;
-    clearBit(this.#open, piece);
+    this.#open.clear(piece);
   }
 
   #reopen(piece: PieceIndex): void {
@@ -290,8 +291,8 @@ export class PiecePicker {
       gap = first;
     }
     this.#place(piece, gap);
-    setBit(this.#open, piece);
-    this.#firstOpenByte = Math.min(this.#firstOpenByte, piece >>> 3);
+    this.#open.set(piece);
+    this.#firstOpenWord = Math.min(this.#firstOpenWord, piece >>> 5);
   }
 
   #levelOf(piece: number): number {
@@ -312,42 +313,19 @@ export class PiecePicker {
   /** Everything derived from `#flags` and `#partialPeers`, by counting sort. */
   #rebuild(): void {
     const starts = new Int32Array(TOP_LEVEL + 2);
-    this.#open.fill(0);
-    this.#missing.fill(0);
-    this.#wantedLeft = 0;
-    this.#firstOpenByte = 0;
-    for (let piece = 0; piece < this.#pieceCount; piece++) {
+    this.#open = new Bitfield(this.#pieceCount);
+    this.#missing = new Bitfield(this.#pieceCount);
+    this.#firstOpenWord = 0;
+    for (let index = 0; index < this.#pieceCount; index++) {
+      const piece = asPiece(index);
       this.#orderIndex[piece] = -1;
-      if (!this.isMissing(asPiece(piece))) continue;
-      this.#wantedLeft++;
-      setBit(this.#missing, piece);
-      if (this.#flags[piece] === WANTED) starts[this.#levelOf(piece) + 1]!++;
+      if (this.isMissing(piece)) this.#missing.set(piece);
+      if (this.#flags[piece] !== WANTED) continue;
+      this.#open.set(piece);
+      starts[this.#levelOf(piece) + 1]!++;
     }
     for (let level = 0; level <= TOP_LEVEL; level++) starts[level + 1]! += starts[level]!;
     this.#levelEnd.set(starts.subarray(1));
-    for (let piece = 0; piece < this.#pieceCount; piece++) {
-      if (this.#flags[piece] !== WANTED) continue;
-      this.#place(piece, starts[this.#levelOf(piece)]!++);
-      setBit(this.#open, piece);
-    }
-  }
-}
-
-function setBit(bits: Uint8Array, index: number): void {
-  bits[index >>> 3]! |= 0x80 >>> (index & 7);
-}
-
-function clearBit(bits: Uint8Array, index: number): void {
-  bits[index >>> 3]! &= ~(0x80 >>> (index & 7));
-}
-
-function forEachSet(field: Bitfield, visit: (piece: PieceIndex) => void): void {
-  for (let i = 0; i < field.bytes.length; i++) {
-    let byte = field.bytes[i]!;
-    while (byte !== 0) {
-      const bit = Math.clz32(byte) - 24;
-      byte &= ~(0x80 >>> bit);
-      visit(asPiece(i * 8 + bit));
-    }
+    forEachSet(this.#open, (piece) => this.#place(piece, starts[this.#levelOf(piece)]!++));
   }
 }
