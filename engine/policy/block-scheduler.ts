@@ -33,6 +33,11 @@ export class BlockScheduler {
   #owner = new Int32Array(0);
   /** Pieces to be fetched from one peer at a time. */
   readonly #singleSource = new Set<PieceIndex>();
+  /** The mediator had no memory, and none has come free since. */
+  #full = false;
+  /** By peer: how many pieces it had when the picker found none among them, or NONE; as of `#barrenAsOf`. */
+  #barren = new Int32Array(0);
+  #barrenAsOf = 0;
   /** A peer was turned away for want of memory since the last `dropStale`. */
   #starved = false;
   /** Missing blocks of each piece that nobody was asked for at the last `dropStale`. */
@@ -84,11 +89,13 @@ export class BlockScheduler {
   onPeerGone(peer: number): number {
     for (const row of this.#ledger.begunRows) this.#disown(row, peer);
     if (peer < this.#current.length) this.#current[peer] = NONE;
+    if (peer < this.#barren.length) this.#barren[peer] = NONE;
     return this.#ledger.releaseAll(peer);
   }
 
   onPieceVerified(piece: PieceIndex): void {
     this.#ledger.drop(piece);
+    this.#full = false;
     this.#singleSource.delete(piece);
     this.#picker.onPieceHave(piece);
   }
@@ -96,7 +103,13 @@ export class BlockScheduler {
   /** All blocks of the piece are free again, and it is no longer begun. */
   onPieceCorrupt(piece: PieceIndex): void {
     this.#ledger.drop(piece);
+    this.#full = false;
     this.#picker.onPieceAbandoned(piece);
+  }
+
+  /** Memory came free elsewhere: the mediator is worth asking again. */
+  onSlotFree(): void {
+    this.#full = false;
   }
 
   /** From its next beginning on, all blocks of the piece come from one peer: a corrupt piece then has one culprit. */
@@ -229,9 +242,15 @@ export class BlockScheduler {
   }
 
   #begin(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
-    const piece = allowed === undefined ? this.#picker.pick(has) : this.#picker.pickAmong(allowed, has);
+    // Without a piece begun here, no piece of ours will come free: then it is asked every time.
+    if (this.#full && this.#ledger.begunRows.length > 0) {
+      this.#starved = true;
+      return NONE;
+    }
+    const piece = allowed === undefined ? this.#pick(peer, has) : this.#picker.pickAmong(allowed, has);
     if (piece === NONE) return NONE;
     if (!this.#mediator.beginPiece(piece)) {
+      this.#full = true;
       this.#starved = true;
       return NONE;
     }
@@ -241,6 +260,20 @@ export class BlockScheduler {
     this.#owner = grown(this.#owner, row + 1, NONE);
     this.#owner[row] = ownsWhole || this.#singleSource.has(piece) ? peer : NONE;
     return row;
+  }
+
+  /** As the picker's; a peer that had nothing to pick is not looked at again before that can have changed. */
+  #pick(peer: number, has: Bitfield): PieceIndex | -1 {
+    if (this.#barrenAsOf !== this.#picker.reopenCount) {
+      this.#barrenAsOf = this.#picker.reopenCount;
+      this.#barren.fill(NONE);
+    }
+    if (this.#barren[peer] === has.count) return NONE;
+    const piece = this.#picker.pick(has);
+    if (piece !== NONE) return piece;
+    this.#barren = grown(this.#barren, peer + 1, NONE);
+    this.#barren[peer] = has.count;
+    return NONE;
   }
 
   #takeFree(row: number, peer: number, out: Int32Array, count: number, limit: number): number {

@@ -40,6 +40,7 @@ export class PiecePicker {
   /** Peers that have everything: counted once, not once a piece. */
   #fullPeers = 0;
   #startedCount = 0;
+  #reopenCount = 0;
   #sequential = false;
   /** No open piece is in a word of `#open` before this one. */
   #firstOpenWord = 0;
@@ -66,6 +67,7 @@ export class PiecePicker {
       this.#flags[piece] = wanted.get(asPiece(piece)) ? rest | WANTED : rest;
     }
     this.#rebuild();
+    this.#reopenCount++;
   }
 
   /** Index order instead of rarest first. */
@@ -101,7 +103,9 @@ export class PiecePicker {
     if ((flags & BEGUN) === 0) return;
     this.#startedCount--;
     this.#flags[piece] = flags & ~BEGUN;
-    if (this.#flags[piece] === WANTED) this.#reopen(piece);
+    if (this.#flags[piece] !== WANTED) return;
+    this.#reopen(piece);
+    this.#reopenCount++;
   }
 
   /** Wanted pieces that we do not have, begun or not. */
@@ -112,6 +116,11 @@ export class PiecePicker {
   /** Wanted pieces that we neither have nor have begun. */
   get openCount(): number {
     return this.#levelEnd[TOP_LEVEL]!;
+  }
+
+  /** Changes whenever pieces were added to the open ones: until then, who had none of them has none still. */
+  get reopenCount(): number {
+    return this.#reopenCount;
   }
 
   /** Wanted and not had: a peer that has it is interesting. */

@@ -178,6 +178,54 @@ describe('BlockScheduler', () => {
     assert.deepEqual(next(2, '010', 1), []);
   });
 
+  it('looks again at a peer that had nothing, once it has more, a piece is open again, or another sits there', () => {
+    const { next, scheduler } = setup(3, 2);
+    const has = field('100');
+    assert.deepEqual(next(0, has, 9), ['0.0', '0.1']);
+    assert.deepEqual(next(1, '010', 2), ['1.0', '1.1']);
+    assert.deepEqual(next(0, has, 9), []);
+    has.set(piece(2));
+    assert.deepEqual(next(0, has, 1), ['2.0']);
+    assert.deepEqual(next(2, '010', 9), []);
+    scheduler.onPieceCorrupt(piece(1));
+    assert.deepEqual(next(2, '010', 1), ['1.0']);
+    assert.deepEqual(next(3, '100', 9), []);
+    scheduler.onPieceVerified(piece(0));
+    assert.deepEqual(next(3, '100', 9), []);
+    scheduler.onPeerGone(3);
+    assert.deepEqual(next(3, '001', 9), ['2.1']);
+  });
+
+  it('does not begin more before memory comes free, here or elsewhere', () => {
+    let room = 1;
+    let asked = 0;
+    const geometry = new TorrentGeometry(BLOCK_BYTES, 9 * BLOCK_BYTES);
+    const picker = new PiecePicker(geometry, seededRng(1));
+    const scheduler = new BlockScheduler(geometry, picker, {
+      beginPiece: () => {
+        asked++;
+        return room-- > 0;
+      },
+    });
+    const out = new Int32Array(20);
+    const all = Bitfield.full(9);
+    picker.onPeerPieces(all);
+    assert.equal(scheduler.nextBlocks(0, all, 9, out), 1);
+    assert.equal(asked, 2);
+    const begun = piece(out[0]!);
+    room = 1;
+    assert.equal(scheduler.nextBlocks(1, all, 1, out), 0);
+    assert.equal(asked, 2, 'it was full, and nobody said otherwise');
+    scheduler.onSlotFree();
+    assert.equal(scheduler.nextBlocks(1, all, 1, out), 1);
+    room = 0;
+    assert.equal(scheduler.nextBlocks(2, all, 1, out), 0);
+    room = 1;
+    scheduler.onBlock(0, begun, 0);
+    scheduler.onPieceVerified(begun);
+    assert.equal(scheduler.nextBlocks(2, all, 1, out), 1);
+  });
+
   it('lists what a peer was asked, oldest first', () => {
     const { next, scheduler } = setup(2, 3);
     next(0, '11', 4);
