@@ -1,5 +1,6 @@
-/** `swarm info`: shows what is in a torrent file. */
+/** `swarm info`: shows what is in a torrent file or a magnet link. */
 import { describeTorrent, type TorrentDescription } from '../engine/metainfo/describe.js';
+import { type Magnet, parseMagnet } from '../engine/metainfo/magnet.js';
 import { readTorrentFile } from '../engine/metainfo/read.js';
 import { printable } from '../engine/untrusted-text.js';
 import { defineCommand } from './command.js';
@@ -13,16 +14,25 @@ const MAX_PATH_CELLS = 500;
 
 export const command = defineCommand({
   name: 'info',
-  about: 'Shows what is in a torrent file, after checking it as strictly as before a download.',
-  positionals: { placeholder: 'FILE', min: 1, max: 1 },
+  about:
+    'Shows what is in a torrent file, after checking it as strictly as before a download, or in a magnet link. ' +
+    'Nothing is asked of the network.',
+  positionals: { placeholder: 'FILE|MAGNET', min: 1, max: 1 },
   options: {},
   examples: [
     ['info film.torrent', 'for people'],
+    ['info "magnet:?xt=urn:btih:…"', 'what the link says; a link has no list of files'],
     ['info film.torrent --json | jq -r .infoHash', 'for programs: everything, on one line'],
   ],
 
-  async run({ positionals: [path = ''] }, output) {
-    const description = describeTorrent((await readTorrentFile(path)).metainfo);
+  async run({ positionals: [source = ''] }, output) {
+    if (/^magnet:/i.test(source)) {
+      const magnet = parseMagnet(source);
+      output.event({ type: 'magnet', ...magnet });
+      output.result(columns(magnetRows(magnet)));
+      return EXIT.done;
+    }
+    const description = describeTorrent((await readTorrentFile(source)).metainfo);
     output.event({ type: 'torrent', ...description });
     if (!output.json) show(description, output);
     return EXIT.done;
@@ -52,6 +62,20 @@ function show(torrent: TorrentDescription, output: Output): void {
     const number = output.paintResult('dim', String(index).padStart(5));
     output.result(`${number}  ${formatBytes(lengthBytes).padStart(9)}  ${printable(path, MAX_PATH_CELLS)}`);
   }
+}
+
+function magnetRows({ infoHash, name, trackers, webSeeds, peers, files }: Magnet): [string, string][] {
+  const rows: [string, string][] = [['info-hash', infoHash]];
+  if (name !== null) rows.push(['name', printable(name)]);
+  for (const url of trackers) rows.push(['tracker', printable(url)]);
+  for (const url of webSeeds) rows.push(['web seed', printable(url)]);
+  for (const { host, port } of peers) rows.push(['peer', `${printable(host)} port ${port}`]);
+  if (files !== null)
+    rows.push([
+      'files',
+      files.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(', '),
+    ]);
+  return rows;
 }
 
 const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;

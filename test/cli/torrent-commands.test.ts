@@ -142,6 +142,29 @@ test('each kind of failure has its exit code', async (t) => {
   }
 });
 
+test('info shows what a magnet link says, and refuses one that says nothing', async () => {
+  const hash = '0123456789abcdef0123456789abcdef01234567';
+  const link = `magnet:?xt=urn:btih:${hash}&dn=a%1b%5b2Jb&tr=http%3A%2F%2Fx%2F&x.pe=1.2.3.4:5&so=1,3-4`;
+  const shown = await runCli(['info', link]);
+  assert.equal(shown.code, 0, shown.stderr);
+  for (const part of [hash, 'http://x/', '1.2.3.4 port 5', '1, 3-4'])
+    assert.ok(shown.stdout.includes(part), part);
+  assert.doesNotMatch(shown.stdout, /\x1b/);
+  const json = jsonLines((await runCli(['info', link, '--json'])).stdout);
+  assert.deepEqual(
+    [json[0]?.type, json[0]?.infoHash, json[0]?.files],
+    [
+      'magnet',
+      hash,
+      [
+        [1, 1],
+        [3, 4],
+      ],
+    ],
+  );
+  assert.equal((await runCli(['info', 'magnet:?dn=x'])).code, 3);
+});
+
 test('names in a torrent cannot drive the terminal, nor break out of a line of JSON', async (t) => {
   const folder = await temporary(t);
   const torrent = join(folder, 't.torrent');
