@@ -84,7 +84,11 @@ export async function openTorrentStore(
     journalFd: resume.fd,
     readOnly,
   });
-  store.onJournalFailed = () => warn(new Error('a line could not be appended'));
+  let discarding: Promise<void> | undefined;
+  store.onJournalFailed = () => {
+    warn(new Error('a line could not be appended'));
+    discarding = resume.discard();
+  };
   if (!readOnly && !verdict.have.isFull) parts.workers.warm();
 
   let closing: Promise<void> | undefined;
@@ -93,7 +97,10 @@ export async function openTorrentStore(
     have: verdict.have.copy(),
     readRange: (offset, length) => store.readRange(offset, length),
     close: () => {
-      closing ??= store.close().then(() => resume.end(store.have, facts).catch(warn));
+      closing ??= store
+        .close()
+        .then(() => discarding)
+        .then(() => resume.end(store.have, facts).catch(warn));
       return closing;
     },
   };

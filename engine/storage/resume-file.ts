@@ -51,16 +51,22 @@ export class ResumeFile {
     this.#handle = await this.#replace(have, facts);
   }
 
-  /** Replaces the file for good. Rejects with the errno. */
+  /** Replaces the file for good. Rejects with the errno; then there is none. */
   async end(have: Bitfield, facts: FileFacts): Promise<void> {
-    await this.close();
-    await (await this.#replace(have, facts)).close();
-  }
-
-  async close(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();
+    try {
+      await (await this.#replace(have, facts)).close();
+    } catch (error) {
+      await this.discard();
+      throw error;
+    }
+  }
+
+  /** A file with lines missing would hide pieces that were written: better none, and a full check. Never rejects. */
+  async discard(): Promise<void> {
+    await rm(this.#path, { force: true }).catch(() => {});
   }
 
   async #replace(have: Bitfield, facts: FileFacts): Promise<FileHandle> {
