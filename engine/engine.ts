@@ -10,6 +10,7 @@ import type { Metainfo } from './metainfo/metainfo.js';
 import { parseTorrent } from './metainfo/parse.js';
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from './options.js';
 import { TokenBucket } from './policy/token-bucket.js';
+import { TorrentGeometry } from './policy/torrent-geometry.js';
 import type { HandshakeIdentity, TransferTotals } from './ports.js';
 import { ConnectionSlots } from './reach/connection-slots.js';
 import { SlottedDialer } from './reach/dialer.js';
@@ -163,6 +164,7 @@ export class Engine {
       infoHash: metainfo.infoHash,
       peerId: this.#peerId,
       pieceCount: metainfo.pieceCount,
+      geometry: new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes),
       extendedHandshake: {
         client: CLIENT_NAME,
         listenPort: this.#listen?.port ?? 0,
