@@ -43,6 +43,11 @@ export class Output {
     this.#quiet = quiet;
   }
 
+  /** Progress is a picture that redraws itself, rather than lines that pile up. */
+  get redraws(): boolean {
+    return !this.json && !this.#quiet && this.#terminal.stderr.isTTY === true;
+  }
+
   /** With --json, one line on stdout: `{"type":"complete",…}`. Without, nothing. */
   event(event: OutputEvent): void {
     if (this.json) this.#terminal.stdout.write(`${asciiJson(event)}\n`);
@@ -84,7 +89,7 @@ export class Output {
       this.event(event());
     } else if (this.#quiet) {
       return;
-    } else if (this.#terminal.stderr.isTTY === true) {
+    } else if (this.redraws) {
       this.#nextProgressAt = nowMs + LIVE_INTERVAL_MS;
       this.#redraw([lines()].flat());
     } else {
@@ -106,7 +111,8 @@ export class Output {
   }
 
   #redraw(lines: readonly string[]): void {
-    const columns = this.#terminal.stderr.columns ?? 80;
+    // Some terminals claim a width of 0.
+    const columns = this.#terminal.stderr.columns || 80;
     this.#clearLive();
     this.#terminal.stderr.write(lines.map((line) => cutToCells(line, columns - 1)).join('\n'));
     this.#liveLines = lines.length;

@@ -90,7 +90,9 @@ function urlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
+/** A service's log is no place for figures that nobody asked for. */
 function showStats(tracker: RunningTracker, output: Output): void {
+  if (!output.redraws && !output.json) return;
   const stats = tracker.stats();
   const { torrents, peers, http, udp, uptimeMs } = stats;
   output.progress(
