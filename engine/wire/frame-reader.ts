@@ -46,6 +46,7 @@ export class FrameReader {
   #carried = 0;
   #stopped = false;
   #piecesKnown = false;
+  #haveAll = false;
   #unknownMessages = 0;
   #stateChangesLeft = STATE_CHANGE_BURST;
 
@@ -197,8 +198,11 @@ export class FrameReader {
       case MESSAGE.bitfield:
       case MESSAGE.haveAll:
       case MESSAGE.haveNone:
-        if (this.#piecesKnown) return `message ${id} after a bitfield or have`;
+        // aria2 sends a bitfield or have-all in place of 20 haves; what takes back, or tells nothing, is a fault.
+        if (this.#haveAll || (this.#piecesKnown && id === MESSAGE.haveNone))
+          return `message ${id} after a bitfield or have`;
         this.#piecesKnown = true;
+        this.#haveAll = id === MESSAGE.haveAll;
         break;
       case MESSAGE.port:
       case MESSAGE.extended:

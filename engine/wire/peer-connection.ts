@@ -1,5 +1,5 @@
 /** Peer connection: one established TCP connection, from the end of its handshake to its close. */
-import { Bitfield } from '../policy/bitfield.js';
+import { Bitfield, forEachSet } from '../policy/bitfield.js';
 import type {
   CloseReason,
   ExtendedHandshake,
@@ -57,6 +57,7 @@ export class TcpPeerConnection
   readonly #bitfieldBytes: number;
   #closed = false;
   #paused = false;
+  #piecesKnown = false;
   #received = false;
   #receivedAt: Millis;
   #sentBytes = 0;
@@ -88,9 +89,12 @@ export class TcpPeerConnection
     wire.on('unchoke', () => this.handler.onUnchoke());
     wire.on('interested', () => this.handler.onInterested());
     wire.on('uninterested', () => this.handler.onNotInterested());
-    wire.on('have', (piece) => this.handler.onHave(asPiece(piece)));
-    wire.on('have-all', () => this.handler.onBitfield(Bitfield.full(pieceCount)));
-    wire.on('have-none', () => this.handler.onBitfield(new Bitfield(pieceCount)));
+    wire.on('have', (piece) => {
+      this.#piecesKnown = true;
+      this.handler.onHave(asPiece(piece));
+    });
+    wire.on('have-all', () => this.#onPieces(Bitfield.full(pieceCount)));
+    wire.on('have-none', () => this.#onPieces(new Bitfield(pieceCount)));
     wire.on('suggest', (piece) => this.handler.onSuggest(asPiece(piece)));
     wire.on('allowed-fast', (piece) => this.handler.onAllowedFast(asPiece(piece)));
     wire.on('port', (port) => {
@@ -120,7 +124,14 @@ export class TcpPeerConnection
   onBitfieldBytes(bits: Uint8Array): void {
     const pieces = Bitfield.fromWire(bits, this.#parts.identity.pieceCount);
     if (pieces === undefined) this.onViolation('a bitfield with spare bits set');
+    else this.#onPieces(pieces);
+  }
+
+  /** What comes after the first is news of more pieces. */
+  #onPieces(pieces: Bitfield): void {
+    if (this.#piecesKnown) forEachSet(pieces, (piece) => this.handler.onHave(piece));
     else this.handler.onBitfield(pieces);
+    this.#piecesKnown = true;
   }
 
   onExtendedHandshake(handshake: ExtendedHandshake): void {

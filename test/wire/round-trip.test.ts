@@ -114,6 +114,17 @@ describe('two of our connections', () => {
     assert.equal(buffers[0], buffers[1]);
   });
 
+  test('take a later bitfield and have-all, which aria2 sends in place of many haves', async () => {
+    const some = new Bitfield(PIECES);
+    some.set(asPiece(1));
+    out.connection.have(asPiece(3));
+    out.connection.bitfield(some);
+    out.connection.bitfield(Bitfield.full(PIECES));
+    await inc.handler.called('have', 2 + PIECES);
+    const told = Array.from({ length: PIECES }, (_, piece) => ['have', piece]);
+    assert.deepEqual(inc.handler.calls.slice(-2 - PIECES), [['have', 3], ['have', 1], ...told]);
+  });
+
   test('send have-all and have-none instead of full and empty bitfields', async () => {
     out.connection.bitfield(Bitfield.full(PIECES));
     inc.connection.bitfield(new Bitfield(PIECES));
