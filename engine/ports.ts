@@ -8,7 +8,9 @@
 import type { SwarmError } from './errors.js';
 import type { Bitfield } from './policy/bitfield.js';
 import type { TorrentGeometry } from './policy/torrent-geometry.js';
-import type { Millis, PeerAddress, PieceIndex } from './units.js';
+import type { Millis, PeerAddress, PeerSourceName, PieceIndex, Rng } from './units.js';
+
+export type { PeerSourceName, Rng };
 
 export interface Clock {
   /** Monotonic. */
@@ -20,9 +22,6 @@ export interface Clock {
 export interface TimerHandle {
   cancel(): void;
 }
-
-/** Uniform in [0, 1). */
-export type Rng = () => number;
 
 // ─── A peer ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -201,8 +200,6 @@ export interface PieceStore {
 }
 
 // ─── Finding peers ───────────────────────────────────────────────────────────────────────────────────────
-
-export type PeerSourceName = 'tracker' | 'dht' | 'pex' | 'lsd' | 'user' | 'incoming';
 
 /** What a source of peers tells the torrent. Addresses are syntactically valid and have a port > 0; nothing else is promised. */
 export interface PeerSourceHandler {

@@ -37,3 +37,8 @@ export interface PeerAddress {
 /** One string per address, to be used as a key: `1.2.3.4:6881`, `[::1]:6881`. */
 export const addressKey = ({ host, port }: PeerAddress): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+/** How we came to know a peer. */
+export type PeerSourceName = 'tracker' | 'dht' | 'pex' | 'lsd' | 'user' | 'incoming';
+/** Uniform in [0, 1). */
+export type Rng = () => number;

@@ -4,8 +4,14 @@
  *
  * An address is waiting (perhaps until a time), or out: handed out by `next`, or connected.
  */
-import type { PeerSourceName, Rng } from '../ports.js';
-import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
+import {
+  addressKey,
+  asMillis,
+  type Millis,
+  type PeerAddress,
+  type PeerSourceName,
+  type Rng,
+} from '../units.js';
 import { addressPrefix, isLoopback } from './address-prefix.js';
 
 const MAX_CANDIDATES = 2_000;
