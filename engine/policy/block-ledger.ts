@@ -77,15 +77,18 @@ export class BlockLedger {
     return row;
   }
 
-  /** Forgets a begun piece, with its requests. */
-  drop(piece: PieceIndex): void {
+  /** Forgets a begun piece, with its requests. @param onRequestDropped called with the peer of each */
+  drop(piece: PieceIndex, onRequestDropped: (peer: number) => void): void {
     const row = this.rowOf(piece);
     if (row === NONE) return;
     this.reset(row);
     for (let block = 0; block < this.blockCount(row); block++) {
       const first = this.#cell(row, block);
       for (let cell = first; cell < first + MAX_REQUESTERS; cell++) {
-        if (this.#requests.peerAt(cell) !== NONE) this.#releaseCell(cell);
+        const peer = this.#requests.peerAt(cell);
+        if (peer === NONE) continue;
+        this.#releaseCell(cell);
+        onRequestDropped(peer);
       }
     }
     this.#freeTotal -= this.freeBlocks(row);

@@ -21,6 +21,8 @@ const NONE = -1;
 export interface SchedulerMediator {
   /** Takes memory for a piece; false when there is none now. */
   beginPiece(piece: PieceIndex): boolean;
+  /** A request of the peer's ended with its piece: it is outstanding no more, and an answer comes unrequested. */
+  onRequestDropped?(peer: number): void;
 }
 
 export class BlockScheduler {
@@ -94,16 +96,14 @@ export class BlockScheduler {
   }
 
   onPieceVerified(piece: PieceIndex): void {
-    this.#ledger.drop(piece);
-    this.#full = false;
+    this.#drop(piece);
     this.#singleSource.delete(piece);
     this.#picker.onPieceHave(piece);
   }
 
   /** All blocks of the piece are free again, and it is no longer begun. */
   onPieceCorrupt(piece: PieceIndex): void {
-    this.#ledger.drop(piece);
-    this.#full = false;
+    this.#drop(piece);
     this.#picker.onPieceAbandoned(piece);
   }
 
@@ -317,6 +317,11 @@ export class BlockScheduler {
       }
     }
     return taken;
+  }
+
+  #drop(piece: PieceIndex): void {
+    this.#full = false;
+    this.#ledger.drop(piece, (peer) => this.#mediator.onRequestDropped?.(peer));
   }
 
   #isSingleSource(row: number): boolean {

@@ -1,8 +1,8 @@
 /** Rate meter: bytes a second over the last few seconds. O(1), bounded, and exact when asked twice at one time. */
 import type { Millis } from '../units.js';
 
-const BUCKET_MS = 250;
 const BUCKETS = 20;
+const WINDOW_MS = 5_000;
 /** A meter younger than this divides by this: the first block is not a rate. */
 const LEAST_SPAN_MS = 1_000;
 
@@ -12,6 +12,11 @@ export class RateMeter {
   /** Number of the newest bucket since time 0. */
   #newest = 0;
   #startedAt: number | undefined;
+  readonly #bucketMs: number;
+
+  constructor(windowMs: number = WINDOW_MS) {
+    this.#bucketMs = windowMs / BUCKETS;
+  }
 
   add(now: Millis, bytes: number): void {
     this.#startedAt ??= now;
@@ -20,17 +25,17 @@ export class RateMeter {
     this.#sum += bytes;
   }
 
-  /** Bytes a second over the last 4.75 to 5 s; over its whole age, if that is less. */
+  /** Bytes a second over the window (of 5 s, or what was said); over the meter's age, if that is less. */
   rate(now: Millis): number {
     if (this.#startedAt === undefined) return 0;
     this.#advance(now);
-    const windowStart = (this.#newest - BUCKETS + 1) * BUCKET_MS;
+    const windowStart = (this.#newest - BUCKETS + 1) * this.#bucketMs;
     const spanMs = now - Math.max(windowStart, this.#startedAt);
     return (this.#sum * 1_000) / Math.max(spanMs, LEAST_SPAN_MS);
   }
 
   #advance(now: Millis): void {
-    const bucket = Math.floor(now / BUCKET_MS);
+    const bucket = Math.floor(now / this.#bucketMs);
     if (bucket <= this.#newest) return;
     if (bucket - this.#newest >= BUCKETS) {
       this.#buckets.fill(0);

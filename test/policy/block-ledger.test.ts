@@ -69,8 +69,9 @@ describe('BlockLedger', () => {
     ledger.requestFree(row, 1);
     ledger.requestDuplicate(row, 2, 1, 0);
     ledger.receive(1, piece(0), 1);
-    ledger.drop(piece(0));
-    ledger.drop(piece(0));
+    const dropped: number[] = [];
+    for (let twice = 0; twice < 2; twice++) ledger.drop(piece(0), (peer) => dropped.push(peer));
+    assert.deepEqual(dropped, [0, 2]);
     assert.equal(ledger.outstandingTotal, 0);
     assert.equal(ledger.freeTotal, 0);
     assert.equal(ledger.isContributor(1), false);
@@ -116,7 +117,9 @@ describe('BlockLedger', () => {
               Array.from({ length: geometry.blockCount(p) }, () => ({ asked: [], source: -1 })),
             );
           } else if (what === 'drop') {
-            ledger.drop(p);
+            const dropped: number[] = [];
+            ledger.drop(p, (each) => dropped.push(each));
+            assert.deepEqual(dropped.sort(), (blocks ?? []).flatMap((each) => each.asked).sort());
             table.delete(index);
           } else if (what === 'receive' && block < geometry.blockCount(p)) {
             const asked = cell?.asked.includes(peer) === true;

@@ -105,6 +105,22 @@ describe('BlockScheduler', () => {
     assert.equal(scheduler.onBlock(0, piece(0), 0), BLOCK_RESULT.unrequested);
   });
 
+  it('tells of requests that end with their piece', () => {
+    const geometry = new TorrentGeometry(BLOCK_BYTES, BLOCK_BYTES);
+    const dropped: number[] = [];
+    const scheduler = new BlockScheduler(geometry, new PiecePicker(geometry, seededRng(1)), {
+      beginPiece: () => true,
+      onRequestDropped: (peer) => dropped.push(peer),
+    });
+    const out = new Int32Array(2);
+    for (const peer of [0, 1, 2]) scheduler.nextBlocks(peer, Bitfield.full(1), 1, out);
+    scheduler.onBlock(1, piece(0), 0);
+    scheduler.onPieceVerified(piece(0));
+    assert.deepEqual(dropped, [0, 2]);
+    assert.equal(scheduler.outstanding(0), 0);
+    assert.equal(scheduler.onReleased(0, piece(0), 0), false);
+  });
+
   it('gives a busy peer no duplicates', () => {
     const { next } = setup(1, 10);
     assert.equal(next(0, '1', 5).length, 5);

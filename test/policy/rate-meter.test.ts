@@ -13,6 +13,14 @@ describe('RateMeter', () => {
     assert.equal(meter.rate(asMillis(25_250)), 0);
   });
 
+  it('looks back as far as it is told', () => {
+    const meter = new RateMeter(20_000);
+    meter.add(asMillis(0), 200_000);
+    assert.equal(meter.rate(asMillis(10_000)), 20_000);
+    assert.equal(meter.rate(asMillis(19_000)), 200_000 / 19);
+    assert.equal(meter.rate(asMillis(20_000)), 0);
+  });
+
   it('divides a young meter’s bytes by one second at least', () => {
     const meter = new RateMeter();
     meter.add(asMillis(500), 16_384);
