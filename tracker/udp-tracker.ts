@@ -81,17 +81,11 @@ export class UdpTracker {
   }
 
   #onPacket(packet: Buffer, from: RemoteInfo): void {
-    const source = packSource(from.address);
     const now = this.#now();
-    if (source === undefined || isTooShort(packet) || !this.#buckets.take(quotaPrefix(source), now)) {
-      this.stats.dropped++;
-      return;
-    }
-    const answer = isConnect(packet)
-      ? this.#connect(packet, source, now)
-      : this.#proven(packet, source, now)
-        ? this.#serve(packet, source, now)
-        : undefined;
+    // Port 0 may stand in a datagram, but nothing can be sent there: `send` throws.
+    const source = from.port === 0 ? undefined : packSource(from.address);
+    const served = source !== undefined && this.#buckets.take(quotaPrefix(source), now);
+    const answer = served && !isTooShort(packet) ? this.#answer(packet, source, now) : undefined;
     if (answer === undefined || this.#socket.getSendQueueCount() >= MAX_SEND_QUEUE) {
       this.stats.dropped++;
       return;
@@ -99,17 +93,9 @@ export class UdpTracker {
     this.#socket.send(answer, from.port, from.address, ignoreUnreachable);
   }
 
-  #proven(packet: Buffer, source: PackedHost, now: Millis): boolean {
-    return this.#ids.verify(source, now, packet.subarray(0, CONNECTION_ID_BYTES));
-  }
-
-  #connect(packet: Buffer, source: PackedHost, now: Millis): Buffer {
-    const answer = openAnswer(ACTION.connect, packet, CONNECT_BYTES);
-    this.#ids.write(source, now, answer, 8);
-    return answer;
-  }
-
-  #serve(packet: Buffer, source: PackedHost, now: Millis): Buffer | undefined {
+  #answer(packet: Buffer, source: PackedHost, now: Millis): Buffer | undefined {
+    if (isConnect(packet)) return this.#connect(packet, source, now);
+    if (!this.#ids.verify(source, now, packet.subarray(0, CONNECTION_ID_BYTES))) return undefined;
     switch (actionOf(packet)) {
       case ACTION.announce:
         return this.#announce(packet, source, now);
@@ -118,6 +104,12 @@ export class UdpTracker {
       default:
         return undefined;
     }
+  }
+
+  #connect(packet: Buffer, source: PackedHost, now: Millis): Buffer {
+    const answer = openAnswer(ACTION.connect, packet, CONNECT_BYTES);
+    this.#ids.write(source, now, answer, 8);
+    return answer;
   }
 
   #announce(packet: Buffer, source: PackedHost, now: Millis): Buffer | undefined {

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseCompactPeers4 } from '../../engine/discovery/compact-peers.js';
 import { asMillis, type PeerAddress } from '../../engine/units.js';
 import { startTracker, type TrackerOptions } from '../../tracker/index.js';
-import { requireClient } from '../support/clients.js';
+import { PYTHON, requireClient } from '../support/clients.js';
 import { announcePacket, announcePath, connectPacket, hashOf, UdpProbe } from '../support/tracker-clients.js';
 
 const INSIDE = 'SWARM_TEST_PUBLIC_ADDRESS';
@@ -23,9 +23,17 @@ const [SERVER, CLIENT, NEIGHBOUR, STRANGER] = [
 ] as const;
 const A = hashOf(0xaa);
 
+/** Sends one UDP datagram with the ports that it is told: server, source port, destination port, hex. */
+const RAW_DATAGRAM = `
+import socket, struct, sys
+data = bytes.fromhex(sys.argv[4])
+udp = struct.pack('>HHHH', int(sys.argv[2]), int(sys.argv[3]), 8 + len(data), 0) + data
+socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP).sendto(udp, (sys.argv[1], 0))
+`;
+
 if (process.env[INSIDE] === undefined) {
   test('the rules for public addresses hold', (t) => {
-    if (!requireClient(t, 'ip netns')) return;
+    if (!requireClient(t, 'ip netns', 'libtorrent')) return;
     if (spawnSync('unshare', ['--net', 'true']).status !== 0) {
       assert.notEqual(process.env.SWARM_REQUIRE_CLIENTS, '1', 'network namespaces are not allowed');
       t.skip('network namespaces are not allowed');
@@ -93,6 +101,15 @@ if (process.env[INSIDE] === undefined) {
     first.end('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     await once(first.resume(), 'close');
     assert.match(await get(http, NEIGHBOUR, '/'), /^HTTP\/1.1 200 /);
+  });
+
+  test('a datagram from port 0, where nothing can be sent, is dropped', async (t) => {
+    const { udp, tracker } = await open(t);
+    const packet = connectPacket().toString('hex');
+    const sent = spawnSync(PYTHON, ['-c', RAW_DATAGRAM, SERVER, '0', String(udp.port), packet]);
+    assert.equal(sent.status, 0, String(sent.stderr));
+    assert.equal((await (await probeAt(t, udp, CLIENT)).connect()).length, 8);
+    assert.equal(tracker.stats().udp.dropped, 1);
   });
 
   test('one network cannot fill a swarm', async (t) => {
