@@ -23,7 +23,7 @@ export interface EngineOptions {
   readonly arenaBytes?: number;
   /** Memory for pieces being uploaded. Default 16 MiB. */
   readonly readCacheBytes?: number;
-  /** Threads that hash and write. Default: the number of cores, at most 4. */
+  /** Threads that hash and write. Default: one a core but the one that runs the network, at most 4. */
   readonly workers?: number;
   /** Where resume data is kept. Default `$XDG_STATE_HOME/swarm` or `~/.local/state/swarm`. */
   readonly stateDir?: string;
@@ -63,7 +63,7 @@ export function resolveEngineOptions(options: EngineOptions, machine: Machine): 
     uploadBytesPerSecond: whole('uploadBytesPerSecond', options.uploadBytesPerSecond ?? 0, 0, 2 ** 40),
     arenaBytes: whole('arenaBytes', options.arenaBytes ?? 32 * MIB, MIB, 2 ** 31),
     readCacheBytes: whole('readCacheBytes', options.readCacheBytes ?? 16 * MIB, MIB, 2 ** 31),
-    workers: whole('workers', options.workers ?? Math.min(machine.cores, 4), 1, 64),
+    workers: whole('workers', options.workers ?? Math.min(Math.max(machine.cores - 1, 1), 4), 1, 64),
     stateDir: options.stateDir ?? machine.stateDir,
   };
 }
