@@ -18,7 +18,7 @@ export interface TrackerOptions {
   readonly intervalSeconds?: number;
   /** How soon a client may announce again unasked, in seconds. Default 300, at most the interval. */
   readonly minIntervalSeconds?: number;
-  /** Swarms kept at once; further ones are answered but not stored. About 400 bytes each. Default 200,000. */
+  /** Swarms kept at once; further ones are answered but not stored. About 300 bytes each. Default 200,000. */
   readonly maxTorrents?: number;
   /** Peers kept at once over all swarms. About 80 bytes each, which are touched only as they are needed. Default 1,000,000. */
   readonly maxPeers?: number;
