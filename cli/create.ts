@@ -1,15 +1,19 @@
 /** `swarm create`: makes a torrent of a file or folder. */
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { storageError } from '../engine/errors.js';
-import { type CreateOptions, createTorrent } from '../engine/metainfo/create.js';
-import { describeTorrent } from '../engine/metainfo/describe.js';
-import { printable } from '../engine/untrusted-text.js';
+import {
+  type CreateOptions,
+  createTorrent,
+  describeTorrent,
+  printable,
+  storageError,
+} from '../engine/torrent-files.js';
+import { formatBytes } from '../tui/format.js';
 import { defineCommand, flag, list, text, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { hashingProgress } from './hashing-progress.js';
 import { withInterrupts } from './interrupts.js';
-import { formatBytes, parseSize, parseUrl } from './units-text.js';
+import { parseSize, parseUrl } from './units-text.js';
 
 const TRACKER_SCHEMES = ['http', 'https', 'udp', 'ws', 'wss'];
 const STDOUT = '-';

@@ -1,7 +1,7 @@
 /** Demo swarm: a tracker, a seed and some leechers, each an engine of its own, in one process on loopback. */
 import { join } from 'node:path';
 import { Engine, type EngineSnapshot, type Metainfo, type Torrent } from '../engine/index.js';
-import { createTorrent } from '../engine/metainfo/create.js';
+import { createTorrent } from '../engine/torrent-files.js';
 import { makeFolder } from '../fixtures/folder.js';
 import { type RunningTracker, startTracker } from '../tracker/index.js';
 

@@ -3,14 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SwarmError } from '../engine/index.js';
-import { verifyFiles } from '../engine/metainfo/verify.js';
+import { verifyFiles } from '../engine/torrent-files.js';
+import { formatBytes, formatRate, progressBar } from '../tui/format.js';
 import { defineCommand, flag, value } from './command.js';
 import { type DemoPeer, DemoSwarm } from './demo-swarm.js';
 import { EXIT } from './exit-codes.js';
 import { withInterrupts } from './interrupts.js';
 import type { Output } from './output.js';
-import { progressBar } from './progress-bar.js';
-import { formatBytes, formatRate, parseRate, parseSize } from './units-text.js';
+import { parseRate, parseSize } from './units-text.js';
 
 const MIB = 1024 * 1024;
 const DEFAULT_BYTES = 48 * MIB;

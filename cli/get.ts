@@ -1,14 +1,15 @@
 /** `swarm get`: downloads torrents, verifies every piece, and exits or goes on seeding. */
 
 import { type Metainfo, type PeerAddress, printable, SwarmError, type Torrent } from '../engine/index.js';
-import { readTorrentFile } from '../engine/metainfo/read.js';
+import { readTorrentFile } from '../engine/torrent-files.js';
+import { formatBytes, formatDuration, formatRate } from '../tui/format.js';
 import { chooseFiles } from './choose-files.js';
 import { defineCommand, flag, text, UsageError, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
 import type { Output } from './output.js';
 import { type Session, tellEvents, withSession } from './session.js';
-import { formatBytes, formatDuration, formatRate, parseDuration } from './units-text.js';
+import { parseDuration } from './units-text.js';
 
 const MAX_SOURCES = 1_000;
 

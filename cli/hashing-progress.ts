@@ -1,6 +1,7 @@
 /** Progress of hashing, as `create` and `verify` show it. */
+
+import { formatBytes, formatRate } from '../tui/format.js';
 import type { Output } from './output.js';
-import { formatBytes, formatRate } from './units-text.js';
 
 /** @returns told how far hashing is, as often as it likes */
 export function hashingProgress(output: Output): (doneBytes: number, totalBytes: number) => void {

@@ -1,13 +1,17 @@
 /** `swarm info`: shows what is in a torrent file or a magnet link. */
-import { describeTorrent, type TorrentDescription } from '../engine/metainfo/describe.js';
+
 import { type Magnet, parseMagnet } from '../engine/metainfo/magnet.js';
-import { readTorrentFile } from '../engine/metainfo/read.js';
-import { printable } from '../engine/untrusted-text.js';
+import {
+  describeTorrent,
+  printable,
+  readTorrentFile,
+  type TorrentDescription,
+} from '../engine/torrent-files.js';
+import { formatBytes } from '../tui/format.js';
 import { defineCommand } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { columns } from './help.js';
 import type { Output } from './output.js';
-import { formatBytes } from './units-text.js';
 
 /** A path longer than this is cut for people; --json has all of it. */
 const MAX_PATH_CELLS = 500;

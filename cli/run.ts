@@ -47,7 +47,7 @@ async function dispatch(argv: readonly string[], output: Output): Promise<ExitCo
       return EXIT.done;
     case '--version':
     case '-V':
-      output.result(`swarm ${(await import('../engine/version.js')).VERSION}`);
+      output.result(`swarm ${(await import('../engine/torrent-files.js')).VERSION}`);
       return EXIT.done;
     case 'help':
       return rest[0] === undefined ? dispatch(['--help'], output) : dispatch([rest[0], '--help'], output);
@@ -82,7 +82,7 @@ async function fail(error: unknown, output: Output, { env }: Terminal): Promise<
     output.complain('interrupted');
     return EXIT.interrupted;
   }
-  const { printable } = await import('../engine/untrusted-text.js');
+  const { printable } = await import('../engine/torrent-files.js');
   const thrown = error instanceof Error ? error : new Error(String(error));
   const code = isCodedError(thrown) ? thrown.code : 'INTERNAL';
   const hint = isCodedError(thrown) ? thrown.hint : 'This is a fault of swarm; SWARM_DEBUG=1 shows where.';

@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { type Metainfo, printable, SwarmError, storageError, type Torrent } from '../engine/index.js';
-import { createTorrent } from '../engine/metainfo/create.js';
-import { readTorrentFile } from '../engine/metainfo/read.js';
+import { createTorrent, readTorrentFile } from '../engine/torrent-files.js';
+import { formatBytes } from '../tui/format.js';
 import { defineCommand, flag, text, UsageError, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { hashingProgress } from './hashing-progress.js';
@@ -11,7 +11,7 @@ import { withInterrupts } from './interrupts.js';
 import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
 import type { Output } from './output.js';
 import { type Session, tellEvents, withSession } from './session.js';
-import { formatBytes, parseSize } from './units-text.js';
+import { parseSize } from './units-text.js';
 
 const MAX_PATHS = 1_000;
 

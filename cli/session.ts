@@ -3,9 +3,9 @@
  * line, plain lines, JSON events) until the command's own condition is met or the user interrupts.
  */
 import { Engine, type EngineOptions, type EngineSnapshot, printable, type Torrent } from '../engine/index.js';
+import { formatBytes, formatDuration, formatRate } from '../tui/format.js';
 import { withInterrupts } from './interrupts.js';
 import type { Output } from './output.js';
-import { formatBytes, formatDuration, formatRate } from './units-text.js';
 
 const TICK_MS = 250;
 const MAX_NAME_CELLS = 30;

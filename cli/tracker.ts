@@ -1,11 +1,12 @@
 /** `swarm tracker`: runs a tracker until it is told to stop. */
 import type { RunningTracker, TrackerOptions } from '../tracker/index.js';
 import { startTracker } from '../tracker/index.js';
+import { formatDuration } from '../tui/format.js';
 import { defineCommand, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { withInterrupts } from './interrupts.js';
 import type { Output } from './output.js';
-import { formatDuration, parseDuration, parseListen, parseWhole } from './units-text.js';
+import { parseDuration, parseListen, parseWhole } from './units-text.js';
 
 const DEFAULT_PORT = 6969;
 /** How often the line of figures is drawn, or the `stats` event written. */

@@ -1,5 +1,5 @@
 /**
- * Units as people write and read them. `parse…` throw an Error that says what was expected; whoever knows the
+ * Units as people write them. `parse…` throw an Error that says what was expected; whoever knows the
  * option's name adds it.
  */
 
@@ -72,29 +72,4 @@ export function parseUrl(text: string, schemes: readonly string[]): string {
   const scheme = URL.canParse(text) ? new URL(text).protocol.slice(0, -1) : '';
   if (schemes.includes(scheme)) return text;
   throw new Error(`expected a URL that begins with ${schemes.join('://, ')}://, got "${text}"`);
-}
-
-/** `17 B`, `1.50 KiB`, `23.4 MiB`: three digits, binary units. */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  // 999.5 would show as 1000, which has four digits.
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= KIB;
-    unit++;
-  }
-  if (unit === 0) return `${Math.round(value)} B`;
-  return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)} ${UNITS[unit]}iB`;
-}
-
-export const formatRate = (bytesPerSecond: number): string => `${formatBytes(bytesPerSecond)}/s`;
-
-/** `0s`, `59s`, `4m 05s`, `3h 20m`, `12d 4h`: the two largest units. */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const two = (value: number) => String(value).padStart(2, '0');
-  if (whole < 60) return `${whole}s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`;
-  return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3600)}h`;
 }

@@ -1,7 +1,11 @@
 /** `swarm verify`: compares files on disk with their torrent. */
-import { readTorrentFile } from '../engine/metainfo/read.js';
-import { type Verification, type VerifiedFile, verifyFiles } from '../engine/metainfo/verify.js';
-import { printable } from '../engine/untrusted-text.js';
+import {
+  printable,
+  readTorrentFile,
+  type Verification,
+  type VerifiedFile,
+  verifyFiles,
+} from '../engine/torrent-files.js';
 import { defineCommand, text, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { hashingProgress } from './hashing-progress.js';

@@ -9,12 +9,9 @@
  * await engine.close();
  */
 export { Engine } from './engine.js';
-export { ERROR_CODES, type ErrorCode, type ErrorDetails, SwarmError, storageError } from './errors.js';
-export type { Metainfo, MetainfoFile } from './metainfo/metainfo.js';
-export { parseTorrent } from './metainfo/parse.js';
 export type { EngineOptions } from './options.js';
-export type { CloseReason, PeerSourceName } from './ports.js';
+export type { CloseReason } from './ports.js';
 export * from './snapshot.js';
 export type { AddOptions, Torrent } from './torrent.js';
-export type { InfoHash, PeerAddress } from './units.js';
-export { cellWidth, printable } from './untrusted-text.js';
+export * from './torrent-files.js';
+export type { InfoHash, PeerAddress, PeerSourceName } from './units.js';

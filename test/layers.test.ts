@@ -59,7 +59,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'engine/untrusted-text',
   ],
   tui: ['engine/index'],
-  cli: ['engine/index', 'tracker/index', 'tui/index'],
+  cli: [
+    'engine/index',
+    'engine/torrent-files',
+    'tracker/index',
+    'tui/index',
+    'tui/format',
+    'fixtures/folder',
+  ],
 };
 
 for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {

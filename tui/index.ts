@@ -8,15 +8,6 @@ import type { Message } from './update.js';
 import { update } from './update.js';
 import { view } from './view.js';
 
-export {
-  formatBytes,
-  formatDuration,
-  formatRate,
-  formatShare,
-  formatSize,
-  progressBar,
-} from './format.js';
-
 export interface DashboardOptions {
   /** Called at every interval. */
   snapshot(): EngineSnapshot;

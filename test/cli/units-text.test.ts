@@ -2,9 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  formatBytes,
-  formatDuration,
-  formatRate,
   parseDuration,
   parseListen,
   parseRate,
@@ -12,6 +9,7 @@ import {
   parseUrl,
   parseWhole,
 } from '../../cli/units-text.js';
+import { formatBytes } from '../../tui/format.js';
 
 test('sizes and rates: K is 1,024, a bare number is bytes', () => {
   for (const [text, bytes] of [
@@ -91,22 +89,6 @@ test('an address to listen on is a port with or without a host', () => {
   assert.deepEqual(parseListen('[::1]:80'), { host: '::1', port: 80 });
 });
 
-test('bytes are shown with three digits', () => {
-  for (const [bytes, text] of [
-    [0, '0 B'],
-    [999, '999 B'],
-    [1000, '0.98 KiB'],
-    [1024, '1.00 KiB'],
-    [10_235, '10.0 KiB'],
-    [262_144, '256 KiB'],
-    [1023 * 1024, '1.00 MiB'],
-    [1.5 * 2 ** 30, '1.50 GiB'],
-    [2 ** 50, '1024 TiB'],
-  ] as const)
-    assert.equal(formatBytes(bytes), text, String(bytes));
-  assert.equal(formatRate(2048), '2.00 KiB/s');
-});
-
 test('what formatBytes shows reads back as about the same size', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 49 }), (bytes) => {
@@ -114,16 +96,4 @@ test('what formatBytes shows reads back as about the same size', () => {
       assert.ok(Math.abs(back - bytes) <= bytes * 0.006, `${bytes} ${formatBytes(bytes)} ${back}`);
     }),
   );
-});
-
-test('durations are shown by their two largest units', () => {
-  for (const [seconds, text] of [
-    [-1, '0s'],
-    [59.4, '59s'],
-    [59.6, '1m 00s'],
-    [245, '4m 05s'],
-    [12_000, '3h 20m'],
-    [1_051_200, '12d 4h'],
-  ] as const)
-    assert.equal(formatDuration(seconds), text);
 });
