@@ -1,8 +1,9 @@
 /** `swarm info`: shows what is in a torrent file or a magnet link. */
 
-import { type Magnet, parseMagnet } from '../engine/metainfo/magnet.js';
 import {
   describeTorrent,
+  type Magnet,
+  parseMagnet,
   printable,
   readTorrentFile,
   type TorrentDescription,
