@@ -24,6 +24,8 @@ const ROUNDS = 10;
 /** Slow start ends after this many rounds in which the rate grew by less than a quarter. */
 const FLAT_ROUNDS = 2;
 const GROWTH = 1.25;
+/** A delay this old is measured anew: the pipeline runs empty for one round trip, about a percent of the time. */
+const DELAY_VALID_MS = 30_000;
 const MIN_TIMEOUT_MS = 5_000;
 const INITIAL_TIMEOUT_MS = 20_000;
 const MAX_TIMEOUT_MS = 60_000;
@@ -35,6 +37,8 @@ export class RequestPipeline {
   /** The last requests used all the room: it is the limit that holds the rate down. */
   #wasFilled = false;
   #slowStart = true;
+  /** The pipeline runs empty, so that the delay shows without the time in the peer's queue. */
+  #measuring = false;
   #snubbed = false;
   /** Time-outs since the last block: each doubles the patience. */
   #timeouts = 0;
@@ -57,7 +61,7 @@ export class RequestPipeline {
   /** How many requests may be outstanding at once. */
   get limit(): number {
     if (this.#snubbed) return SNUBBED_LIMIT;
-    return Math.max(1, Math.min(Math.floor(this.#limit), this.#peerQueue, MAX_LIMIT));
+    return Math.max(1, Math.min(this.#measuring ? MIN_LIMIT : this.#limit, this.#peerQueue, MAX_LIMIT));
   }
 
   /** How many more may be asked. */
@@ -89,7 +93,7 @@ export class RequestPipeline {
     this.#closeRounds(now);
     this.#outstanding = Math.max(0, this.#outstanding - 1);
     this.#rate.add(bytes);
-    this.#delay.onBlock(now);
+    if (this.#delay.onBlock(now)) this.#measuring = false;
     this.#gap.onBlock(now);
     this.#progressAt = now;
     this.#timeouts = 0;
@@ -148,7 +152,8 @@ export class RequestPipeline {
 
   #restart(now: Millis): void {
     this.#slowStart = true;
-    this.#limit = Math.min(this.#limit, INITIAL_LIMIT);
+    this.#limit = INITIAL_LIMIT;
+    this.#measuring = false;
     this.#rate.restart(now);
   }
 
@@ -156,6 +161,7 @@ export class RequestPipeline {
     if (!this.#rate.closeRounds(now)) return;
     if (this.#slowStart && this.#rate.flatRounds >= FLAT_ROUNDS) this.#slowStart = false;
     if (this.#slowStart) return;
+    this.#measuring = this.#delay.isStale(now);
     const blocksPerMs = this.#rate.best / BLOCK_BYTES;
     this.#limit = Math.max(MIN_LIMIT, Math.ceil(blocksPerMs * (this.#delay.leastMs + SLACK_MS)));
   }
@@ -218,9 +224,11 @@ class DelayProbe {
   #left = 0;
   #sentBehind = 0;
   #least: number | undefined;
+  #measuredAt: Millis;
 
   constructor(now: Millis) {
     this.#sentAt = now;
+    this.#measuredAt = now;
   }
 
   /** 0 while unknown. */
@@ -236,10 +244,18 @@ class DelayProbe {
     this.#left = behind + 1;
   }
 
-  onBlock(now: Millis): void {
-    if (this.#left === 0 || --this.#left > 0) return;
+  isStale(now: Millis): boolean {
+    return now - this.#measuredAt >= DELAY_VALID_MS;
+  }
+
+  /** True when this was the probe's block, and it says what the delay is. */
+  onBlock(now: Millis): boolean {
+    if (this.#left === 0 || --this.#left > 0) return false;
     const delay = now - this.#sentAt;
-    if (this.#least === undefined || delay < this.#least || this.#sentBehind < MIN_LIMIT) this.#least = delay;
+    if (this.#least !== undefined && delay > this.#least && this.#sentBehind >= MIN_LIMIT) return false;
+    this.#least = delay;
+    this.#measuredAt = now;
+    return true;
   }
 
   abort(): void {

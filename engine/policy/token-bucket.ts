@@ -63,9 +63,7 @@ export class TokenBucket {
 
   #settle(now: Millis): void {
     if (now <= this.#at) return;
-    if (!this.unlimited) {
-      this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) * this.#rate) / 1_000);
-    }
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) * this.#rate) / 1_000);
     this.#at = now;
   }
 }

@@ -86,6 +86,21 @@ describe('BlockScheduler', () => {
     assert.deepEqual(next(0, '11', 4), ['1.3']);
   });
 
+  it('shares the pieces of a quick peer that left, before it begins others', () => {
+    const { next, scheduler } = setup(2, 4);
+    next(0, '11', 4);
+    assert.equal(scheduler.onPeerGone(0), 4);
+    assert.deepEqual(next(1, '11', 1), ['0.0']);
+  });
+
+  it('asks for no duplicates of a piece that is to come from one peer', () => {
+    const { next, scheduler } = setup(1, 2);
+    scheduler.restrictToSingleSource(piece(0));
+    assert.deepEqual(next(0, '1', 2), ['0.0', '0.1']);
+    assert.equal(scheduler.endgame, true);
+    assert.deepEqual(next(1, '1', 9), []);
+  });
+
   it('asks for duplicates only when every block is asked for, at most three peers each, never twice', () => {
     const { next, scheduler } = setup(1, 2);
     assert.deepEqual(next(0, '1', 1), ['0.0']);
@@ -208,8 +223,12 @@ describe('BlockScheduler', () => {
     assert.deepEqual(next(3, '100', 9), []);
     scheduler.onPieceVerified(piece(0));
     assert.deepEqual(next(3, '100', 9), []);
+    assert.deepEqual(next(0, has, 9), ['2.1']);
     scheduler.onPeerGone(3);
-    assert.deepEqual(next(3, '001', 9), ['2.1']);
+    scheduler.onPieceCorrupt(piece(2));
+    assert.deepEqual(next(3, '100', 9), []);
+    scheduler.onPeerGone(3);
+    assert.deepEqual(next(3, '001', 9), ['2.0', '2.1'], 'another peer in its seat, with as many pieces');
   });
 
   it('does not begin more before memory comes free, here or elsewhere', () => {

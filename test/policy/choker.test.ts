@@ -173,6 +173,28 @@ describe('Choker, while seeding', () => {
     }
   });
 
+  it('ends a turn by bytes, though not in its first half minute', () => {
+    const choker = new Choker(seededRng(1));
+    const context = { seeding: true, uploadSlots: 0 };
+    const uploaded = [0, 0];
+    const round = (atMs: number): number => {
+      const { unchoked } = choker.rechoke(
+        at(atMs),
+        peersOf(2, (id) => ({ uploadedBytes: uploaded[id]! })),
+        context,
+      );
+      return [...unchoked][0]!;
+    };
+    const first = round(0);
+    uploaded[first] = 100 * MIB;
+    assert.equal(round(20_000), first);
+    assert.equal(round(30_000), 1 - first);
+    uploaded[1 - first] = 15 * MIB;
+    assert.equal(round(60_000), 1 - first, 'its share is not used up');
+    uploaded[1 - first] = 16 * MIB;
+    assert.equal(round(70_000), first);
+  });
+
   it('ends a turn by time when the taker is slow', () => {
     const choker = new Choker(seededRng(1));
     const seen = new Set<number>();
@@ -219,9 +241,12 @@ describe('Choker', () => {
             );
             assert.equal(unchoked.size, served.length);
             assert.equal(optimistic, -1);
-          } else if (optimistic < 0) {
-            assert.equal(served.length, interested.length, 'nobody waits');
-          } else assert.ok(served.some((p) => p.id === optimistic));
+          } else {
+            if (optimistic < 0) assert.equal(served.length, interested.length, 'nobody waits');
+            else assert.ok(served.some((p) => p.id === optimistic));
+            const worthy = interested.filter((p) => !p.snubbed);
+            assert.ok(served.length >= Math.min(worthy.length, context.uploadSlots + 1), 'no slot is idle');
+          }
         }
       }),
     );

@@ -70,6 +70,35 @@ describe('PeerCandidates', () => {
     }
   });
 
+  it('treats an address as the user’s once the user gives it', () => {
+    const candidates = candidatesOf();
+    candidates.add(at(0), peer('192.0.2.1:1'), 'pex');
+    candidates.add(at(0), peer('192.0.2.1:1'), 'user');
+    assert.equal(candidates.next(at(0))?.source, 'user');
+  });
+
+  it('counts failures from the last connection on', () => {
+    const candidates = candidatesOf();
+    candidates.add(at(0), peer('192.0.2.1:1'), 'pex');
+    for (let round = 0; round < 20; round++) {
+      const now = round * 100_000;
+      assert.equal(nextKey(candidates, now), '192.0.2.1:1');
+      candidates.onConnected(at(now), peer('192.0.2.1:1'));
+      candidates.onClosed(at(now), peer('192.0.2.1:1'), false);
+    }
+  });
+
+  it('counts a network’s connections no more when they are forgotten', () => {
+    const candidates = candidatesOf();
+    for (const address of ['192.0.2.1:1', '192.0.2.2:1']) candidates.add(at(0), peer(address), 'pex');
+    for (let i = 0; i < 2; i++) candidates.next(at(0));
+    for (const address of ['192.0.2.1:1', '192.0.2.2:1']) candidates.ban(peer(address));
+    candidates.add(at(0), peer('198.51.100.1:1'), 'pex');
+    candidates.next(at(0));
+    for (const address of ['192.0.2.3:1', '198.51.100.2:1']) candidates.add(at(0), peer(address), 'pex');
+    assert.equal(nextKey(candidates, 0), '192.0.2.3:1');
+  });
+
   it('prefers who was useful, then who failed less, then networks that we are not connected to', () => {
     const candidates = candidatesOf();
     const addresses = ['198.51.100.1:1', '198.51.100.2:1', '203.0.113.1:1', '192.0.2.1:1', '192.0.2.2:1'];

@@ -64,16 +64,29 @@ describe('PiecePicker', () => {
     assert.deepEqual([...seen].sort(), [0, 1, 2, 3, 4, 5]);
   });
 
+  it('counts an abandoned piece among the first four no more', () => {
+    const seen = new Set<number>();
+    for (let seed = 0; seed < 100; seed++) {
+      const picker = pickerOf(8, seededRng(seed));
+      picker.onPeerPieces(Bitfield.full(8));
+      picker.onPeerPieces(field('11111110'));
+      for (let i = 0; i < 4; i++) picker.onPieceBegun(asPiece(i));
+      picker.onPieceAbandoned(asPiece(0));
+      seen.add(picker.pick(Bitfield.full(8)));
+    }
+    assert.ok(seen.size > 1);
+  });
+
   it('goes by index when sequential, abandoned pieces included', () => {
-    const picker = pickerOf(20);
+    const picker = pickerOf(100);
     picker.setSequential(true);
-    picker.onPeerPieces(Bitfield.full(20));
-    for (let i = 0; i < 18; i++) {
-      assert.equal(picker.pick(Bitfield.full(20)), i);
+    picker.onPeerPieces(Bitfield.full(100));
+    for (let i = 0; i < 98; i++) {
+      assert.equal(picker.pick(Bitfield.full(100)), i);
       picker.onPieceBegun(asPiece(i));
     }
     picker.onPieceAbandoned(asPiece(3));
-    assert.equal(picker.pick(Bitfield.full(20)), 3);
+    assert.equal(picker.pick(Bitfield.full(100)), 3);
   });
 
   it('picks nothing that is unwanted, begun or had', () => {
@@ -125,6 +138,35 @@ describe('PiecePicker', () => {
     assert.ok(picked >= 10_000);
   });
 
+  it('finds the rarest of all that a peer has, though far from the rarest of the torrent', () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const rng = seededRng(seed);
+        const pieceCount = 4_000;
+        const picker = pickerOf(pieceCount, rng);
+        for (let i = 0; i < 4; i++) picker.onPieceHave(asPiece(i));
+        const peers = Array.from({ length: 8 }, () => {
+          const has = new Bitfield(pieceCount);
+          for (let i = 0; i < pieceCount; i++) if (rng() < 0.5) has.set(asPiece(i));
+          return has;
+        });
+        // 2,000 pieces that one peer alone has, and ours has not.
+        for (const has of peers) for (let i = 0; i < 2_000; i++) has.clear(asPiece(i));
+        for (let i = 0; i < 2_000; i++) peers[0]!.set(asPiece(i));
+        const ours = new Bitfield(pieceCount);
+        for (let i = 0; i < 200; i++) ours.set(asPiece(2_000 + Math.floor(rng() * 2_000)));
+        for (const has of [...peers, ours]) picker.onPeerPieces(has);
+        const picked = picker.pick(ours);
+        let fewest = Number.POSITIVE_INFINITY;
+        for (let i = 0; i < pieceCount; i++)
+          if (ours.get(asPiece(i))) fewest = Math.min(fewest, picker.peersWith(i));
+        assert.ok(picked >= 0 && ours.get(asPiece(picked)));
+        assert.equal(picker.peersWith(picked), fewest);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it('agrees with a recount after any history, and picks a piece of least availability', () => {
     const size = 40;
     const bits = fc.array(fc.boolean(), { minLength: size, maxLength: size });
@@ -139,7 +181,6 @@ describe('PiecePicker', () => {
         piece: fc.nat(size - 1),
       }),
       fc.record({ do: fc.constant('want' as const), bits }),
-      fc.record({ do: fc.constant('pick' as const), who: fc.nat() }),
     );
     const toField = (from: readonly boolean[]): Bitfield =>
       field(from.map((bit) => (bit ? '1' : '0')).join(''));
@@ -186,21 +227,21 @@ describe('PiecePicker', () => {
           assert.deepEqual([...picker.availability()], counts);
           assert.equal(picker.openCount, all.filter(open).length);
           assert.equal(picker.wantedLeft, all.filter((i) => wanted.get(asPiece(i)) && !have.has(i)).length);
-          if (s.do !== 'pick' || peers.length === 0) continue;
-          const has = peers[s.who % peers.length]!;
-          const choices = all.filter((i) => open(i) && has.get(asPiece(i)));
-          const picked = picker.pick(has);
-          if (choices.length === 0) assert.equal(picked, -1);
-          else assert.ok(choices.includes(picked));
-          if (picked >= 0 && have.size + begun.size >= 4)
-            assert.equal(counts[picked], Math.min(...choices.map((i) => counts[i]!)));
-          picker.setSequential(true);
-          assert.equal(picker.pick(has), choices[0] ?? -1);
-          picker.setSequential(false);
-          assert.equal(
-            picker.wantedMissingCount(has),
-            all.filter((i) => has.get(asPiece(i)) && wanted.get(asPiece(i)) && !have.has(i)).length,
-          );
+          for (const has of peers) {
+            const choices = all.filter((i) => open(i) && has.get(asPiece(i)));
+            const picked = picker.pick(has);
+            if (choices.length === 0) assert.equal(picked, -1);
+            else assert.ok(choices.includes(picked));
+            if (picked >= 0 && have.size + begun.size >= 4)
+              assert.equal(counts[picked], Math.min(...choices.map((i) => counts[i]!)));
+            picker.setSequential(true);
+            assert.equal(picker.pick(has), choices[0] ?? -1);
+            picker.setSequential(false);
+            assert.equal(
+              picker.wantedMissingCount(has),
+              all.filter((i) => has.get(asPiece(i)) && wanted.get(asPiece(i)) && !have.has(i)).length,
+            );
+          }
         }
       }),
       { numRuns: 300 },

@@ -65,6 +65,13 @@ describe('SmartBan', () => {
     assert.equal(ban.remembers(asPiece(1)), false);
   });
 
+  it('remembers a block that is sent again and again once', () => {
+    const ban = new SmartBan(8);
+    ban.onCorrupt(asPiece(0), sent('hLhh'));
+    for (let i = 0; i < 10; i++) ban.onCorrupt(asPiece(1), sent('hLhh'));
+    assert.equal(ban.remembers(asPiece(0)), true);
+  });
+
   it('never bans an honest peer, and every liar of a remembered piece', () => {
     const sender = fc.nat(5);
     const attempt = fc.array(sender, { minLength: 4, maxLength: 4 });
