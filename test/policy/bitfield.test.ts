@@ -5,7 +5,9 @@ import { Bitfield, countCommon, firstBit, forEachSet } from '../../engine/policy
 import { asPiece } from '../../engine/units.js';
 import { field } from './drawings.js';
 
-const drawing = fc.array(fc.constantFrom('0', '1'), { maxLength: 100 }).map((bits) => bits.join(''));
+const drawing = fc
+  .array(fc.constantFrom('0', '1'), { maxLength: 100, size: 'max' })
+  .map((bits) => bits.join(''));
 const drawn = (bits: Bitfield): string =>
   Array.from({ length: bits.size }, (_, i) => (bits.get(asPiece(i)) ? '1' : '0')).join('');
 

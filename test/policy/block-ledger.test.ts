@@ -101,7 +101,7 @@ describe('BlockLedger', () => {
       requesters: fc.integer({ min: 1, max: MAX_REQUESTERS - 1 }),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
         const ledger = new BlockLedger(geometry);
         const table = new Map<number, { asked: number[]; source: number }[]>();
         for (const { do: what, piece: index, block, peer, requesters } of steps) {

@@ -300,7 +300,7 @@ describe('BlockScheduler', () => {
     const join = fc.array(fc.boolean(), { minLength: pieceCount, maxLength: pieceCount });
     fc.assert(
       fc.property(
-        fc.array(step, { maxLength: 150 }),
+        fc.array(step, { maxLength: 150, size: 'max' }),
         fc.array(join, { minLength: 6, maxLength: 6 }),
         fc.record({ slots: fc.integer({ min: 1, max: 8 }), seed: fc.integer(), sequential: fc.boolean() }),
         (steps, joins, { slots, seed, sequential }) => {

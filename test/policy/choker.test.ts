@@ -216,13 +216,13 @@ describe('Choker', () => {
       prefix: fc.constantFrom('a', 'b', 'c', 'd'),
     });
     const round = fc.record({
-      peers: fc.uniqueArray(peer, { selector: (p) => p.id, maxLength: 25 }),
+      peers: fc.uniqueArray(peer, { selector: (p) => p.id, maxLength: 25, size: 'max' }),
       afterMs: fc.nat(40_000),
       seeding: fc.boolean(),
       uploadSlots: fc.nat(6),
     });
     fc.assert(
-      fc.property(fc.array(round, { maxLength: 40 }), fc.integer(), (rounds, seed) => {
+      fc.property(fc.array(round, { maxLength: 40, size: 'max' }), fc.integer(), (rounds, seed) => {
         const choker = new Choker(seededRng(seed));
         let now = 0;
         for (const { peers, afterMs, ...context } of rounds) {

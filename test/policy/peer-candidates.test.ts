@@ -215,7 +215,7 @@ describe('PeerCandidates', () => {
       useful: fc.boolean(),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 300 }), fc.integer(), (steps, seed) => {
+      fc.property(fc.array(step, { maxLength: 300, size: 'max' }), fc.integer(), (steps, seed) => {
         const candidates = candidatesOf(seed);
         const out = new Set<string>();
         const waiting = new Set<string>();

@@ -77,7 +77,7 @@ describe('SmartBan', () => {
     const attempt = fc.array(sender, { minLength: 4, maxLength: 4 });
     fc.assert(
       fc.property(
-        fc.array(attempt, { maxLength: 6 }),
+        fc.array(attempt, { maxLength: 6, size: 'max' }),
         fc.nat(6),
         fc.integer(),
         (attempts, liarCount, salt) => {

@@ -68,28 +68,33 @@ describe('TokenBucket', () => {
     const rate = fc.integer({ min: 1, max: 1_000_000 });
     const burst = fc.integer({ min: 1, max: 100_000 });
     fc.assert(
-      fc.property(rate, burst, fc.array(ask, { maxLength: 80 }), (bytesPerSecond, burstBytes, asks) => {
-        const bucket = new TokenBucket(bytesPerSecond, burstBytes);
-        const effectiveBurst = Math.max(burstBytes, BLOCK_BYTES);
-        const passed: { at: number; bytes: number }[] = [];
-        let now = 0;
-        for (const { afterMs, bytes, wait } of asks) {
-          now += afterMs;
-          if (wait && bytes <= effectiveBurst) {
-            now = bucket.readyAt(asMillis(now), bytes);
-            assert.equal(bucket.take(asMillis(now), bytes), true);
-          } else if (!bucket.take(asMillis(now), bytes)) continue;
-          passed.push({ at: now, bytes });
-        }
-        for (let first = 0; first < passed.length; first++) {
-          let sum = 0;
-          for (const { at, bytes } of passed.slice(first)) {
-            sum += bytes;
-            const spanMs = at - passed[first]!.at;
-            assert.ok(sum <= effectiveBurst + (spanMs * bytesPerSecond) / 1_000 + 1e-3);
+      fc.property(
+        rate,
+        burst,
+        fc.array(ask, { maxLength: 80, size: 'max' }),
+        (bytesPerSecond, burstBytes, asks) => {
+          const bucket = new TokenBucket(bytesPerSecond, burstBytes);
+          const effectiveBurst = Math.max(burstBytes, BLOCK_BYTES);
+          const passed: { at: number; bytes: number }[] = [];
+          let now = 0;
+          for (const { afterMs, bytes, wait } of asks) {
+            now += afterMs;
+            if (wait && bytes <= effectiveBurst) {
+              now = bucket.readyAt(asMillis(now), bytes);
+              assert.equal(bucket.take(asMillis(now), bytes), true);
+            } else if (!bucket.take(asMillis(now), bytes)) continue;
+            passed.push({ at: now, bytes });
           }
-        }
-      }),
+          for (let first = 0; first < passed.length; first++) {
+            let sum = 0;
+            for (const { at, bytes } of passed.slice(first)) {
+              sum += bytes;
+              const spanMs = at - passed[first]!.at;
+              assert.ok(sum <= effectiveBurst + (spanMs * bytesPerSecond) / 1_000 + 1e-3);
+            }
+          }
+        },
+      ),
     );
   });
 });
