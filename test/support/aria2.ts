@@ -4,13 +4,12 @@ import { type RunningClient, type Scope, startClient } from './clients.js';
 import type { NetworkSide } from './namespaces.js';
 import { freePort, type Job, type RealClient } from './real-clients.js';
 
-export async function startAria2(
-  scope: Scope,
+export async function aria2Command(
   side: NetworkSide,
   { torrents, folder }: Job,
   more: readonly string[],
-): Promise<RunningClient> {
-  const [command = 'aria2c', ...args] = [
+): Promise<string[]> {
+  return [
     ...side.prefix,
     'aria2c',
     '--no-conf',
@@ -28,6 +27,15 @@ export async function startAria2(
     ...more,
     ...torrents,
   ];
+}
+
+export async function startAria2(
+  scope: Scope,
+  side: NetworkSide,
+  job: Job,
+  more: readonly string[],
+): Promise<RunningClient> {
+  const [command = 'aria2c', ...args] = await aria2Command(side, job, more);
   return startClient(scope, command, args);
 }
 

@@ -33,7 +33,7 @@ export function requireClient(t: TestContext, ...names: readonly ClientName[]): 
   return false;
 }
 
-function isInstalled(name: ClientName): boolean {
+export function isInstalled(name: ClientName): boolean {
   const [command, ...args] = PROBES[name];
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }

@@ -26,6 +26,13 @@ export interface LibtorrentOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
+export function libtorrentCommand(side: NetworkSide, options: LibtorrentOptions): string[] {
+  const driver = join(projectRoot, 'test/support/libtorrent_peer.py');
+  const [host] = side.hosts;
+  const json = JSON.stringify({ listen: `${host}:0`, outgoing: host, ...options });
+  return [...side.prefix, PYTHON, driver, json];
+}
+
 export interface LibtorrentSession {
   readonly client: RunningClient;
   readonly address: PeerAddress;
@@ -37,10 +44,8 @@ export async function startLibtorrent(
   side: NetworkSide,
   options: LibtorrentOptions,
 ): Promise<LibtorrentSession> {
-  const driver = join(projectRoot, 'test/support/libtorrent_peer.py');
   const [host] = side.hosts;
-  const json = JSON.stringify({ listen: `${host}:0`, outgoing: host, ...options });
-  const [command = PYTHON, ...args] = [...side.prefix, PYTHON, driver, json];
+  const [command = PYTHON, ...args] = libtorrentCommand(side, options);
   const client = startClient(scope, command, args, { stdin: true });
   const [, port] = await client.printed(/"event": "listening", "port": (\d+)/);
   return {

@@ -1,7 +1,7 @@
 """One libtorrent session, for tests and benchmarks: options as JSON in argv[1], events as JSON lines on stdout.
 
 Commands come as JSON lines on stdin: {"peer": [host, port]} dials a peer of every torrent. The session ends when
-stdin does, so that it never outlives whoever started it.
+stdin does, so that it never outlives whoever started it; one that does not stay ends when all is complete.
 """
 import json
 import sys
@@ -62,10 +62,11 @@ def obey():
 
 
 ending = threading.Event()
-threading.Thread(target=obey, daemon=True).start()
-say("listening", port=session.listen_port())
-unfinished = set() if options.get("stay", True) else {str(handle.info_hash()) for handle in handles}
 stay = options.get("stay", True)
+if stay:
+    threading.Thread(target=obey, daemon=True).start()
+say("listening", port=session.listen_port())
+unfinished = {str(handle.info_hash()) for handle in handles}
 while not ending.is_set() and (stay or unfinished):
     session.wait_for_alert(200)
     for alert in session.pop_alerts():

@@ -9,6 +9,13 @@ import type { NetworkSide } from './namespaces.js';
 import type { RealClient } from './real-clients.js';
 import { buildRoot } from './root.js';
 
+/** The command's arguments begin after these. */
+export const swarmCommandLine = (side: NetworkSide): string[] => [
+  ...side.prefix,
+  process.execPath,
+  join(buildRoot, 'cli/main.js'),
+];
+
 /** @param stateHome folder for resume data, kept between runs that are to know of each other */
 export function startSwarm(
   scope: Scope,
@@ -16,12 +23,7 @@ export function startSwarm(
   stateHome: string,
   args: readonly string[],
 ): RunningClient {
-  const [command = process.execPath, ...rest] = [
-    ...side.prefix,
-    process.execPath,
-    join(buildRoot, 'cli/main.js'),
-    ...args,
-  ];
+  const [command = process.execPath, ...rest] = [...swarmCommandLine(side), ...args];
   return startClient(scope, command, rest, { env: { ...process.env, XDG_STATE_HOME: stateHome } });
 }
 

@@ -1,13 +1,15 @@
 /** Transmission as a peer: the daemon, driven through its RPC. It talks to no peer on 127.0.0.0/8. */
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from './cleanup.js';
-import { type RunningClient, type Scope, startClient } from './clients.js';
+import { type Scope, startClient } from './clients.js';
 import type { NetworkSide } from './namespaces.js';
 import { freePort, type Job, type RealClient, until } from './real-clients.js';
 
 export interface TransmissionDaemon {
-  readonly client: RunningClient;
+  /** Resolves when it answers. */
+  answers(): Promise<void>;
   /** Adds the torrents, paused or not. */
   add(job: Job, paused: boolean): Promise<void>;
   /** Hashes what is on disk; resolves when done. */
@@ -18,6 +20,22 @@ export interface TransmissionDaemon {
 }
 
 export async function startTransmission(scope: Scope, side: NetworkSide): Promise<TransmissionDaemon> {
+  const { command, daemon } = await prepareTransmission(scope, side);
+  const [program = '', ...args] = command;
+  const client = startClient(scope, program, args);
+  const ended = once(client.process, 'exit').then(() => {
+    throw new Error(`transmission-daemon ended:\n${client.output()}`);
+  });
+  await Promise.race([daemon.answers(), ended]);
+  ended.catch(() => {});
+  return daemon;
+}
+
+/** Writes its settings. @returns what starts it, and its remote control */
+export async function prepareTransmission(
+  scope: Scope,
+  side: NetworkSide,
+): Promise<{ command: string[]; daemon: TransmissionDaemon }> {
   const [host] = side.hosts;
   const config = await temporaryFolder(scope);
   const rpcPort = await freePort();
@@ -35,17 +53,14 @@ export async function startTransmission(scope: Scope, side: NetworkSide): Promis
     preallocation: 0,
   };
   await writeFile(join(config, 'settings.json'), JSON.stringify(settings));
-  const flags = ['--foreground', '--config-dir', config];
-  const [command = '', ...args] = [...side.prefix, 'transmission-daemon', ...flags];
-  const client = startClient(scope, command, args);
-  const rpc = new Rpc(`http://${host}:${rpcPort}/transmission/rpc`);
-  await until('transmission-daemon answers', () => {
-    if (client.process.exitCode !== null) throw new Error(`transmission-daemon ended:\n${client.output()}`);
-    return rpc.isThere();
-  });
+  const command = [...side.prefix, 'transmission-daemon', '--foreground', '--config-dir', config];
+  return { command, daemon: remoteControl(new Rpc(`http://${host}:${rpcPort}/transmission/rpc`)) };
+}
+
+function remoteControl(rpc: Rpc): TransmissionDaemon {
   const stateOf = async (...fields: string[]) => (await rpc.call('torrent-get', { fields })).torrents ?? [];
   return {
-    client,
+    answers: () => until('transmission-daemon answers', () => rpc.isThere()),
     async add({ torrents, folder }, paused) {
       for (const file of torrents) {
         const metainfo = (await readFile(file)).toString('base64');
