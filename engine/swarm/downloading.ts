@@ -29,8 +29,6 @@ export class Downloading {
   readonly #digests = new Map<PieceIndex, string[]>();
   /** Peers that could ask and have no tokens, in the order of asking. */
   readonly #starved = new Set<Peer>();
-  /** The store had no slot for a further piece. */
-  #wantsSlot = false;
 
   constructor(state: SwarmState, smartBan: SmartBan) {
     this.#state = state;
@@ -237,7 +235,7 @@ export class Downloading {
     }
     observer.onPieceVerified(piece);
     if (picker.wantedLeft === 0) observer.onComplete();
-    else this.onSlotFree();
+    else this.#pumpAll();
   }
 
   onPieceCorrupt(piece: PieceIndex): void {
@@ -255,7 +253,10 @@ export class Downloading {
     totals.corruptPieces++;
     totals.wastedBytes += geometry.pieceBytes(piece);
     observer.onPieceCorrupt(piece);
-    this.#banAll(this.#smartBan.onCorrupt(piece, blocks), `sent a corrupt piece ${piece}`);
+    const liars = this.#smartBan.onCorrupt(piece, blocks);
+    // Fetched again from one peer alone, it has one culprit or shows who lied before.
+    if (liars.length === 0) scheduler.restrictToSingleSource(piece);
+    this.#banAll(liars, `sent a corrupt piece ${piece}`);
     this.#pumpAll();
   }
 
@@ -280,17 +281,15 @@ export class Downloading {
     for (const address of liars) this.#state.ban(address, reason);
   }
 
+  /** There is memory for a further piece. */
   onSlotFree(): void {
-    if (!this.#wantsSlot) return;
-    this.#wantsSlot = false;
+    this.#state.scheduler.onSlotFree();
     this.#pumpAll();
   }
 
-  /** The scheduler begins a piece: is there memory for it? */
-  beginPiece(piece: PieceIndex): boolean {
-    const begun = this.#state.store.beginPiece(piece);
-    if (!begun) this.#wantsSlot = true;
-    return begun;
+  /** A request ended with its piece: the peer need not answer it. */
+  onRequestDropped(seat: number): void {
+    this.#state.peers.get(seat)?.pipeline.onReleased(1);
   }
 
   #updateInterest(peer: Peer): void {

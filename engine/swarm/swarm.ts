@@ -72,7 +72,8 @@ export class Swarm implements PieceStoreHandler {
     }
     picker.setWanted(wanted);
     const scheduler = new BlockScheduler(geometry, picker, {
-      beginPiece: (piece) => this.#downloading.beginPiece(piece),
+      beginPiece: (piece) => store.beginPiece(piece),
+      onRequestDropped: (seat) => this.#downloading.onRequestDropped(seat),
     });
     this.state = {
       geometry,
