@@ -148,6 +148,11 @@ export class BlockScheduler {
     return this.#picker.openCount === 0 && this.#ledger.freeTotal === 0 && this.#ledger.outstandingTotal > 0;
   }
 
+  /** Pieces that hold memory. */
+  get begunCount(): number {
+    return this.#ledger.begunRows.length;
+  }
+
   isBegun(piece: PieceIndex): boolean {
     return this.#ledger.rowOf(piece) !== NONE;
   }

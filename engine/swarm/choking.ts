@@ -76,7 +76,7 @@ function describe(peer: Peer, now: Millis): ChokerPeer {
     id: peer.id,
     interested: peer.peerInterested,
     snubbed: peer.pipeline.isSnubbed,
-    downloadRate: peer.downloadRate.rate(now),
+    downloadRate: peer.contribution.rate(now),
     uploadedBytes: peer.uploadedBytes,
     prefix: addressPrefix(peer.connection.remote.host),
   };

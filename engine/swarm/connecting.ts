@@ -61,7 +61,9 @@ export class Connecting {
     while (this.#pending.size < MAX_PENDING_DIALS && this.#state.peers.size + this.#pending.size < maxPeers) {
       const candidate = candidates.next(now);
       if (candidate === undefined) break;
-      this.#dial(candidate.address, candidate.source);
+      // It may have connected to us since, and told where it listens.
+      if (this.#isConnected(candidate.address)) candidates.onConnected(now, candidate.address);
+      else this.#dial(candidate.address, candidate.source);
     }
     if (this.#state.peers.size + candidates.size < FEW_PEERS && now - this.#askedAt >= WANT_PEERS_MS) {
       this.#askedAt = now;
@@ -107,8 +109,10 @@ export class Connecting {
     const abort = this.#options.dialer.dial(address, this.#options.identity, (result) => {
       this.#pending.delete(key);
       if ('kind' in result) this.#options.candidates.onFailed(this.#state.now(), address);
-      else if (!this.accepts(result)) result.close('not needed');
-      else {
+      else if (!this.accepts(result)) {
+        result.close('not needed');
+        this.#options.candidates.onClosed(this.#state.now(), address, false);
+      } else {
         this.#options.candidates.onConnected(this.#state.now(), address);
         this.#options.onConnected(result, source);
       }

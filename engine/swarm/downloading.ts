@@ -6,14 +6,16 @@ import type { Bitfield } from '../policy/bitfield.js';
 import { BLOCK_RESULT } from '../policy/block-scheduler.js';
 import type { SmartBan } from '../policy/smart-ban.js';
 import { bytesAvailable, readyAt, takeFromAll } from '../policy/token-bucket.js';
-import { asMillis, BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../units.js';
+import { asMillis, BLOCK_BYTES, type Millis, type PeerAddress, type PieceIndex } from '../units.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
 
 /** Requests made in one go; more would delay the other peers' turn. */
 const MAX_REQUEST_BATCH = 256;
-/** How often overdue requests are looked for. */
-const OVERDUE_CHECK_MS = 1_000;
+/** How often overdue requests, lost interest and stuck pieces are looked for. */
+const CHECK_MS = 1_000;
+/** A piece that nobody was asked for between two such looks is stuck. */
+const STALE_CHECK_MS = 5_000;
 /** A peer that rejects this often in a row, while it lets us ask, only wastes requests. */
 const MAX_REJECTS_IN_A_ROW = 64;
 /** BEP 6 suggests sets of 10; a longer one is a peer's own business, not ours to store. */
@@ -29,6 +31,7 @@ export class Downloading {
   readonly #digests = new Map<PieceIndex, string[]>();
   /** Peers that could ask and have no tokens, in the order of asking. */
   readonly #starved = new Set<Peer>();
+  #staleCheckAt: Millis = asMillis(0);
 
   constructor(state: SwarmState, smartBan: SmartBan) {
     this.#state = state;
@@ -89,7 +92,7 @@ export class Downloading {
   }
 
   #request(peer: Peer, count: number): void {
-    const { geometry, downloadBuckets, deadlines } = this.#state;
+    const { geometry, downloadBuckets } = this.#state;
     const now = this.#state.now();
     let bytes = 0;
     for (let i = 0; i < count; i++) {
@@ -101,25 +104,32 @@ export class Downloading {
     }
     peer.pipeline.onRequested(now, count);
     takeFromAll(downloadBuckets, now, bytes);
-    deadlines.setIfEarlier('requests', asMillis(now + OVERDUE_CHECK_MS));
+    this.#checkSoon();
   }
 
-  /** Gives overdue requests to others. */
-  onOverdueCheck(): void {
+  /** Once a second while there is reason: gives overdue requests to others, ends interest, frees stuck memory. */
+  onCheck(): void {
     const now = this.#state.now();
-    let outstanding = false;
     for (const peer of this.#state.peers.values()) {
+      if (peer.amInterested && peer.usefulPieces === 0) this.#endInterest(peer);
       if (peer.pipeline.outstanding === 0) continue;
-      if (peer.pipeline.overdue(now)) {
-        this.#state.scheduler.onPeerGone(peer.id);
-        peer.pipeline.onTimedOut(now);
-      }
-      outstanding = true;
+      this.#checkSoon();
+      if (!peer.pipeline.overdue(now)) continue;
+      this.#state.scheduler.onPeerGone(peer.id);
+      peer.pipeline.onTimedOut(now);
     }
-    const stale = this.#state.scheduler.dropStale();
-    if (stale !== -1) this.#state.store.abandonPiece(stale);
-    if (outstanding) this.#state.deadlines.set('requests', asMillis(now + OVERDUE_CHECK_MS));
+    this.#dropStale(now);
     this.#pumpAll();
+  }
+
+  /** Frees the memory of a piece that nobody works on, when others wait for memory. */
+  #dropStale(now: Millis): void {
+    const { scheduler, store } = this.#state;
+    if (scheduler.begunCount > 0) this.#checkSoon();
+    if (now < this.#staleCheckAt) return;
+    this.#staleCheckAt = asMillis(now + STALE_CHECK_MS);
+    const stale = scheduler.dropStale();
+    if (stale !== -1) store.abandonPiece(stale);
   }
 
   onTokens(): void {
@@ -182,6 +192,7 @@ export class Downloading {
     }
     peer.pipeline.onBlock(now, bytes.length);
     peer.downloadRate.add(now, bytes.length);
+    peer.contribution.add(now, bytes.length);
     this.#state.downloadRate.add(now, bytes.length);
     peer.rejectsInARow = 0;
     if (result === BLOCK_RESULT.duplicate) {
@@ -292,11 +303,26 @@ export class Downloading {
     this.#state.peers.get(seat)?.pipeline.onReleased(1);
   }
 
+  /** Interest is shown at once; its end waits for the next check, lest it flickers with every piece. */
   #updateInterest(peer: Peer): void {
     const interested = peer.usefulPieces > 0;
     if (interested === peer.amInterested) return;
-    peer.amInterested = interested;
-    if (interested) peer.connection.interested();
-    else peer.connection.notInterested();
+    if (interested) {
+      peer.amInterested = true;
+      peer.connection.interested();
+    } else if (this.#state.picker.wantedLeft === 0) {
+      this.#endInterest(peer);
+    } else {
+      this.#checkSoon();
+    }
+  }
+
+  #endInterest(peer: Peer): void {
+    peer.amInterested = false;
+    peer.connection.notInterested();
+  }
+
+  #checkSoon(): void {
+    this.#state.deadlines.setIfEarlier('check', asMillis(this.#state.now() + CHECK_MS));
   }
 }

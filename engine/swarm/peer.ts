@@ -3,11 +3,14 @@
  * uploading.ts and choking.ts, and swarm.ts routes what the connection says to them.
  */
 import type { Bitfield } from '../policy/bitfield.js';
-import type { RateMeter } from '../policy/rate-meter.js';
+import { RateMeter } from '../policy/rate-meter.js';
 import type { RequestPipeline } from '../policy/request-pipeline.js';
 import type { PeerConnection, PeerSourceName } from '../ports.js';
 import type { Millis, PeerAddress, PieceIndex } from '../units.js';
 import { UploadQueue } from './upload-queue.js';
+
+/** BEP 3: tit for tat goes by the last twenty seconds. */
+const CONTRIBUTION_MS = 20_000;
 
 export class Peer {
   /** What it has; the picker has counted exactly this. */
@@ -36,6 +39,10 @@ export class Peer {
   /** Pieces it lets us ask for while it chokes us (BEP 6); bounded. */
   readonly allowedFast = new Set<PieceIndex>();
 
+  readonly downloadRate = new RateMeter();
+  readonly uploadRate = new RateMeter();
+  /** What it gives us, over the time that the choker looks back. */
+  readonly contribution = new RateMeter(CONTRIBUTION_MS);
   readonly uploads = new UploadQueue();
   /** The piece whose frames the store is fetching for this peer. */
   awaitedFrames: PieceIndex | undefined;
@@ -47,8 +54,6 @@ export class Peer {
     readonly source: PeerSourceName,
     readonly connectedAt: Millis,
     readonly pipeline: RequestPipeline,
-    readonly downloadRate: RateMeter,
-    readonly uploadRate: RateMeter,
     nothing: Bitfield,
   ) {
     this.has = nothing;

@@ -185,8 +185,6 @@ export class Swarm implements PieceStoreHandler {
       source,
       now,
       new RequestPipeline(now),
-      new RateMeter(),
-      new RateMeter(),
       new Bitfield(geometry.pieceCount),
     );
     peers.set(seat, peer);
@@ -265,7 +263,7 @@ export class Swarm implements PieceStoreHandler {
   #run(due: SwarmDeadline): void {
     if (due === 'rechoke') this.#choking.onDeadline();
     else if (due === 'connect') this.#connecting.fill();
-    else if (due === 'requests') this.#downloading.onOverdueCheck();
+    else if (due === 'check') this.#downloading.onCheck();
     else if (due === 'download-tokens') this.#downloading.onTokens();
     else this.#uploading.onTokens();
   }

@@ -33,9 +33,12 @@ const CARRY_BYTES = 16 * 1024 + 13;
 const KEPT_CARRY_BYTES = 32 * 1024;
 /** Messages that we do not know. We announce nothing that would bring any, so a few are odd and many are a flood. */
 const MAX_UNKNOWN_MESSAGES = 1_024;
-/** Changes of choke and interest cost both ends work far beyond their 5 bytes; no client makes 4 a second for long. */
-const STATE_CHANGE_BURST = 256;
-const STATE_CHANGES_PER_BEAT = 4;
+/** A choke and an unchoke cost us work far beyond their 5 bytes; no client makes 4 a second for long. */
+const CHOKE_BURST = 256;
+const CHOKES_PER_BEAT = 4;
+/** Interest costs little, and an honest peer that has nearly all that we have changes it with every piece. */
+const INTEREST_BURST = 8_192;
+const INTERESTS_PER_BEAT = 512;
 
 export class FrameReader {
   readonly #target: FrameTarget;
@@ -48,7 +51,8 @@ export class FrameReader {
   #piecesKnown = false;
   #haveAll = false;
   #unknownMessages = 0;
-  #stateChangesLeft = STATE_CHANGE_BURST;
+  #chokesLeft = CHOKE_BURST;
+  #interestsLeft = INTEREST_BURST;
 
   constructor(target: FrameTarget, limits: FrameLimits) {
     this.#target = target;
@@ -64,9 +68,10 @@ export class FrameReader {
     this.#carried = 0;
   }
 
-  /** Call about once a second: gives back part of the allowance for state changes. */
+  /** Call about once a second: gives back part of the allowances for chokes and interest. */
   onBeat(): void {
-    this.#stateChangesLeft = Math.min(STATE_CHANGE_BURST, this.#stateChangesLeft + STATE_CHANGES_PER_BEAT);
+    this.#chokesLeft = Math.min(CHOKE_BURST, this.#chokesLeft + CHOKES_PER_BEAT);
+    this.#interestsLeft = Math.min(INTEREST_BURST, this.#interestsLeft + INTERESTS_PER_BEAT);
   }
 
   /**
@@ -183,9 +188,11 @@ export class FrameReader {
       }
       case MESSAGE.choke:
       case MESSAGE.unchoke:
+        if (--this.#chokesLeft < 0) return 'a storm of chokes';
+        break;
       case MESSAGE.interested:
       case MESSAGE.notInterested:
-        if (--this.#stateChangesLeft < 0) return 'a storm of choke and interest';
+        if (--this.#interestsLeft < 0) return 'a storm of interest';
         break;
       case MESSAGE.have:
       case MESSAGE.suggest:

@@ -206,3 +206,18 @@ test('what arrives after a peer left finds its requests with others', () => {
   }
   assert.ok(fake.events.includes('complete'));
 });
+
+test('does not tell a peer of every change of its interest', () => {
+  const fake = new FakeSwarm({ pieces: 40, blocksPerPiece: 1 });
+  const seed = fake.connect();
+  const leecher = fake.connect([]);
+  seed.handler.onUnchoke();
+  for (let piece = 0; piece < 39; piece++) {
+    leecher.handler.onHave(asPiece(piece));
+    seed.answer();
+    fake.store.settle();
+    fake.clock.advance(10);
+  }
+  const changes = leecher.sent.filter((word) => word.endsWith('interested'));
+  assert.ok(changes.length <= 2, changes.join(', '));
+});

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeConnection, FakeSwarm } from '../support/fake-swarm.js';
+
+const at = (last: number, port = 6881) => ({ host: `10.1.0.${last}`, port });
+
+test('dials what it is told of, and seats who answers', () => {
+  const fake = new FakeSwarm();
+  fake.swarm.onPeersFound([at(1), at(2)], 'tracker');
+  assert.equal(fake.dials.length, 2);
+  fake.dials[0]!.done(new FakeConnection(fake.dials[0]!.address, true, false));
+  assert.equal(fake.swarm.state.peers.size, 1);
+  assert.ok(fake.events.some((event) => event.startsWith('connected 10.1.0.')));
+});
+
+test('keeps to its limit of peers, dialled and accepted', () => {
+  const fake = new FakeSwarm({ maxPeers: 3 });
+  fake.swarm.onPeersFound(
+    [1, 2, 3, 4, 5].map((last) => at(last)),
+    'tracker',
+  );
+  assert.equal(fake.dials.length, 3);
+  for (const { address, done } of fake.dials) done(new FakeConnection(address, true, false));
+  assert.notEqual(fake.connect().closed, undefined);
+  assert.equal(fake.swarm.state.peers.size, 3);
+});
+
+test('tries an address that did not answer again, later and later', () => {
+  const fake = new FakeSwarm();
+  fake.swarm.onPeersFound([at(1)], 'tracker');
+  const dialledAt: number[] = [];
+  for (let second = 0; second < 600; second++) {
+    for (const { done } of fake.dials.splice(0)) {
+      dialledAt.push(fake.clock.now());
+      done({ kind: 'network', text: 'refused' });
+    }
+    fake.clock.advance(1_000);
+  }
+  assert.ok(dialledAt.length >= 3, `${dialledAt}`);
+  const gaps = dialledAt.slice(1).map((time, i) => time - dialledAt[i]!);
+  assert.ok(gaps.at(-1)! > gaps[0]!, `${gaps}`);
+});
+
+test('does not dial a peer that is connected to us already', () => {
+  const fake = new FakeSwarm();
+  const peer = fake.connect();
+  peer.handler.onExtendedHandshake({ listenPort: 7_000, extensions: new Set() });
+  fake.swarm.onPeersFound([{ host: peer.remote.host, port: 7_000 }], 'tracker');
+  assert.equal(fake.dials.length, 0);
+});
+
+test('of two connections between the same two peers one stays', () => {
+  const fake = new FakeSwarm();
+  const first = new FakeConnection(at(1));
+  fake.swarm.onIncoming(first);
+  const again = new FakeConnection(at(1));
+  fake.swarm.onIncoming(again);
+  assert.equal(first.closed, undefined);
+  assert.notEqual(again.closed, undefined);
+  // Ours, made by the smaller peer id (all zero), wins over theirs.
+  fake.swarm.onPeersFound([at(1)], 'tracker');
+  const ours = new FakeConnection(at(1), true, false);
+  fake.dials[0]!.done(ours);
+  assert.notEqual(first.closed, undefined);
+  assert.equal(ours.closed, undefined);
+  assert.equal(fake.swarm.state.peers.size, 1);
+});
+
+test('a banned address is neither dialled nor let in again', () => {
+  const fake = new FakeSwarm({ pieces: 2 });
+  const liar = fake.connect([0]);
+  liar.handler.onUnchoke();
+  liar.answer(2, 0xff);
+  fake.store.settle();
+  fake.swarm.onPeersFound([liar.remote], 'tracker');
+  assert.equal(fake.dials.length, 0);
+  const again = new FakeConnection(liar.remote);
+  fake.swarm.onIncoming(again);
+  assert.notEqual(again.closed, undefined);
+});
+
+test('asks its sources for more while it knows few peers, but not all the time', () => {
+  const fake = new FakeSwarm();
+  fake.swarm.onPeersFound([], 'user');
+  fake.clock.advance(120_000);
+  const asked = fake.events.filter((event) => event === 'want peers').length;
+  assert.ok(asked >= 3 && asked <= 6, `${asked}`);
+});
+
+test('two that have everything part, and nobody is dialled after stop()', () => {
+  const fake = new FakeSwarm({ pieces: 2, have: [0, 1] });
+  assert.equal(fake.connect().closed, 'both have everything');
+  const leecher = fake.connect([0]);
+  fake.swarm.stop();
+  assert.equal(leecher.closed, 'stopped');
+  fake.swarm.onPeersFound([at(9)], 'tracker');
+  assert.equal(fake.dials.length, 0);
+});
