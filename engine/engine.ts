@@ -2,6 +2,7 @@
  * Engine: several torrents in one process. Owns what they share: the listening port, the connection limits, the
  * arena and its workers, the rate limits, and the sockets to UDP trackers.
  */
+import { isIP } from 'node:net';
 import { ActivityLog } from './activity-log.js';
 import { TrackerSource } from './discovery/tracker-source.js';
 import { UdpTrackerSockets } from './discovery/udp-tracker.js';
@@ -191,8 +192,15 @@ export class Engine {
       udp: this.#udp,
       userAgent: USER_AGENT,
       firstTierOnly: metainfo.private,
+      families: familiesOf(this.#listen?.host),
     });
   }
+}
+
+/** Trackers are told only of addresses that somebody listens at. */
+function familiesOf(host: string | undefined): readonly (4 | 6)[] {
+  const family = isIP(host ?? '');
+  return family === 4 ? [4] : family === 6 && host !== '::' ? [6] : [4, 6];
 }
 
 function sum(numbers: readonly number[]): number {
