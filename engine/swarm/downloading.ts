@@ -238,11 +238,11 @@ export class Downloading {
     have.set(piece);
     const wasWanted = wanted.get(piece);
     for (const peer of this.#state.peers.values()) {
-      if (!peer.has.get(piece)) peer.connection.have(piece);
-      else if (wasWanted) {
-        peer.usefulPieces--;
-        this.#updateInterest(peer);
-      }
+      // To those too that have it: it tells them how far we are, and when we are a seed.
+      peer.connection.have(piece);
+      if (!wasWanted || !peer.has.get(piece)) continue;
+      peer.usefulPieces--;
+      this.#updateInterest(peer);
     }
     observer.onPieceVerified(piece);
     if (picker.wantedLeft === 0) observer.onComplete();

@@ -148,7 +148,7 @@ test('bans of two contributors the one whose block was wrong, and never the hone
   );
 });
 
-test('tells peers that lack a piece about it, and no others', () => {
+test('tells every peer of a piece, the ones that have it too', () => {
   const fake = new FakeSwarm({ pieces: 1 });
   const seed = fake.connect();
   const leecher = fake.connect([]);
@@ -156,7 +156,7 @@ test('tells peers that lack a piece about it, and no others', () => {
   seed.answer();
   fake.store.settle();
   assert.ok(leecher.sent.includes('have 0'));
-  assert.ok(!seed.sent.includes('have 0'));
+  assert.ok(seed.sent.includes('have 0'));
 });
 
 test('asks no faster than the limit allows', () => {
