@@ -2,34 +2,37 @@
 import picomatch from 'picomatch';
 import type { MetainfoFile } from '../engine/index.js';
 import { UsageError } from './command.js';
+import { count, plural } from './words.js';
 
 /** A glob longer than this is no glob. */
 const MAX_PATTERN = 1_000;
+const SEE_INFO = 'swarm info FILE numbers them.';
 
 /**
- * `1,3-5` or a glob; a glob without a slash looks at file names, one with a slash at whole paths.
+ * `0,2-5` or a glob; a glob without a slash looks at file names, one with a slash at whole paths.
  * @returns wanted or not, in torrent order
  * @throws UsageError when nothing is chosen
  */
 export function chooseFiles(choice: string, files: readonly MetainfoFile[]): boolean[] {
   const wanted = /^[\d,\s-]+$/.test(choice) ? byNumber(choice, files.length) : byGlob(choice, files);
-  if (!wanted.includes(true)) {
-    throw new UsageError(`--files: "${choice}" is no file of the torrent`, 'See swarm info FILE.');
+  if (!files.some(({ padding }, index) => wanted[index] === true && !padding)) {
+    throw new UsageError(`--files: no file of the torrent is "${choice}"`, SEE_INFO);
   }
   return wanted;
 }
 
-function byNumber(choice: string, count: number): boolean[] {
-  const wanted = new Array<boolean>(count).fill(false);
+function byNumber(choice: string, length: number): boolean[] {
+  const wanted = new Array<boolean>(length).fill(false);
   for (const part of choice.split(',')) {
     const match = /^\s*(\d{1,9})(?:-(\d{1,9}))?\s*$/.exec(part);
-    if (match === null) throw new UsageError(`--files: expected numbers such as 1,3-5, got "${choice}"`);
+    if (match === null) throw new UsageError(`--files: expected numbers such as 0,2-5, got "${choice}"`);
     const first = Number(match[1]);
     const last = Number(match[2] ?? match[1]);
-    if (first < 1 || last > count || first > last) {
-      throw new UsageError(`--files: the torrent has files 1 to ${count}, got "${part.trim()}"`);
+    if (last >= length || first > last) {
+      const has = `the torrent has ${plural(length, 'file')}, 0 to ${count(length - 1)}`;
+      throw new UsageError(`--files: ${has}, got "${part.trim()}"`, SEE_INFO);
     }
-    wanted.fill(true, first - 1, last);
+    wanted.fill(true, first, last + 1);
   }
   return wanted;
 }

@@ -1,19 +1,14 @@
 /** `swarm create`: makes a torrent of a file or folder. */
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import {
-  type CreateOptions,
-  createTorrent,
-  describeTorrent,
-  printable,
-  storageError,
-} from '../engine/torrent-files.js';
-import { formatBytes } from '../tui/format.js';
+import { type CreateOptions, createTorrent, describeTorrent, printable } from '../engine/torrent-files.js';
+import { formatBytes, formatSize } from '../tui/format.js';
 import { defineCommand, flag, list, text, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { hashingProgress } from './hashing-progress.js';
 import { withInterrupts } from './interrupts.js';
+import { replaceFile } from './replace-file.js';
 import { parseSize, parseUrl } from './units-text.js';
+import { plural } from './words.js';
 
 const TRACKER_SCHEMES = ['http', 'https', 'udp', 'ws', 'wss'];
 const STDOUT = '-';
@@ -58,7 +53,7 @@ export const command = defineCommand({
     output.note(`${output.paint('green', 'created')} ${printable(file)}`);
     output.note(`  info-hash  ${infoHash}`);
     output.note(
-      `  content    ${formatBytes(totalBytes)}, ${pieceCount} pieces of ${formatBytes(pieceLength)}`,
+      `  content    ${formatBytes(totalBytes)}, ${plural(pieceCount, 'piece')} of ${formatSize(pieceLength)}`,
     );
     output.note(`  magnet     ${printable(magnet, magnet.length)}`);
     return EXIT.done;
@@ -87,16 +82,4 @@ function createOptions(given: GivenOptions): CreateOptions {
 
 function parseTier(urls: string): readonly string[] {
   return urls.split(',').map((url) => parseUrl(url, TRACKER_SCHEMES));
-}
-
-/** Either the old file or the whole of the new one is there, whenever we are stopped. */
-async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
-  const partial = `${file}.${process.pid}.part`;
-  try {
-    await writeFile(partial, bytes, { flag: 'wx' });
-    await rename(partial, file);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw storageError(error, file);
-  }
 }

@@ -4,20 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SwarmError } from '../engine/index.js';
 import { verifyFiles } from '../engine/torrent-files.js';
-import { formatBytes, formatRate, progressBar } from '../tui/format.js';
+import { formatBytes, formatRate, formatShare, formatSize } from '../tui/format.js';
 import { defineCommand, flag, value } from './command.js';
 import { type DemoPeer, DemoSwarm } from './demo-swarm.js';
 import { EXIT } from './exit-codes.js';
-import { withInterrupts } from './interrupts.js';
+import { unlessAborted, withInterrupts } from './interrupts.js';
+import { drawBar } from './live-lines.js';
 import type { Output } from './output.js';
+import { addedEvent } from './tell.js';
 import { parseRate, parseSize } from './units-text.js';
+import { openDashboard, openLines, wantsDashboard } from './view.js';
+import { plural } from './words.js';
 
 const MIB = 1024 * 1024;
 const DEFAULT_BYTES = 48 * MIB;
 const DEFAULT_UP = 6 * MIB;
 const LEECHERS = ['anna', 'bela', 'cleo'] as const;
-const TICK_MS = 100;
-const BAR_CELLS = 28;
+const BAR_CELLS = 24;
+const RATE_CELLS = 10;
 
 export const command = defineCommand({
   name: 'demo',
@@ -38,13 +42,16 @@ export const command = defineCommand({
     ['demo --tui', 'in the dashboard'],
   ],
 
-  async run({ options: { size = DEFAULT_BYTES, up = DEFAULT_UP, tui } }, output) {
+  async run({ options }, output) {
+    const { size = DEFAULT_BYTES, up = DEFAULT_UP } = options;
+    const dashboard = wantsDashboard(options, output);
     const base = await mkdtemp(join(tmpdir(), 'swarm-demo-'));
     try {
-      return await withInterrupts(async (interrupt) => {
+      return await withInterrupts(async (signal) => {
         const swarm = await DemoSwarm.create({ base, totalBytes: size, uploadBytesPerSecond: up });
         try {
-          return await run(swarm, { up, tui }, output, interrupt);
+          await run(swarm, { up, dashboard, signal }, output);
+          return EXIT.done;
         } finally {
           await swarm.close();
         }
@@ -55,47 +62,42 @@ export const command = defineCommand({
   },
 });
 
-async function run(
-  swarm: DemoSwarm,
-  { up, tui }: { up: number; tui: boolean },
-  output: Output,
-  interrupt: AbortSignal,
-): Promise<0> {
-  const { infoHash, name, totalBytes, pieceCount } = swarm.metainfo;
-  output.event({ type: 'added', infoHash, name, totalBytes, pieceCount });
-  output.note(
-    `A tracker, a seed and ${LEECHERS.length} leechers on this machine. ${formatBytes(totalBytes)} in ${pieceCount} ` +
-      `pieces; each of them sends ${up === 0 ? 'without limit' : `at most ${formatRate(up)}`}.`,
-  );
+interface RunOptions {
+  readonly up: number;
+  readonly dashboard: boolean;
+  readonly signal: AbortSignal;
+}
+
+async function run(swarm: DemoSwarm, { up, dashboard, signal }: RunOptions, output: Output): Promise<void> {
+  const { totalBytes, pieceCount } = swarm.metainfo;
+  output.event(addedEvent(swarm.metainfo));
+  const limit = up === 0 ? 'sends without limit' : `sends at most ${formatSize(up)}/s`;
+  output.note(`a tracker, a seed and ${LEECHERS.length} leechers on this machine; each ${limit}`);
   await swarm.addSeed();
   const startedAt = performance.now();
   for (const leecher of LEECHERS) await swarm.addLeecher(leecher);
-  await watch(swarm, tui, output, interrupt);
+  output.note(`${formatSize(totalBytes)} in ${plural(pieceCount, 'piece')} go from the seed to everybody:`);
+  const completed = unlessAborted(swarm.completed(), signal);
+  if (dashboard) await watchInDashboard(swarm, completed, output);
+  const view = openLines(() => show(swarm, output));
+  await completed.finally(() => view.close());
   const seconds = (performance.now() - startedAt) / 1000;
-  for (const peer of swarm.leechers) await verify(peer, swarm, interrupt);
+  for (const peer of swarm.leechers) await verify(peer, swarm, signal);
   tellResult(swarm, seconds, output);
-  return EXIT.done;
 }
 
-/** Shows the swarm until every leecher has everything. */
-async function watch(swarm: DemoSwarm, tui: boolean, output: Output, interrupt: AbortSignal): Promise<void> {
-  const left = new Promise<never>((_, reject) => {
-    interrupt.addEventListener('abort', () => reject(interrupt.reason), { once: true });
-  });
-  if (!tui) {
-    const timer = setInterval(() => show(swarm, output), TICK_MS);
-    await Promise.race([swarm.completed(), left]).finally(() => clearInterval(timer));
-    return;
-  }
-  const { openDashboard } = await import('../tui/index.js');
+/** Until the end or until the user closes it; whoever does still gets to see the result. */
+async function watchInDashboard(swarm: DemoSwarm, end: Promise<void>, output: Output): Promise<void> {
   let quit: () => void = () => {};
-  const quitted = new Promise<void>((resolve) => {
+  const left = new Promise<void>((resolve) => {
     quit = resolve;
   });
-  const dashboard = openDashboard({ snapshot: () => swarm.snapshot(), onQuit: () => quit() });
-  await Promise.race([swarm.completed(), quitted, left]).finally(() => dashboard.close());
-  // Whoever leaves the dashboard early still gets the result.
-  await Promise.race([swarm.completed(), left]);
+  const dashboard = await openDashboard(
+    () => swarm.snapshot(),
+    () => quit(),
+    output,
+  );
+  await Promise.race([end, left]).finally(() => dashboard.close());
 }
 
 function show(swarm: DemoSwarm, output: Output): void {
@@ -103,27 +105,24 @@ function show(swarm: DemoSwarm, output: Output): void {
     performance.now(),
     () => swarm.peers.map((peer) => peerLine(peer, output)),
     () => ({
-      type: 'progress',
-      peers: swarm.peers.map(({ name, torrent }) => {
-        const { haveBytes, uploadedBytes, downloadedBytes } = torrent.snapshot();
-        return { name, haveBytes, uploadedBytes, downloadedBytes };
+      type: 'demo-progress',
+      copies: swarm.peers.map(({ name, torrent }) => {
+        const { haveBytes, downloadedBytes, uploadedBytes } = torrent.snapshot();
+        return { name, haveBytes, downloadedBytes, uploadedBytes };
       }),
     }),
   );
 }
 
-/** `anna  ━━━━━━━━╸─────  42.1 %  ↓ 5.12 MiB/s from 3  ↑ 4.80 MiB/s`. */
+/** `  anna  ━━━━━━━━╸─────  42.1 %  ↓ 5.12 MiB/s from 3  ↑ 4.80 MiB/s`. */
 function peerLine({ name, torrent }: DemoPeer, output: Output): string {
   const { haveBytes, wantedBytes, downloadBytesPerSecond, uploadBytesPerSecond, peers } = torrent.snapshot();
   const share = wantedBytes === 0 ? 1 : haveBytes / wantedBytes;
-  const [done, rest] = progressBar(share, BAR_CELLS);
+  const bar = drawBar(share, BAR_CELLS, (colour, text) => output.paint(colour, text));
   const senders = peers.filter((peer) => peer.downloadBytesPerSecond > 0).length;
-  const down = `↓ ${formatRate(downloadBytesPerSecond).padStart(10)} from ${senders}`;
-  const percent = `${(Math.floor(share * 1000) / 10).toFixed(1)} %`.padStart(7);
-  return (
-    `  ${name}  ${output.paint('green', done)}${output.paint('dim', rest)} ${percent}  ` +
-    `${share === 1 ? ' '.repeat(down.length) : down}  ↑ ${formatRate(uploadBytesPerSecond).padStart(10)}`
-  );
+  const down = `↓ ${formatRate(downloadBytesPerSecond).padStart(RATE_CELLS)} from ${senders}`;
+  const up = `↑ ${formatRate(uploadBytesPerSecond).padStart(RATE_CELLS)}`;
+  return `  ${name}  ${bar} ${formatShare(share).padStart(6)}  ${share === 1 ? ' '.repeat(down.length) : down}  ${up}`;
 }
 
 async function verify({ name, root }: DemoPeer, { metainfo }: DemoSwarm, signal: AbortSignal): Promise<void> {
@@ -133,21 +132,22 @@ async function verify({ name, root }: DemoPeer, { metainfo }: DemoSwarm, signal:
 }
 
 function tellResult(swarm: DemoSwarm, seconds: number, output: Output): void {
-  const { totalBytes, pieceCount } = swarm.metainfo;
+  const { totalBytes } = swarm.metainfo;
   const sent = swarm.peers.map(({ torrent }) => torrent.transferred.uploadedBytes);
   const [bySeed = 0] = sent;
-  const all = sent.reduce((sum, bytes) => sum + bytes, 0);
-  const copies = (bytes: number) => (bytes / totalBytes).toFixed(2);
+  const byLeechers = sent.reduce((sum, bytes) => sum + bytes, 0) - bySeed;
+  const copies = swarm.leechers.length;
   output.event({
-    type: 'complete',
+    type: 'demo-complete',
     seconds,
-    copies: swarm.leechers.length,
-    sentBySeed: bySeed,
-    sentByLeechers: all - bySeed,
+    copies,
+    sentBySeedBytes: bySeed,
+    sentByLeechersBytes: byLeechers,
   });
-  const verified = output.paint('green', `${swarm.leechers.length} copies verified`);
-  output.note(`${verified}, ${pieceCount} pieces each, in ${seconds.toFixed(1)} s.`);
+  const rate = formatRate((copies * totalBytes) / seconds);
   output.note(
-    `The seed sent ${copies(bySeed)} copies (${formatBytes(bySeed)}), the leechers ${copies(all - bySeed)} to each other.`,
+    `${output.paint('green', 'complete')}: ${copies} copies in ${seconds.toFixed(1)}s, ${rate} in all, verified`,
   );
+  const times = (bytes: number) => `${formatBytes(bytes)} (${(bytes / totalBytes).toFixed(2)} copies)`;
+  output.note(`the seed sent ${times(bySeed)}, the leechers gave each other ${times(byLeechers)}`);
 }

@@ -1,27 +1,31 @@
 /** `swarm get`: downloads torrents, verifies every piece, and exits or goes on seeding. */
-
 import { type Metainfo, type PeerAddress, printable, SwarmError, type Torrent } from '../engine/index.js';
 import { readTorrentFile } from '../engine/torrent-files.js';
-import { formatBytes, formatDuration, formatRate } from '../tui/format.js';
+import { formatBytes, formatDuration, formatShare } from '../tui/format.js';
 import { chooseFiles } from './choose-files.js';
-import { defineCommand, flag, text, UsageError, value } from './command.js';
+import { defineCommand, flag, text, value } from './command.js';
 import { EXIT } from './exit-codes.js';
+import { Interrupted } from './interrupts.js';
+import { waitsFor } from './live-lines.js';
 import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
 import type { Output } from './output.js';
-import { type Session, tellEvents, withSession } from './session.js';
+import { type Session, summaryOf, withSession } from './session.js';
+import { tellComplete, tellEvents, tellFault, tellSeeded, tellStart } from './tell.js';
 import { parseDuration } from './units-text.js';
+import { wantsDashboard } from './view.js';
 
 const MAX_SOURCES = 1_000;
+const MAX_RATIO = 1_000_000;
 
 export const command = defineCommand({
   name: 'get',
   about:
-    'Downloads what the torrents describe, verifies every piece by SHA-1, and exits. Started again, it goes on ' +
-    'where it stopped: what is on disk is checked, not fetched again.',
+    'Downloads what the torrents describe, verifies every piece, and exits. Started again, it goes on where it ' +
+    'stopped. Ctrl-C says goodbye and leaves; a second one leaves at once.',
   positionals: { placeholder: 'SOURCE', min: 1, max: MAX_SOURCES },
   options: {
     out: value('DIR', 'download into this folder (default: here)', text, 'o'),
-    files: value('LIST|GLOB', 'only these files: 1,3-5 as swarm info numbers them, or *.mkv', text),
+    files: value('LIST|GLOB', 'only these: 0,2-5 as swarm info numbers them, or "*.mkv"', text),
     sequential: flag('fetch pieces in order'),
     timeout: value('DURATION', 'exit 4 when nothing arrives for so long (default: wait)', parseDuration),
     'seed-ratio': value('R', 'go on seeding until R times the size is sent', parseRatio),
@@ -39,31 +43,22 @@ export const command = defineCommand({
   ],
 
   async run({ positionals: sources, options }, output) {
-    const torrents = await Promise.all(sources.map(readSource));
+    const dashboard = wantsDashboard(options, output);
+    const { torrents, fault } = await readSources(sources, output);
     const wanted = torrents.map(({ files }) =>
       options.files === undefined ? undefined : chooseFiles(options.files, files),
     );
     const peers = await resolvePeers(options.peer);
-    return withSession(
-      { engine: engineOptions(options), dashboard: options.tui },
-      output,
-      async (session) => {
-        const startedAt = performance.now();
-        const added = torrents.map((metainfo, i) =>
-          add(session, metainfo, wanted[i], peers, options, output),
-        );
-        warnOfNoPeers(added, options, output);
-        try {
-          await complete(session, added, options.timeout);
-          for (const torrent of added) tellComplete(torrent, startedAt, output);
-          await seed(session, added, options);
-        } catch (thrown) {
-          // Leaving while everything is there is an end like any other.
-          if (!session.signal.aborted || !added.every(isComplete)) throw thrown;
-        }
-        return EXIT.done;
-      },
-    );
+    return withSession({ engine: engineOptions(options), dashboard }, output, async (session) => {
+      const several = sources.length > 1;
+      const added = torrents.map((metainfo, i) =>
+        add(session, metainfo, wanted[i], { peers, several, ...options }, output),
+      );
+      await download(session, added, options, output);
+      const failed = fault ?? added.find(({ error }) => error !== null)?.error;
+      if (failed) throw failed;
+      return EXIT.done;
+    });
   },
 });
 
@@ -71,121 +66,178 @@ interface GetOptions {
   readonly out: string | undefined;
   readonly sequential: boolean;
   readonly tracker: readonly string[];
-  readonly peer: readonly unknown[];
-  readonly listen: unknown;
+  readonly timeout: number | undefined;
   readonly 'seed-ratio': number | undefined;
   readonly 'seed-time': number | undefined;
   readonly 'keep-seeding': boolean;
 }
 
-async function readSource(source: string): Promise<Metainfo> {
-  if (/^(magnet:|https?:)/i.test(source) || /^([0-9a-f]{40}|[a-z2-7]{32})$/i.test(source)) {
-    throw new SwarmError(
-      'USAGE_NOT_SUPPORTED',
-      `this version reads torrent files only, got "${printable(source, 60)}"`,
-      { source },
-      { hint: 'Save the .torrent file and give its path.' },
-    );
+/** A source that cannot be read stops the others only when it is the command line that is wrong. */
+async function readSources(
+  sources: readonly string[],
+  output: Output,
+): Promise<{ torrents: Metainfo[]; fault: SwarmError | undefined }> {
+  // By info-hash: the same torrent may be given twice.
+  const torrents = new Map<string, Metainfo>();
+  let fault: SwarmError | undefined;
+  for (const source of sources) {
+    assertTorrentFile(source);
+    try {
+      const { metainfo } = await readTorrentFile(source);
+      torrents.set(metainfo.infoHash, metainfo);
+    } catch (thrown) {
+      if (sources.length === 1 || !(thrown instanceof SwarmError)) throw thrown;
+      fault ??= thrown;
+      output.event({ type: 'error', code: thrown.code, message: thrown.message, source });
+      tellFault(source, thrown, output);
+    }
   }
-  return (await readTorrentFile(source)).metainfo;
+  if (fault !== undefined && torrents.size === 0) throw fault;
+  return { torrents: [...torrents.values()], fault };
+}
+
+function assertTorrentFile(source: string): void {
+  const other =
+    /^magnet:/i.exec(source) !== null
+      ? 'magnet links'
+      : /^[a-z][a-z0-9+.-]+:\/\//i.test(source)
+        ? 'URLs'
+        : /^([0-9a-f]{40}|[a-z2-7]{32})$/i.test(source)
+          ? 'info-hashes'
+          : undefined;
+  if (other === undefined) return;
+  throw new SwarmError(
+    'USAGE_NOT_SUPPORTED',
+    `${other} are not supported yet: "${printable(source, 60)}"`,
+    { source },
+    { hint: 'Save the .torrent file and give its path.' },
+  );
+}
+
+interface AddOptions extends GetOptions {
+  readonly peers: readonly PeerAddress[];
+  readonly several: boolean;
 }
 
 function add(
-  session: Session,
+  { engine }: Session,
   metainfo: Metainfo,
   wantedFiles: readonly boolean[] | undefined,
-  peers: readonly PeerAddress[],
-  options: GetOptions,
+  { out = '.', sequential, tracker, peers, several }: AddOptions,
   output: Output,
 ): Torrent {
-  const torrent = session.engine.add(metainfo, {
-    out: options.out ?? '.',
-    sequential: options.sequential,
-    trackers: options.tracker,
+  const startedAt = performance.now();
+  const torrent = engine.add(metainfo, {
+    out,
+    sequential,
+    trackers: tracker,
     peers,
     ...(wantedFiles === undefined ? {} : { wantedFiles }),
   });
   tellEvents(torrent, output);
+  torrent.onEvent((event) => {
+    if (event.type === 'checked' && event.haveBytes < event.totalBytes) tellStart(torrent, out, output);
+    if (event.type === 'complete') tellComplete(summaryOf(torrent, startedAt), output);
+    if (event.type === 'error' && several && torrent.error) tellFault(metainfo.name, torrent.error, output);
+  });
   return torrent;
 }
 
-function warnOfNoPeers(torrents: readonly Torrent[], options: GetOptions, output: Output): void {
-  if (options.tracker.length > 0 || options.peer.length > 0) return;
-  for (const { metainfo } of torrents) {
-    if (metainfo.trackers.length > 0) continue;
-    const name = printable(metainfo.name, 60);
-    output.note(`${name} names no tracker: only peers that connect to us, or --peer, can be found`);
+/** Until all is there, and seeded as long as was asked for. Torrents that failed are left to the caller. */
+async function download(
+  session: Session,
+  torrents: readonly Torrent[],
+  options: GetOptions,
+  output: Output,
+): Promise<void> {
+  const startedAt = performance.now();
+  try {
+    await complete(session, torrents, options.timeout);
+    await seed(session, torrents, options);
+  } catch (thrown) {
+    if (!(thrown instanceof Interrupted)) throw thrown;
+    // Leaving while everything is there is an end like any other.
+    if (!torrents.every(isSeeding)) throw new Interrupted(stoppedAt(torrents));
+  } finally {
+    for (const torrent of torrents) {
+      const summary = summaryOf(torrent, startedAt);
+      output.event(summary);
+      if (goesOn(options) && isSeeding(torrent)) tellSeeded(summary, output);
+    }
   }
 }
 
-/** Waits for all; the first fault of a torrent ends the command once the others are done. */
+/** Until each is complete or failed. @throws SwarmError PEERS_NONE when nothing arrived for `timeoutMs` */
 async function complete(
   session: Session,
   torrents: readonly Torrent[],
   timeoutMs: number | undefined,
 ): Promise<void> {
-  let settled = false;
-  const all = Promise.allSettled(torrents.map((torrent) => torrent.completed)).then((results) => {
-    settled = true;
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
-  });
-  const stalls =
-    timeoutMs === undefined ? [] : [throwWhenStalled(session, torrents, timeoutMs, () => settled)];
-  await Promise.race([session.unlessLeft(all), ...stalls]);
-}
-
-/** Returns when `settled`; throws PEERS_NONE when nothing arrived for so long. */
-async function throwWhenStalled(
-  session: Session,
-  torrents: readonly Torrent[],
-  timeoutMs: number,
-  settled: () => boolean,
-): Promise<void> {
+  if (timeoutMs === undefined) {
+    await session.unlessLeft(Promise.allSettled(torrents.map((torrent) => torrent.completed)));
+    return;
+  }
   let received = -1;
   let arrivedAt = performance.now();
+  let stalled = false;
   await session.until(() => {
     const before = received;
     received = torrents.reduce((bytes, torrent) => bytes + torrent.transferred.downloadedBytes, 0);
     const busy = received !== before || torrents.some(({ phase }) => phase === 'checking');
     if (busy) arrivedAt = performance.now();
-    return settled() || performance.now() - arrivedAt >= timeoutMs;
+    stalled = performance.now() - arrivedAt >= timeoutMs;
+    return stalled || torrents.every(isSettled);
   });
-  if (settled()) return;
-  throw new SwarmError(
-    'PEERS_NONE',
-    `nothing arrived for ${formatDuration(timeoutMs / 1000)}`,
-    { timeoutMs },
-    { hint: 'Are there seeds? swarm get --tui shows trackers and peers; --peer HOST:PORT adds one.' },
-  );
+  if (torrents.every(isSettled)) return;
+  throw torrents.find(({ error }) => error !== null)?.error ?? nothingArrived(session, timeoutMs);
 }
 
-function tellComplete(torrent: Torrent, startedAt: number, output: Output): void {
-  const { name, wantedBytes, downloadedBytes } = torrent.snapshot();
-  const seconds = (performance.now() - startedAt) / 1000;
-  const how =
-    downloadedBytes === 0
-      ? 'was complete already'
-      : `${formatBytes(wantedBytes)} in ${formatDuration(seconds)}, ${formatRate(downloadedBytes / seconds)}`;
-  output.note(`${output.paint('green', 'complete')} ${printable(name)}: verified, ${how}`);
+function nothingArrived({ engine }: Session, timeoutMs: number): SwarmError {
+  const snapshot = engine.snapshot();
+  const why = snapshot.torrents.map((torrent) => waitsFor(torrent, snapshot)).find(Boolean);
+  return new SwarmError(
+    'PEERS_NONE',
+    `nothing arrived for ${formatDuration(timeoutMs / 1000)}${why === undefined ? '' : `: ${why}`}`,
+    { timeoutMs },
+    { hint: '--peer HOST:PORT adds a peer, --tracker URL a tracker; --tui shows what they say.' },
+  );
 }
 
 async function seed(session: Session, torrents: readonly Torrent[], options: GetOptions): Promise<void> {
+  if (!goesOn(options)) return;
   const { 'seed-ratio': ratio, 'seed-time': timeMs, 'keep-seeding': forever } = options;
-  if (ratio === undefined && timeMs === undefined && !forever) return;
   const until = timeMs === undefined || forever ? Number.POSITIVE_INFINITY : performance.now() + timeMs;
-  const goal = forever ? undefined : ratio;
-  const sent = (torrent: Torrent) => torrent.transferred.uploadedBytes / torrent.metainfo.totalBytes;
+  const goal = forever || ratio === undefined ? Number.POSITIVE_INFINITY : ratio;
   await session.until(
     () =>
-      performance.now() >= until ||
-      (goal !== undefined && torrents.every((torrent) => sent(torrent) >= goal)),
+      performance.now() >= until || torrents.every((torrent) => !isSeeding(torrent) || gave(torrent, goal)),
   );
 }
 
-const isComplete = (torrent: Torrent): boolean => torrent.phase === 'seeding';
+const goesOn = (options: GetOptions): boolean =>
+  options['keep-seeding'] || options['seed-ratio'] !== undefined || options['seed-time'] !== undefined;
+
+/** Whether it sent so many times its size. There is nothing to send of a torrent without content. */
+function gave({ transferred, wantedBytes }: Torrent, ratio: number): boolean {
+  return ratio !== Number.POSITIVE_INFINITY && transferred.uploadedBytes >= ratio * wantedBytes;
+}
+
+function stoppedAt(torrents: readonly Torrent[]): string {
+  if (torrents.some(({ phase }) => phase === 'checking')) {
+    return 'stopped while checking what is on disk; run the same command to go on';
+  }
+  const snapshots = torrents.map((torrent) => torrent.snapshot());
+  const have = snapshots.reduce((bytes, { haveBytes }) => bytes + haveBytes, 0);
+  const wanted = snapshots.reduce((bytes, { wantedBytes }) => bytes + wantedBytes, 0);
+  const share = formatShare(wanted === 0 ? 1 : have / wanted);
+  return `stopped at ${share}, ${formatBytes(have)} of ${formatBytes(wanted)}; run the same command to go on`;
+}
+
+const isSeeding = ({ phase }: Torrent): boolean => phase === 'seeding';
+const isSettled = ({ phase }: Torrent): boolean => phase === 'seeding' || phase === 'failed';
 
 function parseRatio(given: string): number {
   const ratio = Number(given);
-  if (/^\d+(\.\d+)?$/.test(given) && ratio <= 1_000_000) return ratio;
-  throw new UsageError(`expected a number such as 1 or 1.5, got "${given}"`);
+  if (/^\d+(\.\d+)?$/.test(given) && ratio <= MAX_RATIO) return ratio;
+  throw new Error(`expected a number such as 1 or 1.5, got "${given}"`);
 }

@@ -15,7 +15,7 @@ export function hashingProgress(output: Output): (doneBytes: number, totalBytes:
         const rate = formatRate((1000 * doneBytes) / Math.max(1, now - startedAt));
         return `${percent}%  ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}  ${rate}`;
       },
-      () => ({ type: 'progress', doneBytes, totalBytes }),
+      () => ({ type: 'hashing', doneBytes, totalBytes }),
     );
   };
 }

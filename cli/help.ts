@@ -3,6 +3,7 @@ import { COMMON_OPTIONS, type Command, type Options } from './command.js';
 
 const INDENT = '  ';
 const GAP = 3;
+const MAX_COLUMNS = 80;
 
 export function commandHelp(command: Command): string {
   const { name, about, positionals, options, examples } = command;
@@ -15,10 +16,11 @@ export function commandHelp(command: Command): string {
       spec.kind === 'list' ? `${spec.help}; may be repeated` : spec.help,
     ];
   });
-  const argument = positionals.max === 0 ? '' : ` ${positionals.placeholder}`;
+  const argument =
+    positionals.max === 0 ? '' : ` ${positionals.placeholder}${positionals.max > 1 ? '…' : ''}`;
   return [
     `Usage: swarm ${name}${argument} [options]`,
-    about,
+    wrap(about),
     `Options:\n${columns(rows)}`,
     `Examples:\n${examples.map(([line, does]) => `${INDENT}swarm ${line}\n${INDENT}${INDENT}${does}`).join('\n')}`,
   ].join('\n\n');
@@ -32,6 +34,20 @@ export function mainHelp(summaries: readonly (readonly [name: string, summary: s
     `Exit codes: 0 done, 1 unexpected, 2 usage, 3 bad torrent, magnet or input file, 4 nothing to download from,
 5 storage, 6 verification failed, 7 address or port not available, 130 interrupted.`,
   ].join('\n\n');
+}
+
+/** Lines of at most 80 characters, broken between words. */
+function wrap(text: string): string {
+  let [line = '', ...words] = text.split(' ');
+  const lines: string[] = [];
+  for (const word of words) {
+    if (line.length + 1 + word.length <= MAX_COLUMNS) line += ` ${word}`;
+    else {
+      lines.push(line);
+      line = word;
+    }
+  }
+  return [...lines, line].join('\n');
 }
 
 export function columns(rows: readonly (readonly [left: string, right: string])[]): string {

@@ -8,11 +8,12 @@ import {
   readTorrentFile,
   type TorrentDescription,
 } from '../engine/torrent-files.js';
-import { formatBytes } from '../tui/format.js';
+import { formatBytes, formatSize } from '../tui/format.js';
 import { defineCommand } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { columns } from './help.js';
 import type { Output } from './output.js';
+import { count, plural } from './words.js';
 
 /** A path longer than this is cut for people; --json has all of it. */
 const MAX_PATH_CELLS = 500;
@@ -49,8 +50,8 @@ function show(torrent: TorrentDescription, output: Output): void {
   const rows: [string, string][] = [
     ['name', printable(torrent.name)],
     ['info-hash', torrent.infoHash],
-    ['size', `${formatBytes(totalBytes)} (${totalBytes} bytes), ${plural(files.length, 'file')}`],
-    ['pieces', `${pieceCount} of ${formatBytes(pieceLength)}`],
+    ['size', `${formatBytes(totalBytes)} (${plural(totalBytes, 'byte')}), ${plural(files.length, 'file')}`],
+    ['pieces', `${count(pieceCount)} of ${formatSize(pieceLength)}`],
     ['private', torrent.private ? 'yes: peers only from the trackers' : 'no'],
   ];
   trackers.forEach((tier, at) => {
@@ -61,8 +62,10 @@ function show(torrent: TorrentDescription, output: Output): void {
   if (torrent.comment !== null) rows.push(['comment', printable(torrent.comment, MAX_PATH_CELLS)]);
   if (torrent.createdBy !== null) rows.push(['created by', printable(torrent.createdBy)]);
   if (torrent.creationDate !== null) rows.push(['created', torrent.creationDate]);
+  rows.push(['magnet', printable(torrent.magnet, torrent.magnet.length)]);
   output.result(columns(rows));
   output.result('');
+  output.result(output.paintResult('dim', ' file       size  path'));
   for (const { index, path, lengthBytes } of files) {
     const number = output.paintResult('dim', String(index).padStart(5));
     output.result(`${number}  ${formatBytes(lengthBytes).padStart(9)}  ${printable(path, MAX_PATH_CELLS)}`);
@@ -82,5 +85,3 @@ function magnetRows({ infoHash, name, trackers, webSeeds, peers, files }: Magnet
     ]);
   return rows;
 }
-
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;

@@ -8,6 +8,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(EXIT.done);
 });
+// The work itself does not depend on being watched.
+process.stderr.on('error', () => {});
 
-// Not process.exit: what was written to a pipe must still arrive.
-process.exitCode = await run(process.argv.slice(2), process);
+const code = await run(process.argv.slice(2), process);
+// What was written to a pipe must still arrive; whatever else is not done by now may not hold the user.
+for (const stream of [process.stdout, process.stderr]) {
+  await new Promise<void>((resolve) => stream.write('', () => resolve()));
+}
+process.exit(code);

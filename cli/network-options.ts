@@ -45,18 +45,21 @@ export function engineOptions(chosen: NetworkChoices): EngineOptions {
   };
 }
 
-/** Names among `--peer` become addresses. @throws UsageError naming the one that does not resolve */
-export function resolvePeers(peers: readonly HostPort[]): Promise<PeerAddress[]> {
-  return Promise.all(
+/** Names among `--peer` become all of their addresses. @throws UsageError naming the one that has none */
+export async function resolvePeers(peers: readonly HostPort[]): Promise<PeerAddress[]> {
+  const resolved = await Promise.all(
     peers.map(async ({ host, port }) => {
-      if (isIP(host) !== 0) return { host, port };
+      if (isIP(host) !== 0) return [{ host, port }];
       try {
-        return { host: (await lookup(host)).address, port };
-      } catch {
-        throw new UsageError(`--peer: there is no host "${host}"`);
+        const addresses = await lookup(host, { all: true });
+        return addresses.map(({ address }) => ({ host: address, port }));
+      } catch (thrown) {
+        const errno = (thrown as NodeJS.ErrnoException).code ?? 'unknown';
+        throw new UsageError(`--peer: there is no address of "${host}" (${errno})`);
       }
     }),
   );
+  return resolved.flat();
 }
 
 function parseHostPort(text: string): HostPort {

@@ -3,22 +3,30 @@
  * redraws itself only on a terminal. Foreign text must have passed `printable()`.
  */
 import type { WriteStream } from 'node:tty';
-import { cutToCells } from './cut.js';
+import { cellsOf, cutToCells } from './cut.js';
+import type { CommandEvent } from './events.js';
 
 /** How often the redrawn line, and progress in JSON, may change. */
 const LIVE_INTERVAL_MS = 100;
 const JSON_PROGRESS_INTERVAL_MS = 1000;
 /** How often progress is a line of its own where lines cannot be redrawn. */
 const PLAIN_PROGRESS_INTERVAL_MS = 10_000;
+/** Lines held back while something else has the terminal; the oldest go. */
+const MAX_HELD = 1_000;
+/** Of a terminal that does not tell. */
+const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
 export type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
 
 const SGR: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 };
 
+type TerminalSize = Partial<Pick<WriteStream, 'isTTY' | 'columns' | 'rows'>>;
+
 /** The two streams and what decides about colours; a test brings its own. */
 export interface Terminal {
-  readonly stdout: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
-  readonly stderr: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
+  readonly stdout: NodeJS.WritableStream & TerminalSize;
+  readonly stderr: NodeJS.WritableStream & TerminalSize;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -27,15 +35,14 @@ export interface OutputOptions {
   readonly quiet: boolean;
 }
 
-/** One line of --json. `type` says which other fields there are. */
-export type OutputEvent = { readonly type: string } & Readonly<Record<string, unknown>>;
-
 export class Output {
   readonly json: boolean;
   readonly #quiet: boolean;
   readonly #terminal: Terminal;
-  #liveLines = 0;
+  /** Cells of each line that redraws itself. */
+  #live: readonly number[] = [];
   #nextProgressAt = 0;
+  #held: (() => void)[] | undefined;
 
   constructor(terminal: Terminal, { json, quiet }: OutputOptions) {
     this.#terminal = terminal;
@@ -45,19 +52,23 @@ export class Output {
 
   /** Progress is a picture that redraws itself, rather than lines that pile up. */
   get redraws(): boolean {
-    return !this.json && !this.#quiet && this.#terminal.stderr.isTTY === true;
+    const { stderr, env } = this.#terminal;
+    return !this.json && !this.#quiet && stderr.isTTY === true && env.TERM !== 'dumb';
+  }
+
+  /** Stdout can be taken over by a dashboard. */
+  get takesDashboard(): boolean {
+    return !this.json && this.#terminal.stdout.isTTY === true;
   }
 
   /** With --json, one line on stdout: `{"type":"complete",…}`. Without, nothing. */
-  event(event: OutputEvent): void {
+  event(event: CommandEvent): void {
     if (this.json) this.#terminal.stdout.write(`${asciiJson(event)}\n`);
   }
 
   /** What the command was asked for, on stdout; not with --json, whose events say the same. */
   result(line: string): void {
-    if (this.json) return;
-    this.#clearLive();
-    this.#terminal.stdout.write(`${line}\n`);
+    if (!this.json) this.#print(this.#terminal.stdout, line);
   }
 
   /** A file's content on stdout, whatever else goes there. */
@@ -67,23 +78,36 @@ export class Output {
 
   /** News for people, on stderr; not with --quiet. */
   note(line: string): void {
-    if (this.#quiet) return;
-    this.#clearLive();
-    this.#terminal.stderr.write(`${line}\n`);
+    if (!this.#quiet) this.#print(this.#terminal.stderr, line);
   }
 
   /** Like `note`, but never kept quiet. */
   complain(line: string): void {
+    this.#print(this.#terminal.stderr, line);
+  }
+
+  /** Holds lines back while something else has the terminal. @returns prints them */
+  hold(): () => void {
     this.#clearLive();
-    this.#terminal.stderr.write(`${line}\n`);
+    this.#held = [];
+    return () => {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const print of held) print();
+    };
   }
 
   /**
    * Progress, which may be told as often as it changes: lines that redraw themselves on a terminal, with --json an
    * event a second, elsewhere now and then a line. `lines` and `event` are called only when they are shown.
+   * @param lines gets the cells that a line may take, or null where a line may be as long as it likes
    */
-  progress(nowMs: number, lines: () => string | readonly string[], event: () => OutputEvent): void {
-    if (nowMs < this.#nextProgressAt) return;
+  progress(
+    nowMs: number,
+    lines: (cells: number | null) => string | readonly string[],
+    event: () => CommandEvent,
+  ): void {
+    if (nowMs < this.#nextProgressAt || this.#held !== undefined) return;
     if (this.json) {
       this.#nextProgressAt = nowMs + JSON_PROGRESS_INTERVAL_MS;
       this.event(event());
@@ -91,11 +115,11 @@ export class Output {
       return;
     } else if (this.redraws) {
       this.#nextProgressAt = nowMs + LIVE_INTERVAL_MS;
-      this.#redraw([lines()].flat());
+      this.#redraw([lines(this.#columns - 1)].flat());
     } else {
       // Short work needs no progress at all.
       if (this.#nextProgressAt > 0)
-        for (const line of [lines()].flat()) this.#terminal.stderr.write(`${line}\n`);
+        for (const line of [lines(null)].flat()) this.#terminal.stderr.write(`${line}\n`);
       this.#nextProgressAt = nowMs + PLAIN_PROGRESS_INTERVAL_MS;
     }
   }
@@ -110,19 +134,40 @@ export class Output {
     return coloured(this.#terminal.stdout, this.#terminal.env, colour, text);
   }
 
-  #redraw(lines: readonly string[]): void {
-    // Some terminals claim a width of 0.
-    const columns = this.#terminal.stderr.columns || 80;
+  #print(stream: NodeJS.WritableStream, line: string): void {
+    if (this.#held !== undefined) {
+      this.#held.push(() => this.#print(stream, line));
+      if (this.#held.length > MAX_HELD) this.#held.shift();
+      return;
+    }
     this.#clearLive();
-    this.#terminal.stderr.write(lines.map((line) => cutToCells(line, columns - 1)).join('\n'));
-    this.#liveLines = lines.length;
+    stream.write(`${line}\n`);
+  }
+
+  /** Some terminals claim a width of 0. */
+  get #columns(): number {
+    return this.#terminal.stderr.columns || DEFAULT_COLUMNS;
+  }
+
+  /** In one write, each line over its old self, so that nothing flickers; never so many that they would scroll. */
+  #redraw(lines: readonly string[]): void {
+    const rows = this.#terminal.stderr.rows || DEFAULT_ROWS;
+    const shown = lines.slice(0, Math.max(1, rows - 1)).map((line) => cutToCells(line, this.#columns - 1));
+    const text = shown.map((line) => `${line}\x1b[K`).join('\n');
+    this.#terminal.stderr.write(`${this.#toFirstLine()}${text}\x1b[J`);
+    this.#live = shown.map(cellsOf);
   }
 
   #clearLive(): void {
-    if (this.#liveLines === 0) return;
-    const up = this.#liveLines > 1 ? `\x1b[${this.#liveLines - 1}A` : '';
-    this.#terminal.stderr.write(`\r${up}\x1b[J`);
-    this.#liveLines = 0;
+    if (this.#live.length === 0) return;
+    this.#terminal.stderr.write(`${this.#toFirstLine()}\x1b[J`);
+    this.#live = [];
+  }
+
+  /** In a window that became narrower a line takes several rows. */
+  #toFirstLine(): string {
+    const rows = this.#live.reduce((sum, cells) => sum + Math.max(1, Math.ceil(cells / this.#columns)), 0);
+    return rows > 1 ? `\r\x1b[${rows - 1}A` : '\r';
   }
 }
 

@@ -79,7 +79,8 @@ const generalHelp = (): string =>
 
 async function fail(error: unknown, output: Output, { env }: Terminal): Promise<ExitCode> {
   if (error instanceof Interrupted) {
-    output.complain('interrupted');
+    output.event({ type: 'interrupted', message: error.message });
+    output.complain(error.message);
     return EXIT.interrupted;
   }
   const { printable } = await import('../engine/torrent-files.js');
@@ -89,7 +90,9 @@ async function fail(error: unknown, output: Output, { env }: Terminal): Promise<
   output.event({ type: 'error', code, message: thrown.message, ...(hint === undefined ? {} : { hint }) });
   output.complain(`${output.paint('red', 'error:')} ${printable(thrown.message, MAX_MESSAGE_CELLS)}`);
   if (hint !== undefined) output.complain(output.paint('dim', printable(hint, MAX_MESSAGE_CELLS)));
-  if (env.SWARM_DEBUG) output.complain(thrown.stack ?? '');
+  if (env.SWARM_DEBUG) {
+    for (const line of (thrown.stack ?? '').split('\n')) output.complain(printable(line, MAX_MESSAGE_CELLS));
+  }
   return exitCodeOf(code);
 }
 

@@ -1,17 +1,20 @@
 /** `swarm seed`: makes the torrents of files or folders, announces and serves them. */
-import { writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { type Metainfo, printable, SwarmError, storageError, type Torrent } from '../engine/index.js';
-import { createTorrent, readTorrentFile } from '../engine/torrent-files.js';
+import { type Metainfo, type PeerAddress, printable, SwarmError, type Torrent } from '../engine/index.js';
+import { createTorrent, describeTorrent, readTorrentFile } from '../engine/torrent-files.js';
 import { formatBytes } from '../tui/format.js';
 import { defineCommand, flag, text, UsageError, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { hashingProgress } from './hashing-progress.js';
-import { withInterrupts } from './interrupts.js';
+import { Interrupted, withInterrupts } from './interrupts.js';
 import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
 import type { Output } from './output.js';
-import { type Session, tellEvents, withSession } from './session.js';
+import { replaceFile } from './replace-file.js';
+import { type Session, summaryOf, withSession } from './session.js';
+import { tellEvents, tellFault, tellSeeded } from './tell.js';
 import { parseSize } from './units-text.js';
+import { wantsDashboard } from './view.js';
+import { plural } from './words.js';
 
 const MAX_PATHS = 1_000;
 
@@ -44,36 +47,35 @@ export const command = defineCommand({
     if (single !== undefined && paths.length > 1) {
       throw new UsageError('--torrent and --save-torrent go with one PATH');
     }
-    const served = await withInterrupts((signal) => makeAll(paths, options, output, signal));
+    if (options.torrent !== undefined && options['save-torrent'] !== undefined) {
+      throw new UsageError('--save-torrent goes with a torrent that is made, not with --torrent');
+    }
+    const dashboard = wantsDashboard(options, output);
     const peers = await resolvePeers(options.peer);
-    return withSession(
-      { engine: engineOptions(options), dashboard: options.tui },
-      output,
-      async (session) => {
-        const existing = options.torrent !== undefined;
-        const torrents = served.map(({ metainfo, root }) => {
-          const torrent = session.engine.add(metainfo, {
-            out: root,
-            readOnly: true,
-            assumeComplete: !existing,
-            // A torrent that we made names them already.
-            trackers: existing ? options.tracker : [],
-            peers,
-          });
-          tellEvents(torrent, output);
-          return torrent;
-        });
-        for (const torrent of torrents) await tellSeeding(torrent, session, output);
-        try {
-          await session.until(() => torrents.every(({ phase }) => phase === 'failed'));
-          for (const torrent of torrents) await torrent.completed;
-        } catch (thrown) {
-          // Being interrupted is how seeding ends.
-          if (!session.signal.aborted) throw thrown;
+    const served = await withInterrupts((signal) => makeAll(paths, options, output, signal));
+    return withSession({ engine: engineOptions(options), dashboard }, output, async (session) => {
+      const startedAt = performance.now();
+      const torrents = served.map((one) => add(session, one, peers, options, output));
+      try {
+        for (const torrent of torrents) {
+          await assertComplete(torrent, session);
+          tellSeeding(torrent, session, output);
         }
-        return EXIT.done;
-      },
-    );
+        await session.until(() => torrents.every(({ phase }) => phase === 'failed'));
+      } catch (thrown) {
+        // Being interrupted is how seeding ends.
+        if (!(thrown instanceof Interrupted)) throw thrown;
+      } finally {
+        for (const torrent of torrents) {
+          const summary = summaryOf(torrent, startedAt);
+          output.event(summary);
+          if (torrent.phase === 'seeding') tellSeeded(summary, output);
+        }
+      }
+      const failed = torrents.find(({ error }) => error !== null)?.error;
+      if (failed) throw failed;
+      return EXIT.done;
+    });
   },
 });
 
@@ -126,11 +128,7 @@ async function make(
     onProgress: hashingProgress(output),
   });
   if (file === undefined) return metainfo;
-  try {
-    await writeFile(file, bytes);
-  } catch (thrown) {
-    throw storageError(thrown, file);
-  }
+  await replaceFile(file, bytes);
   output.note(`wrote ${printable(file)}`);
   return metainfo;
 }
@@ -148,30 +146,57 @@ function assertNamed(metainfo: Metainfo, path: string): void {
   );
 }
 
-async function tellSeeding(torrent: Torrent, { engine, unlessLeft }: Session, output: Output): Promise<void> {
-  const { infoHash, name, totalBytes } = torrent.metainfo;
-  const checked = new Promise<void>((resolve) => {
-    torrent.onEvent(({ type }) => {
-      if (type === 'checked' || type === 'error') resolve();
-    });
-    if (torrent.phase !== 'checking') resolve();
+function add(
+  { engine }: Session,
+  { metainfo, root }: Served,
+  peers: readonly PeerAddress[],
+  { torrent: existing, tracker }: SeedOptions,
+  output: Output,
+): Torrent {
+  const torrent = engine.add(metainfo, {
+    out: root,
+    readOnly: true,
+    assumeComplete: existing === undefined,
+    // A torrent that we made names them already.
+    trackers: existing === undefined ? [] : tracker,
+    peers,
   });
-  await unlessLeft(checked);
-  if (torrent.phase === 'failed') await torrent.completed;
-  const { haveBytes, wantedBytes } = torrent.snapshot();
-  if (haveBytes < wantedBytes) {
-    throw new SwarmError(
-      'VERIFY_MISMATCH',
-      `${formatBytes(wantedBytes - haveBytes)} of ${printable(name)} are missing or differ from the torrent`,
-      { haveBytes, wantedBytes },
-      { hint: 'swarm verify names them, swarm get fetches them.' },
-    );
-  }
-  const { listen } = engine;
-  output.event({ type: 'seeding', infoHash, name, totalBytes, port: listen?.port ?? null });
-  output.note(`${output.paint('green', 'seeding')} ${printable(name)}, ${formatBytes(totalBytes)}`);
+  tellEvents(torrent, output);
+  torrent.onEvent(({ type }) => {
+    if (type === 'error' && torrent.error !== null) tellFault(metainfo.name, torrent.error, output);
+  });
+  return torrent;
+}
+
+/** Waits for the check of what is on disk. @throws SwarmError VERIFY_MISMATCH unless all of it is there */
+async function assertComplete(torrent: Torrent, { until }: Session): Promise<void> {
+  await until(() => torrent.phase !== 'checking');
+  if (torrent.error !== null) throw torrent.error;
+  const { name, haveBytes, wantedBytes } = torrent.snapshot();
+  if (haveBytes === wantedBytes) return;
+  throw new SwarmError(
+    'VERIFY_MISMATCH',
+    `${formatBytes(wantedBytes - haveBytes)} of ${printable(name)} are missing or differ from the torrent`,
+    { haveBytes, wantedBytes },
+    { hint: 'swarm verify names them, swarm get fetches them.' },
+  );
+}
+
+function tellSeeding({ metainfo }: Torrent, { engine: { listen } }: Session, output: Output): void {
+  const { infoHash, name, totalBytes, pieceCount } = metainfo;
+  const { magnet, trackers } = describeTorrent(metainfo);
+  const port = listen?.port ?? null;
+  output.event({ type: 'seeding', infoHash, name, magnet, totalBytes, port });
+  output.note(
+    `${output.paint('green', 'seeding')} ${printable(name)}, ${formatBytes(totalBytes)} in ${plural(pieceCount, 'piece')}`,
+  );
   output.note(`  info-hash  ${infoHash}`);
-  output.note(`  port       ${listen?.port ?? 'not listening'}`);
+  output.note(`  magnet     ${printable(magnet, magnet.length)}`);
+  output.note(`  port       ${port ?? 'not listening'}`);
+  if (trackers.length === 0) {
+    const how = `no tracker: others find this seed by --peer HOST:${port} only`;
+    output.note(`  ${output.paint('yellow', how)}`);
+  }
 }
 
 function parseSuperSeed(given: string): string {

@@ -86,6 +86,8 @@ export class Torrent {
   readonly #abortCheck = new AbortController();
   readonly #started: Promise<void>;
   #settle!: { resolve(): void; reject(error: SwarmError): void };
+  /** State and message that were told last, by URL. */
+  readonly #trackersTold = new Map<string, string>();
   #phase: TorrentPhase = 'checking';
   #error: SwarmError | null = null;
   #checkedShare = 0;
@@ -114,6 +116,16 @@ export class Torrent {
 
   get phase(): TorrentPhase {
     return this.#phase;
+  }
+
+  /** Why it failed; null unless `phase` is `failed`. */
+  get error(): SwarmError | null {
+    return this.#error;
+  }
+
+  /** Bytes of the files chosen. */
+  get wantedBytes(): number {
+    return this.#selection.bytes;
   }
 
   /** Payload of this session. */
@@ -146,7 +158,7 @@ export class Torrent {
         ...(error.hint === undefined ? {} : { hint: error.hint }),
       },
       totalBytes: metainfo.totalBytes,
-      wantedBytes: this.#selection.bytes,
+      wantedBytes: this.wantedBytes,
       checkedShare: this.#checkedShare,
       pieceLength: metainfo.pieceLength,
       pieceCount: metainfo.pieceCount,
@@ -256,12 +268,18 @@ export class Torrent {
         this.#emit({ type: 'peers-found', source, count: peers.length });
         swarm.onPeersFound(peers, source);
       },
-      onStatus: () => {
-        for (const { url, state, message } of this.#trackers?.snapshot() ?? []) {
-          this.#emit({ type: 'tracker', url, state, message });
-        }
-      },
+      onStatus: () => this.#tellTrackers(),
     };
+  }
+
+  /** Each tracker whose state or message is another than the last one told. */
+  #tellTrackers(): void {
+    for (const { url, state, message } of this.#trackers?.snapshot() ?? []) {
+      const told = `${state} ${message}`;
+      if (this.#trackersTold.get(url) === told) continue;
+      this.#trackersTold.set(url, told);
+      this.#emit({ type: 'tracker', url, state, message });
+    }
   }
 
   #totals(swarm: Swarm): TransferTotals {

@@ -65,6 +65,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'tracker/index',
     'tui/index',
     'tui/format',
+    'tui/reason',
     'fixtures/folder',
   ],
 };

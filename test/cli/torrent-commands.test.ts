@@ -44,8 +44,9 @@ test('what create made, info shows and verify finds complete', async (t) => {
   assert.deepEqual([shown.code, shown.stderr], [0, '']);
   for (const part of [
     String(created.infoHash),
-    '97.7 KiB (100000 bytes), 3 files',
-    '4 of 32.0 KiB',
+    '97.7 KiB (100,000 bytes), 3 files',
+    '4 of 32 KiB',
+    'magnet:?xt=urn:btih:',
     'album/disc 2/two',
   ])
     assert.ok(shown.stdout.includes(part), `${part} in ${shown.stdout}`);

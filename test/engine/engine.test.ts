@@ -94,6 +94,23 @@ test('tells what happens, in order', async (t) => {
   assert.deepEqual(added.transferred, { ...added.transferred, downloadedBytes: metainfo.totalBytes });
 });
 
+test('tells of a tracker only when its state or message changed', async (t) => {
+  const { base, torrent } = await seeded(t, MIB);
+  const engine = await start(t, base, 'a');
+  // Port 1 refuses at once.
+  const added = engine.add(torrent, { out: join(base, 'a'), trackers: [`http://${HOST}:1/announce`] });
+  const told: string[] = [];
+  await new Promise<void>((resolve) => {
+    added.onEvent((event) => {
+      if (event.type !== 'tracker') return;
+      told.push(`${event.state} ${event.message}`);
+      if (event.state === 'failed') resolve();
+    });
+  });
+  await added.stop();
+  assert.equal(new Set(told).size, told.length, told.join(', '));
+});
+
 test('downloads the files that are chosen and no others', async (t) => {
   const { base, torrent, metainfo, seed } = await seeded(t, 4 * MIB);
   const leecher = await start(t, base, 'a');
@@ -211,6 +228,7 @@ test('a folder that cannot be written is a coded error of that torrent alone', a
     (error) => error instanceof SwarmError && error.code.startsWith('STORAGE_'),
   );
   assert.equal(bad.phase, 'failed');
+  assert.equal(bad.error?.code, 'STORAGE_MISSING');
   await bad.stop();
   const good = engine.add(torrent, { out: join(base, 'good'), peers: [peerOf(seed)] });
   await good.completed;

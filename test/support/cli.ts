@@ -46,18 +46,63 @@ export const jsonLines = (stdout: string): Record<string, unknown>[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 
+export interface SpawnOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly uid?: number;
+}
+
+export interface RunningCli {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** The first --json event of this type; rejects, with what it printed, when the program ends before. */
+  event(type: string): Promise<Record<string, unknown>>;
+  /** Resolves when what was written to stderr matches; rejects when the program ends before. */
+  said(pattern: RegExp): Promise<void>;
+}
+
 /** The real program. Kill it, or wait until it ends. */
-export function spawnCli(argv: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
+export function spawnCli(argv: readonly string[], options: SpawnOptions = {}): RunningCli {
   const child = spawn(process.execPath, [join(buildRoot, 'cli/main.js'), ...argv], {
+    ...options,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const text = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    text.stdout += chunk;
+  const waiting = new Set<() => void>();
+  const wake = () => {
+    for (const check of waiting) check();
+  };
+  let closed = false;
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (chunk: string) => {
+      text[name] += chunk;
+      wake();
+    });
+  }
+  const ended = once(child, 'close').then(([code]) => {
+    closed = true;
+    wake();
+    return { code: code as number | null, ...text };
   });
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    text.stderr += chunk;
-  });
-  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...text }));
-  return { child, ended };
+  const found = <T>(look: () => T | undefined, what: string) =>
+    new Promise<T>((resolve, reject) => {
+      const check = () => {
+        const result = look();
+        if (result === undefined && !closed) return;
+        waiting.delete(check);
+        if (result !== undefined) resolve(result);
+        else reject(new Error(`ended before ${what}:\n${text.stdout}\n${text.stderr}`));
+      };
+      waiting.add(check);
+      check();
+    });
+  const whole = () => text.stdout.slice(0, text.stdout.lastIndexOf('\n') + 1);
+  return {
+    child,
+    ended,
+    event: (type) => found(() => jsonLines(whole()).find((event) => event.type === type), type),
+    said: async (pattern) => {
+      await found(() => pattern.exec(text.stderr) ?? undefined, String(pattern));
+    },
+  };
 }
