@@ -8,6 +8,7 @@
 import type { PieceIndex } from '../units.js';
 import type { Bitfield } from './bitfield.js';
 import { BLOCK_RESULT, BlockLedger, type BlockResult, MAX_REQUESTERS } from './block-ledger.js';
+import { MemoryWatch } from './memory-watch.js';
 import type { PiecePicker } from './piece-picker.js';
 import { grown } from './request-table.js';
 import type { TorrentGeometry } from './torrent-geometry.js';
@@ -40,15 +41,13 @@ export class BlockScheduler {
   /** By peer: how many pieces it had when the picker found none among them, or NONE; as of `#barrenAsOf`. */
   #barren = new Int32Array(0);
   #barrenAsOf = 0;
-  /** A peer was turned away for want of memory since the last `dropStale`. */
-  #starved = false;
-  /** Missing blocks of each piece that nobody was asked for at the last `dropStale`. */
-  #idlePieces = new Map<PieceIndex, number>();
+  readonly #watch: MemoryWatch;
 
   constructor(geometry: TorrentGeometry, picker: PiecePicker, mediator: SchedulerMediator) {
     this.#picker = picker;
     this.#mediator = mediator;
     this.#ledger = new BlockLedger(geometry);
+    this.#watch = new MemoryWatch(this.#ledger);
   }
 
   /**
@@ -65,19 +64,22 @@ export class BlockScheduler {
   ): number {
     const limit = Math.min(max, out.length >>> 1);
     let count = 0;
+    if (!this.#watch.mayWork(peer)) return 0;
     while (count < limit) {
       const row = this.#nextRow(peer, has, limit - count, allowed);
       if (row === NONE) break;
       count = this.#takeFree(row, peer, out, count, limit);
     }
-    return count < limit && this.endgame
+    return count < limit && (this.endgame || this.#full)
       ? this.#takeDuplicates(peer, has, out, count, limit, allowed)
       : count;
   }
 
   /** A block arrived. `block` is in range. */
   onBlock(peer: number, piece: PieceIndex, block: number): BlockResult {
-    return this.#ledger.receive(peer, piece, block);
+    const result = this.#ledger.receive(peer, piece, block);
+    if (result === BLOCK_RESULT.fresh) this.#watch.onDelivered();
+    return result;
   }
 
   /** A request was rejected, cancelled or timed out. @returns whether there was such a request */
@@ -95,7 +97,14 @@ export class BlockScheduler {
     return this.#ledger.releaseAll(peer);
   }
 
+  /** It will not come back: its number may be given to another, once `isContributor` is false. */
+  onPeerLeft(peer: number): number {
+    this.#watch.onPeerLeft(peer);
+    return this.onPeerGone(peer);
+  }
+
   onPieceVerified(piece: PieceIndex): void {
+    this.#watch.onVerified(piece, this.#ledger.sources(piece));
     this.#drop(piece);
     this.#singleSource.delete(piece);
     this.#picker.onPieceHave(piece);
@@ -118,29 +127,13 @@ export class BlockScheduler {
   }
 
   /**
-   * To be called every few seconds. When peers are turned away because memory is full, drops the piece with
-   * the fewest blocks among those that nobody has been asked for since the last call: without this, pieces
-   * whose peers left would keep the memory from peers that could deliver.
-   * @returns the piece, whose memory the caller gives back; or −1
+   * To be called every few seconds: takes memory back from pieces that make no headway while others wait for it.
+   * @returns the pieces, whose memory the caller gives back
    */
-  dropStale(): PieceIndex | -1 {
-    const before = this.#idlePieces;
-    this.#idlePieces = new Map();
-    if (!this.#starved) return NONE;
-    this.#starved = false;
-    let stale: PieceIndex | -1 = NONE;
-    let staleMissing = 0;
-    for (const row of this.#ledger.openRows) {
-      const missing = this.#ledger.missingBlocks(row);
-      if (this.#ledger.freeBlocks(row) < missing) continue;
-      const piece = this.#ledger.pieceOf(row);
-      this.#idlePieces.set(piece, missing);
-      if (before.get(piece) !== missing || missing <= staleMissing) continue;
-      stale = piece;
-      staleMissing = missing;
-    }
-    if (stale !== NONE) this.onPieceCorrupt(stale);
-    return stale;
+  dropStale(): readonly PieceIndex[] {
+    const lost = this.#watch.review((row) => this.#isSingleSource(row));
+    for (const piece of lost) this.onPieceCorrupt(piece);
+    return lost;
   }
 
   /** Every block that we want is asked for or here. */
@@ -248,19 +241,19 @@ export class BlockScheduler {
 
   #begin(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
     // Without a piece begun here, no piece of ours will come free: then it is asked every time.
-    if (this.#full && this.#ledger.begunRows.length > 0) {
-      this.#starved = true;
-      return NONE;
-    }
+    const isFull = this.#full && this.#ledger.begunRows.length > 0;
+    if (isFull && this.#watch.someoneWaits) return NONE;
     const piece = allowed === undefined ? this.#pick(peer, has) : this.#picker.pickAmong(allowed, has);
-    if (piece === NONE) return NONE;
-    if (!this.#mediator.beginPiece(piece)) {
+    if (piece === NONE || !this.#watch.mayBegin(peer, piece)) return NONE;
+    if (isFull || !this.#mediator.beginPiece(piece)) {
+      if (!isFull) this.#watch.onFull();
       this.#full = true;
-      this.#starved = true;
+      this.#watch.onStarved();
       return NONE;
     }
     this.#picker.onPieceBegun(piece);
     const row = this.#ledger.begin(piece);
+    this.#watch.onBegun(row);
     const ownsWhole = this.#ledger.outstanding(peer) + room >= this.#ledger.blockCount(row);
     this.#owner = grown(this.#owner, row + 1, NONE);
     this.#owner[row] = ownsWhole || this.#singleSource.has(piece) ? peer : NONE;
@@ -295,7 +288,10 @@ export class BlockScheduler {
     return taken;
   }
 
-  /** Blocks that others are asked for: those asked of the fewest first. */
+  /**
+   * Blocks that others are asked for: those asked of the fewest first. Outside of endgame only of pieces that make
+   * no headway while memory is short.
+   */
   #takeDuplicates(
     peer: number,
     has: Bitfield,
@@ -305,11 +301,13 @@ export class BlockScheduler {
     allowed: ReadonlySet<PieceIndex> | undefined,
   ): number {
     let taken = count;
+    const { endgame } = this;
     const end = Math.min(limit, count + ENDGAME_DEPTH - this.#ledger.outstanding(peer));
     for (let requesters = 1; requesters < MAX_REQUESTERS; requesters++) {
       for (const row of this.#ledger.begunRows) {
         if (taken >= end) return taken;
         if (this.#ledger.missingAsked(row, requesters) === 0 || this.#isSingleSource(row)) continue;
+        if (!endgame && !this.#watch.isOpenToHelpers(row)) continue;
         const piece = this.#ledger.pieceOf(row);
         if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
         for (let block = 0; taken < end; block++) {

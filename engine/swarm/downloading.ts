@@ -14,10 +14,12 @@ import type { SwarmState } from './swarm-state.js';
 const MAX_REQUEST_BATCH = 256;
 /** How often overdue requests, lost interest and stuck pieces are looked for. */
 const CHECK_MS = 1_000;
-/** A piece that nobody was asked for between two such looks is stuck. */
+/** A piece that got no block between two such looks is stuck. */
 const STALE_CHECK_MS = 5_000;
 /** A peer that rejects this often in a row, while it lets us ask, only wastes requests. */
 const MAX_REJECTS_IN_A_ROW = 64;
+/** Blocks beyond all that we ever asked of a peer: one or two may be a mistake, more take our line from others. */
+const MAX_UNASKED_BLOCKS = 64;
 /** BEP 6 suggests sets of 10; a longer one is a peer's own business, not ours to store. */
 const MAX_ALLOWED_FAST = 64;
 
@@ -57,7 +59,8 @@ export class Downloading {
   }
 
   onAllowedFast(peer: Peer, piece: PieceIndex): void {
-    if (peer.allowedFast.size < MAX_ALLOWED_FAST) peer.allowedFast.add(piece);
+    if (peer.allowedFast.size >= MAX_ALLOWED_FAST || peer.allowedFast.has(piece)) return;
+    peer.allowedFast.add(piece);
     this.pump(peer);
   }
 
@@ -103,6 +106,7 @@ export class Downloading {
       peer.connection.request(piece, block * BLOCK_BYTES, length);
     }
     peer.pipeline.onRequested(now, count);
+    peer.answersDue += count;
     takeFromAll(downloadBuckets, now, bytes);
     this.#checkSoon();
   }
@@ -122,14 +126,13 @@ export class Downloading {
     this.#pumpAll();
   }
 
-  /** Frees the memory of a piece that nobody works on, when others wait for memory. */
+  /** Frees the memory of pieces that make no headway, when others wait for memory. */
   #dropStale(now: Millis): void {
     const { scheduler, store } = this.#state;
     if (scheduler.begunCount > 0) this.#checkSoon();
     if (now < this.#staleCheckAt) return;
     this.#staleCheckAt = asMillis(now + STALE_CHECK_MS);
-    const stale = scheduler.dropStale();
-    if (stale !== -1) store.abandonPiece(stale);
+    for (const piece of scheduler.dropStale()) store.abandonPiece(piece);
   }
 
   onTokens(): void {
@@ -154,14 +157,16 @@ export class Downloading {
   onReject(peer: Peer, piece: PieceIndex, begin: number): void {
     if (!this.#state.scheduler.onReleased(peer.id, piece, Math.floor(begin / BLOCK_BYTES))) return;
     peer.pipeline.onReleased(1);
-    // Asking a peer again that lets us ask and rejects waits for the next check, lest the two of us spin.
+    // It does not let us ask for that piece after all; without this the two of us would spin.
+    if (peer.peerChoking) peer.allowedFast.delete(piece);
+    // Asking a peer again that lets us ask and rejects waits for the next check, for the same reason.
     if (peer.peerChoking) this.#pumpAll();
     else if (++peer.rejectsInARow >= MAX_REJECTS_IN_A_ROW) this.#state.drop(peer, 'rejects every request');
   }
 
   onGone(peer: Peer): void {
     this.#starved.delete(peer);
-    this.#releaseAll(peer);
+    this.#state.scheduler.onPeerLeft(peer.id);
     this.#state.picker.onPeerLeft(peer.has);
     this.#pumpAll();
   }
@@ -185,6 +190,11 @@ export class Downloading {
       Number.isInteger(block) &&
       block < geometry.blockCount(piece) &&
       bytes.length === geometry.blockBytes(piece, block);
+    if (--peer.answersDue < -MAX_UNASKED_BLOCKS) {
+      totals.wastedBytes += bytes.length;
+      this.#state.drop(peer, 'sends what nobody asked for');
+      return;
+    }
     const result = fits ? scheduler.onBlock(peer.id, piece, block) : BLOCK_RESULT.unrequested;
     if (result === BLOCK_RESULT.unrequested || this.#state.failed) {
       totals.wastedBytes += bytes.length;

@@ -34,6 +34,8 @@ export class Peer {
 
   downloadedBytes = 0;
   uploadedBytes = 0;
+  /** Requests that were not answered by a block, whatever became of them; below zero: blocks that nobody asked for. */
+  answersDue = 0;
   /** Rejects in a row without a block between: a peer that has everything and gives nothing. */
   rejectsInARow = 0;
   /** Pieces it lets us ask for while it chokes us (BEP 6); bounded. */
