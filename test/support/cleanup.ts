@@ -1,4 +1,5 @@
 /** Cleaning up in the reverse order of setting up: a client is stopped before its folder is removed. */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,9 +33,19 @@ export function cleanUpOf(t: Scope): CleanUp {
   return cleanUp;
 }
 
+/** Those that are there, so that none outlives us. */
+const folders = new Set<string>();
+process.on('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A folder of its own, removed at the end. */
 export async function temporaryFolder(scope: Scope, parent = tmpdir()): Promise<string> {
   const folder = await mkdtemp(join(parent, 'swarm-test-'));
-  scope.after(() => rm(folder, { recursive: true, force: true }));
+  folders.add(folder);
+  scope.after(async () => {
+    await rm(folder, { recursive: true, force: true });
+    folders.delete(folder);
+  });
   return folder;
 }

@@ -22,6 +22,7 @@ export interface Network {
   readonly far: NetworkSide;
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const PREFIX = 'swarm';
 const ADDRESSES_PER_SIDE = 8;
 const INSIDE = 'SWARM_NAMESPACES';
@@ -29,10 +30,10 @@ const INSIDE = 'SWARM_NAMESPACES';
 const hostsOf = (side: number) =>
   Array.from({ length: ADDRESSES_PER_SIDE }, (_, i) => `10.99.${side}.${i + 1}`) as [string, ...string[]];
 
-/** Both ends on loopback, at addresses of their own. */
+/** Both ends on loopback, at one address: a program is known by the one that it comes from. */
 export const loopback: Network = {
   near: { hosts: ['127.0.0.1'], prefix: [] },
-  far: { hosts: ['127.0.0.2'], prefix: [] },
+  far: { hosts: ['127.0.0.1'], prefix: [] },
 };
 
 export function canMakeNamespaces(): boolean {
@@ -47,6 +48,7 @@ export function canMakeNamespaces(): boolean {
 export async function enterNamespaces(): Promise<Network | undefined> {
   const inside = process.env[INSIDE];
   if (inside !== undefined) {
+    for (const signal of SIGNALS) process.once(signal, () => process.exit(130));
     const near = { hosts: hostsOf(1), prefix: [] };
     return { near, far: { hosts: hostsOf(2), prefix: ['ip', 'netns', 'exec', `${inside}-far`] } };
   }
@@ -54,13 +56,14 @@ export async function enterNamespaces(): Promise<Network | undefined> {
   removeStale();
   const name = `${PREFIX}-${process.pid}`;
   process.once('exit', () => remove(name));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   make(name);
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const child = spawn('ip', ['netns', 'exec', `${name}-near`, ...again], {
     stdio: 'inherit',
     env: { ...process.env, [INSIDE]: name },
   });
+  // It ends as it does for us, and we after it.
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   const [status] = (await once(child, 'exit')) as [number | null];
   process.exit(status ?? 1);
 }
