@@ -93,8 +93,12 @@ export class Connecting {
     this.fill();
   }
 
-  ban(address: PeerAddress): void {
-    this.#options.candidates.ban(address);
+  /** False when it is banned already. */
+  ban(address: PeerAddress): boolean {
+    const { candidates } = this.#options;
+    const isNews = !candidates.isBanned(address);
+    candidates.ban(address);
+    return isNews;
   }
 
   stop(): void {

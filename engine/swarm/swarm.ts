@@ -253,8 +253,8 @@ export class Swarm implements PieceStoreHandler {
   }
 
   #ban(address: PeerAddress, reason: string): void {
-    this.#connecting.ban(address);
-    this.state.observer.onPeerBanned(address, reason);
+    // Other pieces of it may have been under way, and turn out corrupt too.
+    if (this.#connecting.ban(address)) this.state.observer.onPeerBanned(address, reason);
     for (const peer of [...this.state.peers.values()]) {
       if (addressKey(peer.connection.remote) === addressKey(address)) this.state.drop(peer, reason);
     }
