@@ -29,8 +29,9 @@ describe('swarm and real clients exchange torrents', { concurrency: SIDE_BY_SIDE
     for (const tracker of [ourTracker, opentracker]) {
       // The command takes the place of the library with one of the trackers.
       const us = tracker === ourTracker ? swarmEngine : swarmCommand;
-      exchange(client, network.far, us, network.near, tracker);
-      exchange(us, network.near, client, network.far, tracker);
+      const [getProtocol, seedProtocol] = tracker === ourTracker ? ['http:', 'udp:'] : ['udp:', 'http:'];
+      exchange(client, network.far, us, network.near, tracker, client.speaksUdp ? getProtocol : 'http:');
+      exchange(us, network.near, client, network.far, tracker, client.speaksUdp ? seedProtocol : 'http:');
     }
   }
 });
@@ -41,8 +42,9 @@ function exchange(
   receiver: RealClient,
   receiverSide: NetworkSide,
   tracker: TestTracker,
+  protocol: string,
 ): void {
-  const title = `${receiver.name} downloads a file and a folder from ${seeder.name} through ${tracker.name}`;
+  const title = `${receiver.name} downloads a file and a folder from ${seeder.name} through ${tracker.name}, ${protocol}`;
   test(title, { timeout: TIMEOUT_MS }, async (t) => {
     if (!requireClient(t, ...seeder.needs, ...receiver.needs, ...tracker.needs)) return;
     if (!namespaces && (seeder.needsNamespaces || receiver.needsNamespaces)) {
@@ -57,9 +59,8 @@ function exchange(
     const names = ['one file.bin', 'folder'];
     const hashes = await Promise.all(names.map(async (name) => (await made.torrentOf(name)).infoHash));
     const announce = await tracker.start(scope, network.near, hashes);
-    const torrents = await Promise.all(
-      names.map(async (name) => (await made.torrentOf(name, announce)).file),
-    );
+    const url = announce.replace('http:', protocol);
+    const torrents = await Promise.all(names.map(async (name) => (await made.torrentOf(name, url)).file));
     const received = await made.receiver();
     await seeder.seed(scope, seederSide, { torrents, folder: made.source });
     for (const hash of hashes) await seedsAnnounced(announce, hash);

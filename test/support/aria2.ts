@@ -29,7 +29,7 @@ export async function aria2Command(
   ];
 }
 
-export async function startAria2(
+async function startAria2(
   scope: Scope,
   side: NetworkSide,
   job: Job,
@@ -43,6 +43,7 @@ export const aria2: RealClient = {
   name: 'aria2',
   needs: ['aria2c'],
   needsNamespaces: false,
+  speaksUdp: false,
   omitsEmptyFiles: false,
   async seed(scope, side, job) {
     await startAria2(scope, side, job, ['--check-integrity=true', '--seed-ratio=0.0']);

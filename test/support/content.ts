@@ -60,7 +60,7 @@ export async function sha256(path: string): Promise<string> {
 }
 
 /** Relative path → SHA-256 of every file in `folder`, in order. */
-export async function folderDigests(folder: string): Promise<Record<string, string>> {
+async function folderDigests(folder: string): Promise<Record<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const digests: Record<string, string> = {};

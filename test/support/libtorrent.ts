@@ -59,6 +59,7 @@ export const libtorrent: RealClient = {
   name: 'libtorrent',
   needs: ['libtorrent'],
   needsNamespaces: false,
+  speaksUdp: true,
   omitsEmptyFiles: false,
   async seed(scope, side, { torrents, folder }) {
     await startLibtorrent(scope, side, { torrents: torrents.map((file) => ({ file, folder, seed: true })) });

@@ -36,7 +36,7 @@ export const loopback: Network = {
   far: { hosts: ['127.0.0.1'], prefix: [] },
 };
 
-export function canMakeNamespaces(): boolean {
+function canMakeNamespaces(): boolean {
   return process.getuid?.() === 0 && spawnSync('ip', ['netns', 'list'], { stdio: 'ignore' }).status === 0;
 }
 

@@ -15,6 +15,8 @@ export interface RealClient {
   readonly needs: readonly ClientName[];
   /** Refuses to talk to 127.0.0.0/8. */
   readonly needsNamespaces: boolean;
+  /** Announces over UDP as we start it. */
+  readonly speaksUdp: boolean;
   /** Does not create files of 0 bytes. */
   readonly omitsEmptyFiles: boolean;
   /** Resolves when it is started; it announces itself soon after. */

@@ -37,6 +37,7 @@ export const swarmCommand: RealClient = {
   name: 'the swarm command',
   needs: [],
   needsNamespaces: false,
+  speaksUdp: true,
   omitsEmptyFiles: false,
   async seed(scope, side, { torrents, folder }) {
     for (const torrent of torrents) {

@@ -27,6 +27,7 @@ export const swarmEngine: RealClient = {
   name: 'swarm',
   needs: [],
   needsNamespaces: false,
+  speaksUdp: true,
   omitsEmptyFiles: false,
   async seed(scope, side, { torrents, folder }) {
     const engine = await startEngine(scope, side);

@@ -3,7 +3,7 @@ import { startTracker } from '../../tracker/index.js';
 import type { ClientName, Scope } from './clients.js';
 import type { NetworkSide } from './namespaces.js';
 import { startOpentracker } from './opentracker.js';
-import { until } from './real-clients.js';
+import { freePort, until } from './real-clients.js';
 import { httpTransport } from './tracker-clients.js';
 
 export interface TestTracker {
@@ -17,9 +17,10 @@ export const ourTracker: TestTracker = {
   name: 'our tracker',
   needs: [],
   async start(scope, { hosts: [host] }) {
-    const http = await startTracker({ http: { host, port: 0 } });
-    scope.after(() => http.close());
-    return `http://${host}:${http.http?.port}/announce`;
+    const at = { host, port: await freePort() };
+    const tracker = await startTracker({ http: at, udp: at });
+    scope.after(() => tracker.close());
+    return `http://${host}:${at.port}/announce`;
   },
 };
 

@@ -19,7 +19,7 @@ export interface TransmissionDaemon {
   isComplete(): Promise<boolean>;
 }
 
-export async function startTransmission(scope: Scope, side: NetworkSide): Promise<TransmissionDaemon> {
+async function startTransmission(scope: Scope, side: NetworkSide): Promise<TransmissionDaemon> {
   const { command, daemon } = await prepareTransmission(scope, side);
   const [program = '', ...args] = command;
   const client = startClient(scope, program, args);
@@ -120,6 +120,7 @@ export const transmission: RealClient = {
   name: 'Transmission',
   needs: ['transmission-daemon', 'ip netns'],
   needsNamespaces: true,
+  speaksUdp: true,
   omitsEmptyFiles: true,
   async seed(scope, side, job) {
     const daemon = await startTransmission(scope, side);
