@@ -29,6 +29,8 @@ export interface ChokerPeer {
   readonly downloadRate: number;
   /** Bytes that we sent it in all. */
   readonly uploadedBytes: number;
+  /** It asks for nothing, or does not read what it asked for: where no bytes flow, that is not our doing. */
+  readonly idle: boolean;
   /** See addressPrefix: of one prefix, no more than a share gets slots while others wait. */
   readonly prefix: string;
 }
@@ -51,6 +53,8 @@ interface Turn {
   /** When its latest turn began; −∞ when it never had one. */
   sinceMs: number;
   uploadedBefore: number;
+  /** What we had sent it at the last round. */
+  uploadedAtRound: number;
 }
 
 export class Choker {
@@ -180,6 +184,8 @@ export class Choker {
     const turn = this.#turns.get(peer.id);
     if (turn === undefined || !turn.unchoked) return false;
     if (this.#betweenRounds) return true;
+    // A slot that nothing goes through is for others: otherwise a crowd that does not read would hold them all.
+    if (peer.idle && peer.uploadedBytes === turn.uploadedAtRound) return false;
     const lastedMs = now - turn.sinceMs;
     if (lastedMs >= MAX_TURN_MS) return false;
     return lastedMs < MIN_TURN_MS || peer.uploadedBytes - turn.uploadedBefore < TURN_BYTES;
@@ -211,10 +217,12 @@ export class Choker {
       const turn = this.#turns.get(peer.id);
       if (!unchoked.has(peer.id)) {
         if (turn !== undefined) turn.unchoked = false;
-      } else if (!this.#isInTurn(now, peer)) {
+      } else if (turn === undefined || !this.#isInTurn(now, peer)) {
         // A turn that is over while nobody waits is followed by another.
-        this.#turns.set(peer.id, { unchoked: true, sinceMs: now, uploadedBefore: peer.uploadedBytes });
-      }
+        const { uploadedBytes } = peer;
+        const started = { sinceMs: now, uploadedBefore: uploadedBytes, uploadedAtRound: uploadedBytes };
+        this.#turns.set(peer.id, { unchoked: true, ...started });
+      } else if (!this.#betweenRounds) turn.uploadedAtRound = peer.uploadedBytes;
     }
   }
 }

@@ -78,6 +78,7 @@ function describe(peer: Peer, now: Millis): ChokerPeer {
     snubbed: peer.pipeline.isSnubbed,
     downloadRate: peer.contribution.rate(now),
     uploadedBytes: peer.uploadedBytes,
+    idle: peer.uploads.size === 0 || peer.connection.bufferedBytes > 0,
     prefix: addressPrefix(peer.connection.remote.host),
   };
 }

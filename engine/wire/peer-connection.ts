@@ -19,8 +19,8 @@ import type { PeerSocket, SocketOwner } from './peer-socket.js';
 const KEEP_ALIVE_MS = 100_000;
 /** One keep-alive of the peer may be late. */
 const IDLE_MS = 180_000;
-/** A peer that takes none of our bytes for this long is gone, or holds our upload buffers on purpose. */
-const SEND_STALL_MS = 180_000;
+/** A peer that takes none of our bytes for this long is gone, or holds our upload buffers on purpose: up to 768 KiB. */
+const SEND_STALL_MS = 60_000;
 /** While we owe a peer this much control (answers to its own requests, mostly), we read no more of its requests. */
 const STOP_READING_BYTES = 64 * 1024;
 /** Owing this much control closes: more than answers to one full read (peer-socket.ts) on top of the mark above. */

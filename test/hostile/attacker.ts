@@ -32,21 +32,28 @@ export class Attacker {
   /** Resolves when the connection is closed, by whomever. */
   readonly gone: Promise<void>;
   isGone = false;
+  /** Resolves when the victim's handshake is here, or the connection is closed. */
+  readonly shaken: Promise<void>;
   /** Frames received, by message id. */
   readonly counts = new Map<number, number>();
   /** Called for each frame; the body comes without length and id. */
   onFrame: (id: number, body: Buffer) => void = () => {};
   #rest: Buffer = Buffer.alloc(0);
   #handshaken = false;
+  #onShaken: () => void = () => {};
   #waits: { id: number; count: number; resolve: () => void }[] = [];
 
   constructor(readonly socket: Socket) {
     socket.setNoDelay(true);
     socket.on('error', () => {});
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    this.shaken = new Promise((resolve) => {
+      this.#onShaken = resolve;
+    });
     this.gone = new Promise((resolve) => {
       socket.once('close', () => {
         this.isGone = true;
+        this.#onShaken();
         for (const wait of this.#waits.splice(0)) wait.resolve();
         resolve();
       });
@@ -111,6 +118,7 @@ export class Attacker {
     if (!this.#handshaken) {
       if (this.#rest.length < HANDSHAKE_BYTES) return;
       this.#handshaken = true;
+      this.#onShaken();
       this.#rest = this.#rest.subarray(HANDSHAKE_BYTES);
     }
     while (this.#rest.length >= 4) {

@@ -15,6 +15,7 @@ function peerOf(id: number, fields: Partial<ChokerPeer> = {}): ChokerPeer {
     snubbed: false,
     downloadRate: 0,
     uploadedBytes: 0,
+    idle: false,
     prefix: `10.0.${id}.`,
     ...fields,
   };
@@ -195,6 +196,19 @@ describe('Choker, while seeding', () => {
     assert.equal(round(70_000), first);
   });
 
+  it('takes the slots at the next round from a crowd that takes nothing, though not from who waits for us', () => {
+    const choker = new Choker(seededRng(1));
+    const crowd = (idle: boolean) => peersOf(4, () => ({ idle, prefix: 'crowd' }));
+    assert.equal(choker.rechoke(at(0), crowd(true), seeding).unchoked.size, 4);
+    const honest = peersOf(8, (id) => ({ idle: id < 4, prefix: 'crowd' })).slice(4);
+    const waiting = choker.rechoke(at(5_000), [...crowd(true), ...honest], seeding).unchoked;
+    assert.deepEqual(sorted(waiting), [0, 1, 2, 3], 'between rounds nobody loses a slot');
+    const served = choker.rechoke(at(10_000), [...crowd(true), ...honest], seeding).unchoked;
+    assert.deepEqual(sorted(served), [4, 5, 6, 7]);
+    const kept = choker.rechoke(at(20_000), [...crowd(true), ...honest], seeding).unchoked;
+    assert.deepEqual(sorted(kept), [4, 5, 6, 7]);
+  });
+
   it('ends a turn by time when the taker is slow', () => {
     const choker = new Choker(seededRng(1));
     const seen = new Set<number>();
@@ -213,6 +227,7 @@ describe('Choker', () => {
       snubbed: fc.boolean(),
       downloadRate: fc.nat(1_000),
       uploadedBytes: fc.nat(100 * MIB),
+      idle: fc.boolean(),
       prefix: fc.constantFrom('a', 'b', 'c', 'd'),
     });
     const round = fc.record({
