@@ -127,7 +127,7 @@ export interface HandshakeIdentity {
   readonly extendedHandshake: LocalExtendedHandshake;
 }
 
-export interface LocalExtendedHandshake {
+interface LocalExtendedHandshake {
   readonly client: string;
   readonly listenPort: number;
   readonly requestQueue: number;

@@ -20,7 +20,7 @@ export interface VerifyOptions {
  * `bad`: a piece of it has the wrong bytes. `long`: right, with bytes after its end. `unproven`: it shares a piece
  * with a file that is missing or short, and nothing else is wrong with it.
  */
-export type FileVerdict = 'ok' | 'missing' | 'short' | 'long' | 'bad' | 'unproven';
+type FileVerdict = 'ok' | 'missing' | 'short' | 'long' | 'bad' | 'unproven';
 
 export interface VerifiedFile {
   /** Index in `Metainfo.files`. */

@@ -6,7 +6,7 @@ import { parseCompactPeers4, parseCompactPeers6 } from '../../engine/discovery/c
 import { type BencodeDict, decodeBencode } from '../../engine/metainfo/bencode.js';
 import type { PeerAddress } from '../../engine/units.js';
 
-export interface TestAnnounce {
+interface TestAnnounce {
   readonly infoHash: Uint8Array;
   readonly peerId?: Uint8Array;
   readonly port: number;
@@ -16,14 +16,14 @@ export interface TestAnnounce {
   readonly ip?: string;
 }
 
-export interface TestAnswer {
+interface TestAnswer {
   readonly interval: number;
   readonly seeds: number;
   readonly leechers: number;
   readonly peers: readonly PeerAddress[];
 }
 
-export interface TestCounts {
+interface TestCounts {
   readonly seeds: number;
   readonly leechers: number;
   readonly downloads: number;

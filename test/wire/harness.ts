@@ -21,7 +21,7 @@ import { TcpWire } from '../../engine/wire/tcp-wire.js';
 export const INFO_HASH = 'aa'.repeat(20);
 export const PIECES = 21;
 
-export const realClock: Clock = {
+const realClock: Clock = {
   now: () => asMillis(performance.now()),
   schedule(at: Millis, run: () => void): TimerHandle {
     const timer = setTimeout(run, Math.max(0, at - performance.now()));

@@ -113,7 +113,7 @@ function remark(model: Model): Row {
   return matter === undefined ? [] : [span(matter.text, matter.tone)];
 }
 
-export function share(torrent: TorrentSnapshot): number {
+function share(torrent: TorrentSnapshot): number {
   if (torrent.phase === 'checking') return torrent.checkedShare;
   return torrent.wantedBytes === 0 ? 1 : torrent.haveBytes / torrent.wantedBytes;
 }
