@@ -6,11 +6,16 @@ import type { PeerCandidates } from '../policy/peer-candidates.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
 import { addressKey, asMillis, type PeerAddress } from '../units.js';
 import type { SwarmState } from './swarm-state.js';
+import { isCrowding, leastUseful } from './turnover.js';
 
 /** Dials of one torrent under way at once; the dialer keeps the engine-wide limit. */
 const MAX_PENDING_DIALS = 16;
 /** How often an under-connected swarm asks its sources for more. */
 const WANT_PEERS_MS = 30_000;
+/** When all seats are taken: how often one is given to somebody who comes, lest a flood turns all of them over. */
+const TURNOVER_MS = 1_000;
+/** The same for an address that we know, who may be no better, or not there. */
+const DIAL_TURNOVER_MS = 10_000;
 /** Below this many peers and candidates we ask for more. */
 const FEW_PEERS = 20;
 
@@ -30,6 +35,7 @@ export class Connecting {
   /** Aborts of dials under way, by address. */
   readonly #pending = new Map<string, () => void>();
   #askedAt = asMillis(Number.NEGATIVE_INFINITY);
+  #turnoverAt = asMillis(0);
   #stopped = false;
 
   constructor(state: SwarmState, options: ConnectingOptions) {
@@ -58,6 +64,9 @@ export class Connecting {
     if (this.#stopped || this.#state.failed) return;
     const { candidates, maxPeers } = this.#options;
     const now = this.#state.now();
+    const isLeeching = this.#state.picker.wantedLeft > 0;
+    if (isLeeching && this.#isFull && (candidates.nextAt() ?? now + 1) <= now)
+      this.#makeRoom(DIAL_TURNOVER_MS);
     while (this.#pending.size < MAX_PENDING_DIALS && this.#state.peers.size + this.#pending.size < maxPeers) {
       const candidate = candidates.next(now);
       if (candidate === undefined) break;
@@ -74,14 +83,16 @@ export class Connecting {
     this.#state.deadlines.set('connect', asMillis(Math.max(next, now + 100)));
   }
 
-  /** Whether somebody who connected to us may stay. */
+  /** Whether somebody who connected to us may stay. When all seats are taken, a useless peer makes room. */
   accepts(connection: PeerConnection): boolean {
+    const { remote } = connection;
     return (
       !this.#stopped &&
       !this.#state.failed &&
-      this.#state.peers.size < this.#options.maxPeers &&
-      !this.#options.candidates.isBanned(connection.remote) &&
-      !this.#isDuplicate(connection)
+      !this.#options.candidates.isBanned(remote) &&
+      !this.#isDuplicate(connection) &&
+      !(connection.incoming && isCrowding(remote.host, this.#state.peers.values(), this.#options.maxPeers)) &&
+      (!this.#isFull || this.#makeRoom(TURNOVER_MS))
     );
   }
 
@@ -123,6 +134,20 @@ export class Connecting {
       this.fill();
     });
     this.#pending.set(key, abort);
+  }
+
+  get #isFull(): boolean {
+    return this.#state.peers.size >= this.#options.maxPeers;
+  }
+
+  #makeRoom(restMs: number): boolean {
+    const now = this.#state.now();
+    if (now < this.#turnoverAt) return false;
+    const useless = leastUseful(this.#state.peers.values(), now);
+    if (useless === undefined) return false;
+    this.#turnoverAt = asMillis(now + restMs);
+    this.#state.drop(useless, 'makes room for another');
+    return true;
   }
 
   /** The same peer twice, as when both sides dialled: the connection made by the smaller peer id stays. */
