@@ -18,6 +18,8 @@ import { plural } from './words.js';
 
 const MIB = 1024 * 1024;
 const DEFAULT_BYTES = 48 * MIB;
+const MIN_BYTES = 64 * 1024;
+const MAX_BYTES = 64 * 1024 * MIB;
 const DEFAULT_UP = 6 * MIB;
 const LEECHERS = ['anna', 'bela', 'cleo'] as const;
 const BAR_CELLS = 24;
@@ -31,7 +33,7 @@ export const command = defineCommand({
     'other. Then every copy is verified and removed.',
   positionals: { placeholder: '', min: 0, max: 0 },
   options: {
-    size: value('SIZE', 'bytes to move (default: 48M)', parseSize),
+    size: value('SIZE', 'bytes to move (default: 48M)', parseDemoSize),
     up: value('RATE', 'what each may send (default: 6M a second; 0: no limit)', parseRate),
     tui: flag('show the dashboard of all four'),
     'no-tui': flag('do not'),
@@ -61,6 +63,12 @@ export const command = defineCommand({
     }
   },
 });
+
+function parseDemoSize(given: string): number {
+  const size = parseSize(given);
+  if (size >= MIN_BYTES && size <= MAX_BYTES) return size;
+  throw new Error(`expected a size from 64K to 64G, got "${given}"`);
+}
 
 interface RunOptions {
   readonly up: number;

@@ -40,7 +40,10 @@ export async function runCli(
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-export const jsonLines = (stdout: string): Record<string, unknown>[] =>
+/** One --json event. */
+export type Json = Record<string, unknown>;
+
+export const jsonLines = (stdout: string): Json[] =>
   stdout
     .split('\n')
     .filter((line) => line !== '')
@@ -55,8 +58,8 @@ export interface SpawnOptions {
 export interface RunningCli {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** The first --json event of this type; rejects, with what it printed, when the program ends before. */
-  event(type: string): Promise<Record<string, unknown>>;
+  /** The first such --json event; rejects, with what it printed, when the program ends before. */
+  event(type: string, where?: (event: Json) => boolean): Promise<Json>;
   /** Resolves when what was written to stderr matches; rejects when the program ends before. */
   said(pattern: RegExp): Promise<void>;
 }
@@ -100,7 +103,8 @@ export function spawnCli(argv: readonly string[], options: SpawnOptions = {}): R
   return {
     child,
     ended,
-    event: (type) => found(() => jsonLines(whole()).find((event) => event.type === type), type),
+    event: (type, where = () => true) =>
+      found(() => jsonLines(whole()).find((event) => event.type === type && where(event)), type),
     said: async (pattern) => {
       await found(() => pattern.exec(text.stderr) ?? undefined, String(pattern));
     },
