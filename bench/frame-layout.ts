@@ -1,6 +1,6 @@
 /** Frame layout: where the blocks of one piece lie among the headers of its `piece` messages (BEP 3). */
 
-export const BLOCK_BYTES = 16_384;
+const BLOCK_BYTES = 16_384;
 /** Length prefix, id, piece, begin. */
 const HEADER_BYTES = 13;
 const PIECE_ID = 7;

@@ -13,7 +13,7 @@ import { enterNamespaces, loopback } from '../test/support/namespaces.js';
 import { aria2, type Contender, floor, libtorrent, swarm, transmission } from './contenders.js';
 import { type Course, emptyFolder, layCourse, openTracker, receivedFile } from './course.js';
 import { HASHING_TASKS } from './hashing.js';
-import { cpuSecondsOf, median, medianUsage, type Usage } from './measure.js';
+import { cpuSecondsOf, machineCpuSeconds, median, medianUsage, type Usage } from './measure.js';
 import { frameSender, libtorrentSeeder, type SeederKind, swarmSeeders } from './seeders.js';
 import { formatTable, megabytes, ratio, seconds } from './table.js';
 import { atMostMegabytes, atMostSeconds, atMostTimes, type Target } from './targets.js';
@@ -47,10 +47,18 @@ interface Pairing {
   readonly seeders: SeederKind;
 }
 
+interface Download {
+  readonly usage: Usage;
+  readonly seederCpuSeconds: number;
+  /** What neither of the two had: the kernel's own threads, this program, and whatever else disturbs. */
+  readonly otherCpuSeconds: number;
+}
+
 /** The figures of one row over its runs. */
 interface Row extends Usage {
   readonly name: string;
-  readonly seederCpuSeconds: number | undefined;
+  readonly seederCpuSeconds?: number;
+  readonly otherCpuSeconds?: number;
 }
 
 const ONE = swarmSeeders(1);
@@ -114,7 +122,7 @@ function isChosen(name: string): boolean {
 }
 
 async function runDownloads(course: Course, pairings: readonly Pairing[]): Promise<Row[]> {
-  const results = pairings.map((): { usage: Usage; seederCpuSeconds: number }[] => []);
+  const results = pairings.map((): Download[] => []);
   for (let run = 0; run < runs; run++) {
     for (const [i, pairing] of pairings.entries()) {
       const result = await runDownload(course, pairing);
@@ -122,21 +130,19 @@ async function runDownloads(course: Course, pairings: readonly Pairing[]): Promi
       process.stderr.write(`run ${run + 1}: ${pairing.name} ${seconds(result.usage.wallSeconds)} s\n`);
     }
   }
-  return pairings.map(({ name, seeders }, i) => ({
-    name,
-    ...medianUsage((results[i] ?? []).map(({ usage }) => usage)),
-    seederCpuSeconds:
-      seeders === frameSender
-        ? undefined
-        : median((results[i] ?? []).map((result) => result.seederCpuSeconds)),
-  }));
+  return pairings.map(({ name }, i) => {
+    const mine = results[i] ?? [];
+    return {
+      name,
+      ...medianUsage(mine.map(({ usage }) => usage)),
+      seederCpuSeconds: median(mine.map((result) => result.seederCpuSeconds)),
+      otherCpuSeconds: median(mine.map((result) => result.otherCpuSeconds)),
+    };
+  });
 }
 
 /** A tracker, seeders and a folder of its own for every run. */
-async function runDownload(
-  course: Course,
-  { name, contender, seeders }: Pairing,
-): Promise<{ usage: Usage; seederCpuSeconds: number }> {
+async function runDownload(course: Course, { name, contender, seeders }: Pairing): Promise<Download> {
   const scope = new CleanUp();
   try {
     await openTracker(scope, course);
@@ -144,12 +150,15 @@ async function runDownload(
     const started = await seeders.start(scope, course);
     const cpuSeconds = () => started.pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
     const before = cpuSeconds();
+    const machineBefore = machineCpuSeconds();
     const usage = await contender.download(scope, course, folder, started);
     const seederCpuSeconds = cpuSeconds() - before;
+    const machine = machineCpuSeconds() - machineBefore;
+    const otherCpuSeconds = Math.max(0, machine - seederCpuSeconds - usage.cpuSeconds);
     const { size } = await stat(receivedFile(folder));
     if (size !== course.totalBytes)
       throw new Error(`${name}: received ${size} of ${course.totalBytes} bytes`);
-    return { usage, seederCpuSeconds };
+    return { usage, seederCpuSeconds, otherCpuSeconds };
   } finally {
     await scope.run();
   }
@@ -161,11 +170,7 @@ async function runHashing(course: Course): Promise<Row[]> {
   for (let run = 0; run < runs; run++) {
     for (const [i, task] of tasks.entries()) results[i]?.push(await task.run(scope, course));
   }
-  return tasks.map(({ name }, i) => ({
-    name,
-    ...medianUsage(results[i] ?? []),
-    seederCpuSeconds: undefined,
-  }));
+  return tasks.map(({ name }, i) => ({ name, ...medianUsage(results[i] ?? []) }));
 }
 
 function printDownloads(rows: readonly Row[]): void {
@@ -181,6 +186,7 @@ function printDownloads(rows: readonly Row[]): void {
     '÷ libtorrent',
     'peak MB',
     'seeder CPU s',
+    'other CPU s',
   ];
   const lines = rows.map((row) => [
     row.name,
@@ -191,7 +197,8 @@ function printDownloads(rows: readonly Row[]): void {
     ratio(row.cpuSeconds, base?.cpuSeconds),
     ratio(row.cpuSeconds, rival?.cpuSeconds),
     megabytes(row.peakBytes),
-    row.seederCpuSeconds === undefined ? '–' : seconds(row.seederCpuSeconds),
+    seconds(row.seederCpuSeconds ?? 0),
+    seconds(row.otherCpuSeconds ?? 0),
   ]);
   console.log(`${formatTable(head, lines)}\n`);
 }

@@ -74,6 +74,15 @@ export function cpuSecondsOf(pid: number): number {
   return cpuOf(read(`/proc/${pid}/stat`));
 }
 
+/** CPU seconds that every program of the machine has had, time for the kernel and for interrupts included. */
+export function machineCpuSeconds(): number {
+  const [user, nice, system, , , irq, softirq] = read('/proc/stat').split(/\s+/, 8).slice(1).map(Number);
+  return (
+    [user, nice, system, irq, softirq].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0) /
+    TICKS_PER_SECOND
+  );
+}
+
 /** The middle one of each figure. */
 export function medianUsage(runs: readonly Usage[]): Usage {
   return {

@@ -5,7 +5,7 @@
 import { describe, test } from 'node:test';
 import { aria2 } from '../support/aria2.js';
 import { cleanUpOf } from '../support/cleanup.js';
-import { requireClient } from '../support/clients.js';
+import { requireClient, skip } from '../support/clients.js';
 import { assertSameContent, variedFolder, writeContent, writeFolder } from '../support/content.js';
 import { Exchange } from '../support/exchange.js';
 import { libtorrent } from '../support/libtorrent.js';
@@ -48,7 +48,7 @@ function exchange(
   test(title, { timeout: TIMEOUT_MS }, async (t) => {
     if (!requireClient(t, ...seeder.needs, ...receiver.needs, ...tracker.needs)) return;
     if (!namespaces && (seeder.needsNamespaces || receiver.needsNamespaces)) {
-      t.skip('needs network namespaces, which only root can make');
+      skip(t, 'needs network namespaces, which only root can make');
       return;
     }
     const scope = cleanUpOf(t);

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { TorrentEvent } from '../../engine/index.js';
 import { aria2 } from '../support/aria2.js';
 import { cleanUpOf } from '../support/cleanup.js';
-import { requireClient } from '../support/clients.js';
+import { requireClient, skip } from '../support/clients.js';
 import { assertSameContent, writeContent } from '../support/content.js';
 import { startCorruptPeer } from '../support/corrupt-peer.js';
 import { Exchange } from '../support/exchange.js';
@@ -28,7 +28,7 @@ test('all clients finish in one swarm with a corrupt peer, which we ban and nobo
   timeout: 150_000,
 }, async (t) => {
   if (!requireClient(t, 'aria2c', 'libtorrent', 'transmission-daemon', 'ip netns')) return;
-  if (network === undefined) return t.skip('needs network namespaces, which only root can make');
+  if (network === undefined) return skip(t, 'needs network namespaces, which only root can make');
   const { near, far } = network;
   const scope = cleanUpOf(t);
   const made = await Exchange.create(scope, PIECE_LENGTH, {

@@ -26,11 +26,14 @@ export type ClientName = keyof typeof PROBES;
 /** False, and the test skipped, when a client is missing: `if (!requireClient(t, 'aria2c')) return;` */
 export function requireClient(t: TestContext, ...names: readonly ClientName[]): boolean {
   const missing = names.filter((name) => !isInstalled(name));
-  if (missing.length === 0) return true;
-  const text = `${missing.join(', ')} not installed`;
-  if (process.env.SWARM_REQUIRE_CLIENTS === '1') throw new Error(`${text}, and SWARM_REQUIRE_CLIENTS=1`);
-  t.skip(text);
-  return false;
+  if (missing.length > 0) skip(t, `${missing.join(', ')} not installed`);
+  return missing.length === 0;
+}
+
+/** Skips by name what this machine cannot do; it fails instead where nothing may be missing. */
+export function skip(t: TestContext, why: string): void {
+  if (process.env.SWARM_REQUIRE_CLIENTS === '1') throw new Error(`${why}, and SWARM_REQUIRE_CLIENTS=1`);
+  t.skip(why);
 }
 
 export function isInstalled(name: ClientName): boolean {
