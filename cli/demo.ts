@@ -89,7 +89,7 @@ async function run(swarm: DemoSwarm, { up, dashboard, signal }: RunOptions, outp
   if (dashboard) await watchInDashboard(swarm, completed, output);
   const view = openLines(() => show(swarm, output));
   await completed.finally(() => view.close());
-  const seconds = (performance.now() - startedAt) / 1000;
+  const seconds = Math.round(performance.now() - startedAt) / 1000;
   for (const peer of swarm.leechers) await verify(peer, swarm, signal);
   tellResult(swarm, seconds, output);
 }

@@ -69,7 +69,7 @@ export function summaryOf(torrent: Torrent, startedAt: number): CommandEvent & {
     downloadedBytes,
     uploadedBytes,
     ratio: wantedBytes === 0 ? null : uploadedBytes / wantedBytes,
-    seconds: (performance.now() - startedAt) / 1000,
+    seconds: Math.round(performance.now() - startedAt) / 1000,
   };
 }
 
