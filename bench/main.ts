@@ -200,7 +200,8 @@ function printDownloads(rows: readonly Row[]): void {
     seconds(row.seederCpuSeconds ?? 0),
     seconds(row.otherCpuSeconds ?? 0),
   ]);
-  console.log(`${formatTable(head, lines)}\n`);
+  console.log(formatTable(head, lines));
+  console.log('libtorrent maps its files into memory: its peak counts their pages too.\n');
 }
 
 function printHashing(rows: readonly Row[]): void {
