@@ -18,10 +18,10 @@ export const command = defineCommand({
   about: 'Makes a torrent of a file or folder. The same input and options always give the same bytes.',
   positionals: { placeholder: 'PATH', min: 1, max: 1 },
   options: {
-    out: value('FILE', 'where to write the torrent; - is stdout (default: NAME.torrent, here)', text, 'o'),
+    out: value('FILE', 'where to write it; - is stdout (default: NAME.torrent)', text, 'o'),
     tracker: list('URL[,URL…]', 'a tier of trackers, best first', parseTier),
     'web-seed': list('URL', 'a web server that has the data', (url) => parseUrl(url, ['http', 'https'])),
-    'piece-length': value('SIZE', 'a power of two from 16K to 128M (default: by total size)', parseSize),
+    'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parseSize),
     private: flag('peers only from the trackers (BEP 27)'),
     comment: value('TEXT', 'a comment in the torrent', text),
     name: value('NAME', 'what the torrent is called (default: the name of PATH)', text),

@@ -25,9 +25,9 @@ export const command = defineCommand({
   positionals: { placeholder: 'SOURCE', min: 1, max: MAX_SOURCES },
   options: {
     out: value('DIR', 'download into this folder (default: here)', text, 'o'),
-    files: value('LIST|GLOB', 'only these: 0,2-5 as swarm info numbers them, or "*.mkv"', text),
+    files: value('LIST|GLOB', 'only these: 0,2-5 as in swarm info, or "*.mkv"', text),
     sequential: flag('fetch pieces in order'),
-    timeout: value('DURATION', 'exit 4 when nothing arrives for so long (default: wait)', parseDuration),
+    timeout: value('DURATION', 'exit 4 when nothing arrives for so long', parseDuration),
     'seed-ratio': value('R', 'go on seeding until R times the size is sent', parseRatio),
     'seed-time': value('DURATION', 'go on seeding for so long', parseDuration),
     'keep-seeding': flag('go on seeding until interrupted'),

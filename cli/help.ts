@@ -5,6 +5,18 @@ const INDENT = '  ';
 const GAP = 3;
 const MAX_COLUMNS = 80;
 
+const EXIT_CODES = [
+  ['0', 'done'],
+  ['1', 'unexpected: a fault of swarm'],
+  ['2', 'usage: the command line is wrong'],
+  ['3', 'bad torrent, magnet link or input file'],
+  ['4', 'nothing to download from before --timeout'],
+  ['5', 'storage: no space, no permission, missing disk'],
+  ['6', 'verification failed'],
+  ['7', 'address or port not available'],
+  ['130', 'interrupted; the same command goes on'],
+] as const;
+
 export function commandHelp(command: Command): string {
   const { name, about, positionals, options, examples } = command;
   const specs: Options = { ...options, ...COMMON_OPTIONS };
@@ -30,9 +42,8 @@ export function mainHelp(summaries: readonly (readonly [name: string, summary: s
   return [
     'Usage: swarm COMMAND [options]',
     `Commands:\n${columns(summaries)}`,
-    'swarm COMMAND --help shows the options of a command, with examples; swarm --version the version.',
-    `Exit codes: 0 done, 1 unexpected, 2 usage, 3 bad torrent, magnet or input file, 4 nothing to download from,
-5 storage, 6 verification failed, 7 address or port not available, 130 interrupted.`,
+    'swarm COMMAND --help shows its options, with examples; swarm --version the version.',
+    `Exit codes:\n${columns(EXIT_CODES)}`,
   ].join('\n\n');
 }
 

@@ -6,13 +6,13 @@ import { flag, list, UsageError, value } from './command.js';
 import { type ListenAddress, parseListen, parseRate, parseUrl, parseWhole } from './units-text.js';
 
 export const NETWORK_OPTIONS = {
-  listen: value('[IP:]PORT', 'take peers there (default: any free port, every address)', parseListen),
+  listen: value('[IP:]PORT', 'take peers there (default: any free port)', parseListen),
   peer: list('HOST:PORT', 'try this peer', parseHostPort),
   tracker: list('URL', 'announce here too', (url) => parseUrl(url, ['http', 'https', 'udp'])),
   down: value('RATE', 'receive no faster: 500K, 2M bytes a second', parseRate),
   up: value('RATE', 'send no faster', parseRate),
   'max-peers': value('N', 'connected peers at once (default: 200)', (given) => parseWhole(given, 1, 10_000)),
-  'no-dht': flag('no DHT (this version has none yet; accepted for scripts)'),
+  'no-dht': flag('no DHT (there is none yet; for scripts)'),
   'no-lsd': flag('no local peer discovery (likewise)'),
   'no-pex': flag('no peer exchange (likewise)'),
   'no-nat': flag('no port mapping (likewise)'),

@@ -28,15 +28,13 @@ export const command = defineCommand({
     torrent: value('FILE', 'serve PATH as this torrent', text),
     'save-torrent': value('FILE', 'write the torrent there, to be given to others', text),
     private: flag('peers only from the trackers (BEP 27)'),
-    'piece-length': value('SIZE', 'a power of two from 16K to 128M (default: by total size)', parseSize),
+    'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parseSize),
     'super-seed': value('auto|off', 'this version never does; accepted for scripts', parseSuperSeed),
     ...NETWORK_OPTIONS,
   },
   examples: [
-    [
-      'seed film.mkv --tracker http://t.example/announce --save-torrent film.torrent',
-      'make, announce, serve',
-    ],
+    ['seed film.mkv --tracker http://t.example/announce', 'make its torrent, announce it, serve it'],
+    ['seed film.mkv --save-torrent film.torrent', 'and keep the torrent, to be given to others'],
     ['seed photos/ --listen 6881 --up 2M', 'a folder, on a fixed port, at 2 MiB/s at most'],
     ['seed film.mkv --torrent film.torrent', 'as an existing torrent, with its trackers'],
     ['seed a.iso b.iso --tracker udp://t.example:6969 --tui', 'several, with the dashboard'],
@@ -55,11 +53,13 @@ export const command = defineCommand({
     const served = await withInterrupts((signal) => makeAll(paths, options, output, signal));
     return withSession({ engine: engineOptions(options), dashboard }, output, async (session) => {
       const startedAt = performance.now();
-      const torrents = served.map((one) => add(session, one, peers, options, output));
+      const torrents = served.map((one) =>
+        add(session, one, { ...options, peers, several: served.length > 1 }, output),
+      );
       try {
         for (const torrent of torrents) {
           await assertComplete(torrent, session);
-          tellSeeding(torrent, session, output);
+          tellSeeding(torrent, session, options.tracker, output);
         }
         await session.until(() => torrents.every(({ phase }) => phase === 'failed'));
       } catch (thrown) {
@@ -146,11 +146,15 @@ function assertNamed(metainfo: Metainfo, path: string): void {
   );
 }
 
+interface AddOptions extends Pick<SeedOptions, 'torrent' | 'tracker'> {
+  readonly peers: readonly PeerAddress[];
+  readonly several: boolean;
+}
+
 function add(
   { engine }: Session,
   { metainfo, root }: Served,
-  peers: readonly PeerAddress[],
-  { torrent: existing, tracker }: SeedOptions,
+  { torrent: existing, tracker, peers, several }: AddOptions,
   output: Output,
 ): Torrent {
   const torrent = engine.add(metainfo, {
@@ -163,7 +167,8 @@ function add(
   });
   tellEvents(torrent, output);
   torrent.onEvent(({ type }) => {
-    if (type === 'error' && torrent.error !== null) tellFault(metainfo.name, torrent.error, output);
+    if (type === 'error' && torrent.error !== null && several)
+      tellFault(metainfo.name, torrent.error, output);
   });
   return torrent;
 }
@@ -182,7 +187,12 @@ async function assertComplete(torrent: Torrent, { until }: Session): Promise<voi
   );
 }
 
-function tellSeeding({ metainfo }: Torrent, { engine: { listen } }: Session, output: Output): void {
+function tellSeeding(
+  { metainfo }: Torrent,
+  { engine: { listen } }: Session,
+  moreTrackers: readonly string[],
+  output: Output,
+): void {
   const { infoHash, name, totalBytes, pieceCount } = metainfo;
   const { magnet, trackers } = describeTorrent(metainfo);
   const port = listen?.port ?? null;
@@ -193,7 +203,7 @@ function tellSeeding({ metainfo }: Torrent, { engine: { listen } }: Session, out
   output.note(`  info-hash  ${infoHash}`);
   output.note(`  magnet     ${printable(magnet, magnet.length)}`);
   output.note(`  port       ${port ?? 'not listening'}`);
-  if (trackers.length === 0) {
+  if (trackers.length === 0 && moreTrackers.length === 0) {
     const how = `no tracker: others find this seed by --peer HOST:${port} only`;
     output.note(`  ${output.paint('yellow', how)}`);
   }

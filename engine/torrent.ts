@@ -86,6 +86,8 @@ export class Torrent {
   readonly #abortCheck = new AbortController();
   readonly #started: Promise<void>;
   #settle!: { resolve(): void; reject(error: SwarmError): void };
+  /** The user's, until there is a swarm to try them. */
+  readonly #peersToTry: PeerAddress[];
   /** State and message that were told last, by URL. */
   readonly #trackersTold = new Map<string, string>();
   #phase: TorrentPhase = 'checking';
@@ -104,6 +106,7 @@ export class Torrent {
   ) {
     this.#host = host;
     this.#options = options;
+    this.#peersToTry = [...(options.peers ?? [])];
     this.#geometry = new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes);
     this.#selection = new FileSelection(new FileLayout(metainfo.files), this.#geometry, options.wantedFiles);
     this.completed = new Promise((resolve, reject) => {
@@ -139,9 +142,10 @@ export class Torrent {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Tries these peers as soon as the check is done. */
+  /** Tries these peers, as soon as the check is done. */
   addPeers(peers: readonly PeerAddress[]): void {
-    this.#swarm?.onPeersFound(peers, 'user');
+    if (this.#swarm === undefined) this.#peersToTry.push(...peers);
+    else this.#swarm.onPeersFound(peers, 'user');
   }
 
   /** Plain data for a display; costs a pass over the pieces. */
@@ -257,7 +261,7 @@ export class Torrent {
     const host = this.#host;
     const { metainfo } = this;
     host.listener.register(host.identityOf(metainfo), (connection) => swarm.onIncoming(connection));
-    swarm.onPeersFound(this.#options.peers ?? [], 'user');
+    swarm.onPeersFound(this.#peersToTry.splice(0), 'user');
     this.#trackers = host.trackersOf(metainfo, this.#options.trackers ?? [], () => this.#totals(swarm));
     this.#trackers?.start(this.#sourceHandler(swarm));
   }

@@ -25,12 +25,19 @@ test('help is a result on stdout, a usage error news on stderr', async () => {
   assert.match(help.stdout, /create .*\n.*info .*\n.*verify .*\n.*tracker /);
   const nothing = await runCli([]);
   assert.deepEqual([nothing.code, nothing.stdout, nothing.stderr], [2, '', help.stdout]);
-  for (const name of ['create', 'info', 'verify', 'tracker']) {
+  for (const name of ['get', 'seed', 'create', 'info', 'verify', 'tracker', 'demo']) {
     const { code, stdout } = await runCli([name, '--help']);
     assert.equal(code, 0);
     assert.match(stdout, new RegExp(`Usage: swarm ${name}[\\s\\S]*Options:[\\s\\S]*Examples:`));
     assert.equal((await runCli(['help', name])).stdout, stdout);
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 100, line);
   }
+});
+
+test('the usage line shows what may be given several times', async () => {
+  assert.match((await runCli(['get', '--help'])).stdout, /^Usage: swarm get SOURCE… \[options\]\n/);
+  assert.match((await runCli(['seed', '--help'])).stdout, /^Usage: swarm seed PATH… \[options\]\n/);
+  assert.match((await runCli(['create', '--help'])).stdout, /^Usage: swarm create PATH \[options\]\n/);
 });
 
 test('an unknown command is a usage error with a guess', async () => {

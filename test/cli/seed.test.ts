@@ -73,6 +73,8 @@ describe('swarm seed', { concurrency: 3, timeout: 60_000 }, () => {
     await seed.event('tracker', ({ state }) => state === 'working');
     await lab.expect(0, ['get', film.file, '--tracker', tracker]);
     await lab.assertGot(film);
+    seed.child.kill('SIGINT');
+    assert.doesNotMatch((await seed.ended).stderr, /no tracker/);
   });
 
   test('does not serve data that differs from --torrent: 6', async (t) => {
@@ -90,6 +92,20 @@ describe('swarm seed', { concurrency: 3, timeout: 60_000 }, () => {
     await rm(film.source);
     const { stdout } = await lab.expect(6, argv);
     assert.ok(!jsonLines(stdout).some(({ type }) => type === 'seeding'));
+  });
+
+  test('ends with 5 when its file shrinks under it', async (t) => {
+    const lab = await CommandLab.create(t);
+    const film = await lab.file('film', 200_000);
+    const flags = ['--torrent', film.file, '--listen', '127.0.0.1:0', '--json'];
+    const seed = lab.start(['seed', film.source, ...flags]);
+    const { port } = await seed.event('seeding');
+    await truncate(film.source, 1);
+    lab.start(['get', film.file, '--peer', `${HOST}:${port}`]);
+    const { code, stdout, stderr } = await seed.ended;
+    assert.equal(code, 5, stderr);
+    assert.match(String(jsonLines(stdout).at(-1)?.code), /^STORAGE_/);
+    assert.equal(stderr.match(/vanished/g)?.length, 1, `told once: ${stderr}`);
   });
 
   test('refuses what it cannot make: 2, 3 and 5', async (t) => {

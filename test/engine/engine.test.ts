@@ -94,6 +94,16 @@ test('tells what happens, in order', async (t) => {
   assert.deepEqual(added.transferred, { ...added.transferred, downloadedBytes: metainfo.totalBytes });
 });
 
+test('tries peers that were added during the check', async (t) => {
+  const { base, torrent, metainfo, seed } = await seeded(t, MIB);
+  const engine = await start(t, base, 'a');
+  const added = engine.add(torrent, { out: join(base, 'a') });
+  assert.equal(added.phase, 'checking');
+  added.addPeers([peerOf(seed)]);
+  await added.completed;
+  await assertSameFiles(metainfo, join(base, 'source'), join(base, 'a'));
+});
+
 test('tells of a tracker only when its state or message changed', async (t) => {
   const { base, torrent } = await seeded(t, MIB);
   const engine = await start(t, base, 'a');
