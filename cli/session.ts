@@ -5,7 +5,7 @@
 import { Engine, type EngineOptions, type EngineSnapshot, type Torrent } from '../engine/index.js';
 import type { CommandEvent } from './events.js';
 import { unlessAborted, withInterrupts } from './interrupts.js';
-import { liveLines } from './live-lines.js';
+import { liveLines, ratioOf } from './live-lines.js';
 import type { Output } from './output.js';
 import { openDashboard, openLines } from './view.js';
 
@@ -57,8 +57,8 @@ export function withSession<T>(
 
 /** What is summed up when a torrent's time is over, or when all of it is there. */
 export function summaryOf(torrent: Torrent, startedAt: number): CommandEvent & { type: 'summary' } {
-  const { infoHash, name, phase, haveBytes, wantedBytes, downloadedBytes, uploadedBytes } =
-    torrent.snapshot();
+  const snapshot = torrent.snapshot();
+  const { infoHash, name, phase, haveBytes, wantedBytes, downloadedBytes, uploadedBytes } = snapshot;
   return {
     type: 'summary',
     infoHash,
@@ -68,7 +68,7 @@ export function summaryOf(torrent: Torrent, startedAt: number): CommandEvent & {
     wantedBytes,
     downloadedBytes,
     uploadedBytes,
-    ratio: wantedBytes === 0 ? null : uploadedBytes / wantedBytes,
+    ratio: ratioOf(snapshot),
     seconds: Math.round(performance.now() - startedAt) / 1000,
   };
 }
