@@ -49,15 +49,19 @@ export const command = defineCommand({
     const dashboard = wantsDashboard(options, output);
     const base = await mkdtemp(join(tmpdir(), 'swarm-demo-'));
     try {
-      return await withInterrupts(async (signal) => {
-        const swarm = await DemoSwarm.create({ base, totalBytes: size, uploadBytesPerSecond: up });
-        try {
-          await run(swarm, { up, dashboard, signal }, output);
-          return EXIT.done;
-        } finally {
-          await swarm.close();
-        }
-      });
+      return await withInterrupts(
+        async (signal) => {
+          const swarm = await DemoSwarm.create({ base, totalBytes: size, uploadBytesPerSecond: up });
+          try {
+            await run(swarm, { up, dashboard, signal }, output);
+            return EXIT.done;
+          } finally {
+            await swarm.close();
+          }
+          // A terminal that is closed must not leave the folder behind.
+        },
+        ['SIGHUP'],
+      );
     } finally {
       await rm(base, { recursive: true, force: true });
     }

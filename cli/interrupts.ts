@@ -10,26 +10,28 @@ export class Interrupted extends Error {
   }
 }
 
-// Not SIGHUP: whoever started us with nohup wants it ignored.
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 
 /**
  * Runs `work` with a signal that the first interrupt aborts; listens no longer than `work` takes.
  * @param work its second argument interrupts, for keys that reach the program as input
+ * @param more signals that count, too; SIGHUP is not among them, as whoever started us with nohup wants it ignored
  */
 export async function withInterrupts<T>(
   work: (signal: AbortSignal, interrupt: () => void) => Promise<T>,
+  more: readonly NodeJS.Signals[] = [],
 ): Promise<T> {
   const controller = new AbortController();
   const interrupt = () => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
     controller.abort(new Interrupted());
   };
-  for (const signal of SIGNALS) process.on(signal, interrupt);
+  const signals = [...SIGNALS, ...more];
+  for (const signal of signals) process.on(signal, interrupt);
   try {
     return await work(controller.signal, interrupt);
   } finally {
-    for (const signal of SIGNALS) process.off(signal, interrupt);
+    for (const signal of signals) process.off(signal, interrupt);
   }
 }
 

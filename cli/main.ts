@@ -5,7 +5,7 @@ import { run } from './run.js';
 
 // Whoever read us went away (`swarm info … | head`): there is nobody left to tell.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   process.exit(EXIT.done);
 });
 // The work itself does not depend on being watched.

@@ -37,6 +37,15 @@ describe('swarm demo', { timeout: 60_000 }, () => {
     assert.deepEqual(await readdir(lab.here), []);
   });
 
+  test('a terminal that is closed leaves nothing behind, either', async (t) => {
+    const lab = await CommandLab.create(t);
+    const run = lab.start(['demo', '--size', '64M', '--up', '1M'], { env: { TMPDIR: lab.here } });
+    await run.said(/go from the seed to everybody/);
+    run.child.kill('SIGHUP');
+    assert.equal((await run.ended).code, 130);
+    assert.deepEqual(await readdir(lab.here), []);
+  });
+
   test('refuses a wrong command line with 2', async (t) => {
     const lab = await CommandLab.create(t);
     for (const wrong of [

@@ -6,7 +6,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { jsonLines, runCli } from '../support/cli.js';
+import { jsonLines, runCli, summaryIn } from '../support/cli.js';
 import { CommandLab } from '../support/command-lab.js';
 
 const MIB = 1024 * 1024;
@@ -109,7 +109,7 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     assert.match(stderr, /error: the disk is full: .*\nFree some space/);
     execFileSync('mount', ['-o', 'remount,size=8m', out]);
     const second = await lab.expect(0, argv);
-    const { downloadedBytes } = jsonLines(second.stdout).at(-1) ?? {};
+    const { downloadedBytes } = summaryIn(second.stdout);
     assert.ok(Number(downloadedBytes) < 3 * MIB, `${downloadedBytes} bytes again`);
     await lab.assertGot(film, out);
   });

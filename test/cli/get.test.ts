@@ -4,13 +4,11 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { type Json, jsonLines, runCli } from '../support/cli.js';
+import { type Json, jsonLines, runCli, summaryIn } from '../support/cli.js';
 import { CommandLab } from '../support/command-lab.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-
-const summaryOf = (stdout: string) => jsonLines(stdout).find(({ type }) => type === 'summary') ?? {};
 
 const hasBytes = (bytes: number) => (progress: Json) =>
   (progress.torrents as { haveBytes: number }[]).some(({ haveBytes }) => haveBytes >= bytes);
@@ -38,7 +36,7 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     const { mtimeMs } = await stat(join(lab.here, 'film'));
     // Without a peer: it must not need one.
     const again = await lab.expect(0, ['get', film.file, '--json']);
-    assert.deepEqual([summaryOf(again.stdout).downloadedBytes, summaryOf(again.stdout).haveBytes], [0, MIB]);
+    assert.deepEqual([summaryIn(again.stdout).downloadedBytes, summaryIn(again.stdout).haveBytes], [0, MIB]);
     assert.equal(again.stderr, 'complete film: 1.00 MiB, was here already\n');
     assert.equal((await stat(join(lab.here, 'film'))).mtimeMs, mtimeMs);
   });
@@ -115,14 +113,14 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     assert.equal(code, 130, stderr);
     assert.match(stderr, /stopped at \d+\.\d %, .* of 2\.00 MiB; run the same command to go on\n$/);
     assert.equal(jsonLines(stdout).at(-1)?.type, 'interrupted');
-    const had = Number(summaryOf(stdout).haveBytes);
+    const had = Number(summaryIn(stdout).haveBytes);
     assert.ok(had > 0 && had < 2 * MIB, `${had} bytes`);
     const second = await lab.expect(0, argv);
     assert.equal(
-      Number(summaryOf(second.stdout).downloadedBytes),
+      Number(summaryIn(second.stdout).downloadedBytes),
       2 * MIB - Number(jsonLines(second.stdout).find(({ type }) => type === 'checked')?.haveBytes),
     );
-    assert.ok(Number(summaryOf(second.stdout).downloadedBytes) <= 2 * MIB - had);
+    assert.ok(Number(summaryIn(second.stdout).downloadedBytes) <= 2 * MIB - had);
     assert.match(second.stderr, /downloading film, .* → \.\/film, \d+\.\d % is here/);
     await lab.assertGot(film);
   });
@@ -150,13 +148,13 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     const peer = await lab.seed([film]);
     const down = await lab.expect(0, ['get', film.file, '--peer', peer, '--down', '512K', '--json']);
     // A quarter of a second's worth may come at once.
-    assert.ok(Number(summaryOf(down.stdout).seconds) >= 1.25 - 0.05, down.stdout);
+    assert.ok(Number(summaryIn(down.stdout).seconds) >= 1.25 - 0.05, down.stdout);
     const flags = ['--torrent', film.file, '--up', '512K', '--json', '--listen', '127.0.0.1:0'];
     const seed = lab.start(['seed', film.source, ...flags]);
     const { port } = await seed.event('seeding');
     const at = `127.0.0.1:${port}`;
     const up = await lab.expect(0, ['get', film.file, '--peer', at, '--out', 'up', '--json']);
-    assert.ok(Number(summaryOf(up.stdout).seconds) >= 1.25 - 0.05, up.stdout);
+    assert.ok(Number(summaryIn(up.stdout).seconds) >= 1.25 - 0.05, up.stdout);
   });
 
   test('of several sources one may fail: the others finish, the exit code is of the failure', async (t) => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { jsonLines } from '../support/cli.js';
+import { jsonLines, summaryIn } from '../support/cli.js';
 import { CommandLab } from '../support/command-lab.js';
 
 const KIB = 1024;
@@ -87,7 +87,7 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     await lab.expect(0, second);
     const { code, stdout, stderr } = await first.ended;
     assert.equal(code, 0);
-    assert.ok(Number(jsonLines(stdout).at(-1)?.ratio) >= 1);
+    assert.ok(Number(summaryIn(stdout).ratio) >= 1);
     assert.match(stderr, /^seeded film: sent 300 KiB in .*, ratio 1\.00$/m);
   });
 
@@ -96,7 +96,7 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     const [film, empty] = [await lab.file('film', 1000), await lab.torrentOf('empty', { nothing: 0 })];
     const peer = await lab.seed([film]);
     const { stdout } = await lab.expect(0, ['get', film.file, '--peer', peer, '--seed-time', '1s', '--json']);
-    assert.ok(Number(jsonLines(stdout).at(-1)?.seconds) >= 1);
+    assert.ok(Number(summaryIn(stdout).seconds) >= 1);
     await lab.expect(0, ['get', film.file, '--seed-ratio', '0']);
     // Without content there is nothing to send.
     await lab.expect(0, ['get', empty.file, '--seed-ratio', '2']);

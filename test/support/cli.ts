@@ -49,6 +49,10 @@ export const jsonLines = (stdout: string): Json[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 
+/** How the (first) torrent of `get` or `seed` ended. */
+export const summaryIn = (stdout: string): Json =>
+  jsonLines(stdout).find(({ type }) => type === 'summary') ?? {};
+
 export interface SpawnOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
