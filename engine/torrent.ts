@@ -7,7 +7,6 @@ import { describeNoSwarm, describeSwarm } from './describe.js';
 import type { TrackerSource } from './discovery/tracker-source.js';
 import { SwarmError, toSwarmError } from './errors.js';
 import type { Metainfo } from './metainfo/metainfo.js';
-import { PieceWaiters } from './piece-waiters.js';
 import { uploadSlotsFor } from './policy/choker.js';
 import { FileLayout } from './policy/file-layout.js';
 import { FileSelection } from './policy/file-selection.js';
@@ -26,7 +25,8 @@ import type { TorrentEvent, TorrentPhase, TorrentSnapshot } from './snapshot.js'
 import type { OpenTorrentStore, Storage } from './storage/storage.js';
 import { Swarm } from './swarm/swarm.js';
 import type { SwarmObserver } from './swarm/swarm-state.js';
-import { asPiece, type PeerAddress } from './units.js';
+import { TorrentReader } from './torrent-reader.js';
+import type { PeerAddress } from './units.js';
 
 export interface AddOptions {
   /** Folder that receives (or holds) the torrent's file or folder. Default: the working directory. */
@@ -69,8 +69,6 @@ export interface TorrentHost {
   onClosed(torrent: Torrent): void;
 }
 
-/** Bytes of one read of a stream. */
-const READ_BYTES = 256 * 1024;
 /** How long trackers may take to hear goodbye. */
 const GOODBYE_MS = 2_000;
 
@@ -82,7 +80,7 @@ export class Torrent {
   readonly #geometry: TorrentGeometry;
   readonly #selection: FileSelection;
   readonly #listeners = new Set<(event: TorrentEvent) => void>();
-  readonly #waiters = new PieceWaiters();
+  readonly #reader: TorrentReader;
   readonly #abortCheck = new AbortController();
   readonly #started: Promise<void>;
   #settle!: { resolve(): void; reject(error: SwarmError): void };
@@ -109,6 +107,10 @@ export class Torrent {
     this.#peersToTry = [...(options.peers ?? [])];
     this.#geometry = new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes);
     this.#selection = new FileSelection(new FileLayout(metainfo.files), this.#geometry, options.wantedFiles);
+    const sequential = options.sequential ?? false;
+    this.#reader = new TorrentReader(this.#geometry, (reading) =>
+      this.#swarm?.setSequential(reading || sequential),
+    );
     this.completed = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -184,22 +186,14 @@ export class Torrent {
     if (entry === undefined || !this.#selection.files[file]) {
       throw new SwarmError('USAGE_INVALID_OPTION', `file ${file} is not among the files chosen`, { file });
     }
-    const base = this.#selection.layout.offsetOf(file);
-    const end = Math.min(range.end ?? entry.lengthBytes, entry.lengthBytes);
-    return Readable.from(this.#read(base + (range.start ?? 0), base + end), { objectMode: false });
-  }
-
-  async *#read(from: number, to: number): AsyncGenerator<Uint8Array> {
-    await this.#started;
-    this.#swarm?.setSequential(true);
-    for (let at = from; at < to; ) {
-      const piece = asPiece(Math.floor(at / this.#geometry.pieceLength));
-      while (this.#swarm?.state.have.get(piece) !== true) await this.#waiters.wait(piece);
-      const pieceEnd = this.#geometry.pieceOffset(piece) + this.#geometry.pieceBytes(piece);
-      const bytes = await this.#files!.readRange(at, Math.min(READ_BYTES, pieceEnd - at, to - at));
-      at += bytes.length;
-      yield bytes;
+    const { start = 0, end = entry.lengthBytes } = range;
+    if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end < start) {
+      throw new SwarmError('USAGE_INVALID_OPTION', `no range of a file: ${start} to ${end}`, { start, end });
     }
+    const base = this.#selection.layout.offsetOf(file);
+    const opened = this.#started.then(() => this.#files);
+    const bytes = this.#reader.read(opened, base + start, base + Math.min(end, entry.lengthBytes));
+    return Readable.from(bytes, { objectMode: false });
   }
 
   /**
@@ -295,7 +289,7 @@ export class Torrent {
   #observer(): SwarmObserver {
     return {
       onPieceVerified: (piece) => {
-        this.#waiters.onPiece(piece);
+        this.#reader.onPiece(piece);
         this.#emit({ type: 'piece', piece });
       },
       onPieceCorrupt: (piece) => this.#emit({ type: 'piece-failed', piece }),
@@ -332,7 +326,7 @@ export class Torrent {
   #leave(error: SwarmError): void {
     this.#host.listener.unregister(this.metainfo.infoHash);
     this.#swarm?.stop();
-    this.#waiters.close(error);
+    this.#reader.close(error);
   }
 
   async #stop(): Promise<void> {

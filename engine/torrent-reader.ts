@@ -1,0 +1,70 @@
+/** Torrent reader: verified bytes in order, waiting for pieces that are not there yet. */
+import type { SwarmError } from './errors.js';
+import type { TorrentGeometry } from './policy/torrent-geometry.js';
+import type { OpenTorrentStore } from './storage/storage.js';
+import { asPiece, type PieceIndex } from './units.js';
+
+/** Bytes of one read. */
+const READ_BYTES = 256 * 1024;
+
+interface Waiter {
+  resolve(): void;
+  reject(error: SwarmError): void;
+}
+
+export class TorrentReader {
+  readonly #geometry: TorrentGeometry;
+  readonly #onReading: (reading: boolean) => void;
+  readonly #waiting = new Map<PieceIndex, Waiter[]>();
+  #reads = 0;
+  #closed: SwarmError | undefined;
+
+  /** @param onReading somebody begins to read, or the last one ended */
+  constructor(geometry: TorrentGeometry, onReading: (reading: boolean) => void) {
+    this.#geometry = geometry;
+    this.#onReading = onReading;
+  }
+
+  /** The bytes [from, to) of the torrent. @throws SwarmError once closed, or when the disk fails */
+  async *read(
+    opened: Promise<OpenTorrentStore | undefined>,
+    from: number,
+    to: number,
+  ): AsyncGenerator<Uint8Array> {
+    const files = await opened;
+    if (this.#reads++ === 0) this.#onReading(true);
+    try {
+      for (let at = from; at < to; ) {
+        const piece = asPiece(Math.floor(at / this.#geometry.pieceLength));
+        while (files?.have.get(piece) !== true) await this.#wait(piece);
+        const pieceEnd = this.#geometry.pieceOffset(piece) + this.#geometry.pieceBytes(piece);
+        const bytes = await files.readRange(at, Math.min(READ_BYTES, pieceEnd - at, to - at));
+        at += bytes.length;
+        yield bytes;
+      }
+    } finally {
+      if (--this.#reads === 0) this.#onReading(false);
+    }
+  }
+
+  onPiece(piece: PieceIndex): void {
+    for (const { resolve } of this.#waiting.get(piece) ?? []) resolve();
+    this.#waiting.delete(piece);
+  }
+
+  /** Whoever waits for a piece learns why it will not come. */
+  close(error: SwarmError): void {
+    this.#closed ??= error;
+    for (const waiters of this.#waiting.values()) for (const { reject } of waiters) reject(error);
+    this.#waiting.clear();
+  }
+
+  #wait(piece: PieceIndex): Promise<void> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiting.get(piece);
+      if (waiters === undefined) this.#waiting.set(piece, [{ resolve, reject }]);
+      else waiters.push({ resolve, reject });
+    });
+  }
+}
