@@ -27,7 +27,7 @@ export const command = defineCommand({
     name: value('NAME', 'what the torrent is called (default: the name of PATH)', text),
   },
   examples: [
-    ['create film.mkv -o film.torrent', 'a torrent without trackers: peers are found by the DHT'],
+    ['create film.mkv -o film.torrent', 'a torrent without trackers'],
     [
       'create photos/ --tracker http://a.example/announce --tracker udp://b.example:6969',
       'two tiers: b is asked when a does not answer',

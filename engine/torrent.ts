@@ -282,8 +282,9 @@ export class Torrent {
 
   #totals(swarm: Swarm): TransferTotals {
     const { uploadedBytes, downloadedBytes } = swarm.totals;
-    const { haveBytes } = this.snapshot();
-    return { uploadedBytes, downloadedBytes, leftBytes: this.#selection.bytes - haveBytes };
+    // Of everything: who chose some files only is no seed (BEP 21).
+    const left = this.snapshot().files.map(({ lengthBytes, haveBytes }) => lengthBytes - haveBytes);
+    return { uploadedBytes, downloadedBytes, leftBytes: left.reduce((sum, bytes) => sum + bytes, 0) };
   }
 
   #observer(): SwarmObserver {
@@ -307,7 +308,7 @@ export class Torrent {
   #complete(): void {
     if (this.#phase !== 'downloading') return;
     this.#phase = 'seeding';
-    this.#trackers?.completed();
+    if (this.#files?.have.isFull) this.#trackers?.completed();
     this.#emit({ type: 'complete', haveBytes: this.#selection.bytes });
     this.#settle.resolve();
   }

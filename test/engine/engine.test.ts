@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -137,6 +140,32 @@ test('downloads the files that are chosen and no others', async (t) => {
     wanted.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
   );
   assert.ok(added.transferred.downloadedBytes < metainfo.totalBytes / 2);
+});
+
+test('who chose some files is no seed to the tracker when it has them', async (t) => {
+  const { base, torrent, metainfo, seed } = await seeded(t, 2 * MIB);
+  const announces: URLSearchParams[] = [];
+  const tracker = createServer((request, response) => {
+    announces.push(new URL(request.url ?? '', 'http://x').searchParams);
+    response.end('d8:intervali1800e5:peers0:e');
+  }).listen(0, HOST);
+  t.after(() => tracker.close());
+  await once(tracker, 'listening');
+  const { port } = tracker.address() as AddressInfo;
+  const leecher = await start(t, base, 'a');
+  const added = leecher.add(torrent, {
+    out: join(base, 'a'),
+    wantedFiles: metainfo.files.map(({ diskPath }) => diskPath.includes('soundtrack')),
+    trackers: [`http://${HOST}:${port}/announce`],
+    peers: [peerOf(seed)],
+  });
+  await added.completed;
+  await added.stop();
+  assert.deepEqual(
+    announces.map((query) => query.get('event')),
+    ['started', 'stopped'],
+  );
+  assert.ok(Number(announces.at(-1)?.get('left')) > MIB);
 });
 
 test('a file can be read while it is being downloaded', async (t) => {
