@@ -18,8 +18,8 @@ const CHECK_MS = 1_000;
 const STALE_CHECK_MS = 5_000;
 /** A peer that rejects this often in a row, while it lets us ask, only wastes requests. */
 const MAX_REJECTS_IN_A_ROW = 64;
-/** Blocks beyond all that we ever asked of a peer: one or two may be a mistake, more take our line from others. */
-const MAX_UNASKED_BLOCKS = 64;
+/** Blocks and rejects beyond all that we ever asked of a peer: a few are a mistake, more take our line from others. */
+const MAX_UNASKED_ANSWERS = 64;
 /** BEP 6 suggests sets of 10; a longer one is a peer's own business, not ours to store. */
 const MAX_ALLOWED_FAST = 64;
 
@@ -155,6 +155,7 @@ export class Downloading {
   }
 
   onReject(peer: Peer, piece: PieceIndex, begin: number): void {
+    if (this.#isUnasked(peer)) return;
     if (!this.#state.scheduler.onReleased(peer.id, piece, Math.floor(begin / BLOCK_BYTES))) return;
     peer.pipeline.onReleased(1);
     // It does not let us ask for that piece after all; without this the two of us would spin.
@@ -190,12 +191,8 @@ export class Downloading {
       Number.isInteger(block) &&
       block < geometry.blockCount(piece) &&
       bytes.length === geometry.blockBytes(piece, block);
-    if (--peer.answersDue < -MAX_UNASKED_BLOCKS) {
-      totals.wastedBytes += bytes.length;
-      this.#state.drop(peer, 'sends what nobody asked for');
-      return;
-    }
-    const result = fits ? scheduler.onBlock(peer.id, piece, block) : BLOCK_RESULT.unrequested;
+    const isUnasked = this.#isUnasked(peer);
+    const result = fits && !isUnasked ? scheduler.onBlock(peer.id, piece, block) : BLOCK_RESULT.unrequested;
     if (result === BLOCK_RESULT.unrequested || this.#state.failed) {
       totals.wastedBytes += bytes.length;
       return;
@@ -215,6 +212,13 @@ export class Downloading {
       if (scheduler.isComplete(piece)) this.#finish(piece);
     }
     this.pump(peer);
+  }
+
+  /** Drops a peer whose answers, blocks and rejects, are more than were ever asked of it, by too many. */
+  #isUnasked(peer: Peer): boolean {
+    if (--peer.answersDue >= -MAX_UNASKED_ANSWERS) return false;
+    this.#state.drop(peer, 'sends what nobody asked for');
+    return true;
   }
 
   /** Endgame: the same block was asked of others, who need not send it any more. */

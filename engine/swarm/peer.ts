@@ -34,7 +34,7 @@ export class Peer {
 
   downloadedBytes = 0;
   uploadedBytes = 0;
-  /** Requests that were not answered by a block, whatever became of them; below zero: blocks that nobody asked for. */
+  /** Requests that were not answered, whatever became of them; below zero: answers to what nobody asked. */
   answersDue = 0;
   /** Rejects in a row without a block between: a peer that has everything and gives nothing. */
   rejectsInARow = 0;

@@ -39,6 +39,20 @@ const CHOKES_PER_BEAT = 4;
 /** Interest costs little, and an honest peer that has nearly all that we have changes it with every piece. */
 const INTEREST_BURST = 8_192;
 const INTERESTS_PER_BEAT = 512;
+/**
+ * Keep-alives, suggestions, allowed pieces, ports, extended and unknown messages: a real peer sends a few a minute.
+ * The burst covers the torrent file of a magnet (BEP 9), its largest use.
+ */
+const TALK_BURST = 4_096;
+const TALK_PER_BEAT = 64;
+/** Haves beyond one a piece. */
+const SPARE_HAVES = 1_024;
+/** aria2 may send a bitfield in place of 20 haves; one costs us work for each piece, so that huge torrents get fewer. */
+const HAVES_PER_BITFIELD = 16;
+const SPARE_BITFIELDS = 16;
+const MAX_BITFIELD_WORK = 2 ** 28;
+/** Cancels beyond one a request. */
+const SPARE_CANCELS = 64;
 
 export class FrameReader {
   readonly #target: FrameTarget;
@@ -53,11 +67,19 @@ export class FrameReader {
   #unknownMessages = 0;
   #chokesLeft = CHOKE_BURST;
   #interestsLeft = INTEREST_BURST;
+  #talkLeft = TALK_BURST;
+  #havesLeft: number;
+  #bitfieldsLeft: number;
+  #cancelsLeft = SPARE_CANCELS;
 
   constructor(target: FrameTarget, limits: FrameLimits) {
     this.#target = target;
     this.#limits = limits;
     this.#bitfieldLength = 1 + Math.ceil(limits.pieceCount / 8);
+    const { pieceCount } = limits;
+    this.#havesLeft = pieceCount + SPARE_HAVES;
+    const bitfields = Math.min(pieceCount / HAVES_PER_BITFIELD, MAX_BITFIELD_WORK / pieceCount);
+    this.#bitfieldsLeft = SPARE_BITFIELDS + Math.floor(pieceCount === 0 ? 0 : bitfields);
     this.#maxLength = Math.max(MAX_MESSAGE_BYTES, this.#bitfieldLength);
   }
 
@@ -72,6 +94,7 @@ export class FrameReader {
   onBeat(): void {
     this.#chokesLeft = Math.min(CHOKE_BURST, this.#chokesLeft + CHOKES_PER_BEAT);
     this.#interestsLeft = Math.min(INTEREST_BURST, this.#interestsLeft + INTERESTS_PER_BEAT);
+    this.#talkLeft = Math.min(TALK_BURST, this.#talkLeft + TALK_PER_BEAT);
   }
 
   /**
@@ -90,6 +113,7 @@ export class FrameReader {
     while (end - at >= 5) {
       const length = u32(chunk, at);
       if (length === 0) {
+        if (--this.#talkLeft < 0) return FLOOD;
         at += 4;
         continue;
       }
@@ -120,8 +144,9 @@ export class FrameReader {
     const length = u32(carry, 0);
     if (need === 4) {
       if (length > this.#maxLength) return tooLong(length);
-      if (length === 0) this.#carried = 0; // keep-alive
-      return taken;
+      if (length > 0) return taken;
+      this.#carried = 0; // keep-alive
+      return --this.#talkLeft < 0 ? FLOOD : taken;
     }
     if (need === 5) {
       const fault = this.#lengthFault(carry[4]!, length);
@@ -180,9 +205,13 @@ export class FrameReader {
         const blockLength = u32(bytes, body + 8);
         const fault = this.#blockFault(piece, begin, blockLength);
         if (fault !== undefined) return fault;
-        if (id === MESSAGE.request) this.#target.handler.onRequest(asPiece(piece), begin, blockLength);
-        else if (id === MESSAGE.cancel) this.#target.handler.onCancel(asPiece(piece), begin, blockLength);
-        else if (this.#target.fast) this.#target.handler.onReject(asPiece(piece), begin, blockLength);
+        if (id === MESSAGE.request) {
+          this.#cancelsLeft++;
+          this.#target.handler.onRequest(asPiece(piece), begin, blockLength);
+        } else if (id === MESSAGE.cancel) {
+          if (--this.#cancelsLeft < 0) return 'more cancels than requests';
+          this.#target.handler.onCancel(asPiece(piece), begin, blockLength);
+        } else if (this.#target.fast) this.#target.handler.onReject(asPiece(piece), begin, blockLength);
         else return 'a reject, without the fast extension';
         return undefined;
       }
@@ -199,7 +228,12 @@ export class FrameReader {
       case MESSAGE.allowedFast: {
         const piece = u32(bytes, body);
         if (piece >= this.#limits.pieceCount) return `piece ${piece} of ${this.#limits.pieceCount}`;
-        if (id === MESSAGE.have) this.#piecesKnown = true;
+        if (id !== MESSAGE.have) {
+          if (--this.#talkLeft < 0) return FLOOD;
+          break;
+        }
+        if (--this.#havesLeft < 0) return 'more haves than pieces';
+        this.#piecesKnown = true;
         break;
       }
       case MESSAGE.bitfield:
@@ -208,11 +242,13 @@ export class FrameReader {
         // aria2 sends a bitfield or have-all in place of 20 haves; what takes back, or tells nothing, is a fault.
         if (this.#haveAll || (this.#piecesKnown && id === MESSAGE.haveNone))
           return `message ${id} after a bitfield or have`;
+        if (--this.#bitfieldsLeft < 0) return 'a flood of bitfields';
         this.#piecesKnown = true;
         this.#haveAll = id === MESSAGE.haveAll;
         break;
       case MESSAGE.port:
       case MESSAGE.extended:
+        if (--this.#talkLeft < 0) return FLOOD;
         break;
       default:
         return ++this.#unknownMessages > MAX_UNKNOWN_MESSAGES ? 'a flood of unknown messages' : undefined;
@@ -228,6 +264,8 @@ export class FrameReader {
     return begin + length > pieceBytes ? `bytes ${begin} to ${begin + length} of piece ${piece}` : undefined;
   }
 }
+
+const FLOOD = 'a flood of messages that move nothing';
 
 const tooLong = (length: number): string => `a message of ${length} bytes`;
 

@@ -64,7 +64,7 @@ export class Attacker {
   static async to(port: number, infoHash: string, options: AttackerOptions = {}): Promise<Attacker> {
     const socket = connect({ host: HOST, port });
     const attacker = new Attacker(socket);
-    await Promise.race([once(socket, 'connect'), attacker.gone]);
+    await Promise.race([once(socket, 'connect').catch(() => {}), attacker.gone]);
     return attacker.send(handshake(infoHash, options));
   }
 
@@ -76,9 +76,13 @@ export class Attacker {
   /** Writes `bytes` again and again, as fast as the victim takes them, until `until` or the connection ends. */
   async flood(bytes: Uint8Array, until: () => boolean): Promise<void> {
     while (!this.isGone && !until()) {
-      if (!this.socket.write(bytes)) await Promise.race([once(this.socket, 'drain'), this.gone]);
+      if (!this.socket.write(bytes)) await Promise.race([this.#drained(), this.gone]);
       else await new Promise(setImmediate);
     }
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => this.socket.once('drain', resolve));
   }
 
   count(id: number): number {
