@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bitfield } from '../policy/bitfield.js';
 import type { FileFacts } from './file-facts.js';
@@ -36,8 +36,7 @@ export class ResumeFile {
   /** Undefined when there is none, or none that can be believed. Never rejects. */
   async read(fileCount: number): Promise<Resume | undefined> {
     try {
-      if ((await stat(this.#path)).size > MAX_RESUME_BYTES) return undefined;
-      const resume = parseResume(await readFile(this.#path, 'utf8'), fileCount);
+      const resume = parseResume(await readOwn(this.#path), fileCount);
       const { infoHash, root } = this.#identity;
       return resume?.checkpoint.infoHash === infoHash && resume.checkpoint.root === root ? resume : undefined;
     } catch {
@@ -91,6 +90,23 @@ export class ResumeFile {
       await rm(temporary, { force: true });
       throw error;
     }
+  }
+}
+
+/**
+ * A file that somebody else put here would make us serve and report as verified what nobody verified: only a plain
+ * file of our own is read, and a pipe in its place does not keep us waiting. Rejects otherwise.
+ */
+async function readOwn(path: string): Promise<string> {
+  const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = constants;
+  const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    const isOurs = process.getuid === undefined || stats.uid === process.getuid();
+    if (!stats.isFile() || !isOurs || stats.size > MAX_RESUME_BYTES) throw new Error('not our resume data');
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
   }
 }
 
