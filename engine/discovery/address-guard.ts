@@ -84,6 +84,20 @@ export function addressScope(bytes: Uint8Array): 'public' | 'local' | 'never' {
   return bytes.length === 4 ? scope4(bytes) : scope6(bytes);
 }
 
+/**
+ * Whether a tracker at these addresses may send us to `host`. One on the Internet has no business with this
+ * machine's own services or its links; it may know peers of our LAN, as those of providers do.
+ */
+export function mayNamePeer(tracker: readonly JudgedAddress[], host: string): boolean {
+  const bytes = ipBytes(host);
+  if (bytes === undefined || addressScope(bytes) === 'never') return false;
+  const isPublic = tracker.some((address) => addressScope(ipBytes(address.host) ?? bytes) === 'public');
+  return !isPublic || !isLoopback(bytes);
+}
+
+const isLoopback = (bytes: Uint8Array): boolean =>
+  bytes.length === 4 ? bytes[0] === 127 : hasPrefix(bytes, '00000000000000000000000000000001');
+
 /** Judges one tracker's addresses, its redirects included; lives as long as the tracker is used. */
 export class AddressGuard {
   readonly #resolve: Resolve;

@@ -3,7 +3,13 @@
  * announced to over both at once (BEP 7), as it can tell others only about the address that it saw.
  */
 import { SwarmError } from '../errors.js';
-import { AddressGuard, type JudgedAddress, parseTrackerUrl, type TrackerUrl } from './address-guard.js';
+import {
+  AddressGuard,
+  type JudgedAddress,
+  mayNamePeer,
+  parseTrackerUrl,
+  type TrackerUrl,
+} from './address-guard.js';
 import type { AnnounceAnswer, AnnounceRequest, ScrapeAnswer } from './announce.js';
 import { httpAnnounce, httpScrape } from './http-tracker.js';
 import type { Resolve } from './resolve.js';
@@ -41,7 +47,10 @@ export class TrackerEndpoint {
   ): Promise<void> {
     const families = await this.#families(signal, request.event === 'stopped');
     const outcomes = await Promise.allSettled(
-      families.map(async (addresses) => onAnswer(await this.#announceTo(addresses, request, signal))),
+      families.map(async (addresses) => {
+        const answer = await this.#announceTo(addresses, request, signal);
+        onAnswer({ ...answer, peers: answer.peers.filter((peer) => mayNamePeer(addresses, peer.host)) });
+      }),
     );
     const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
     if (failures.length === outcomes.length) throw failures[0];

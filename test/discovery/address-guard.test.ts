@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import {
   AddressGuard,
   addressScope,
+  mayNamePeer,
   parseTrackerUrl,
   withoutCredentials,
 } from '../../engine/discovery/address-guard.js';
@@ -246,5 +247,24 @@ describe('address guard', () => {
       guard.admit(parseTrackerUrl('http://t.example/announce'), AbortSignal.abort(reason)),
       reason,
     );
+  });
+});
+
+describe('peers that a tracker names', () => {
+  const local = [{ host: '127.0.0.1', family: 4 }] as const;
+  const remote = [{ host: '1.2.3.4', family: 4 }] as const;
+
+  it('may be on this machine only when the tracker is local too', () => {
+    for (const host of ['127.0.0.1', '127.9.9.9', '::1']) {
+      assert.equal(mayNamePeer(remote, host), false, host);
+      assert.equal(mayNamePeer(local, host), true, host);
+    }
+  });
+
+  it('may be anywhere else that a peer can be, the LAN included, but not link-local', () => {
+    for (const host of ['5.6.7.8', '192.168.1.9', '2600::1'])
+      assert.equal(mayNamePeer(remote, host), true, host);
+    for (const host of ['169.254.169.254', 'fe80::1', '0.0.0.0', 'localhost'])
+      assert.equal(mayNamePeer(local, host), false, host);
   });
 });
