@@ -63,7 +63,9 @@ test('two engines that download into one folder both end with the right bytes', 
   assert.ok((await readFile(join(out, path))).equals(field.content));
 });
 
-test('resume data that somebody else planted is not believed', { timeout: 30_000 }, async (t) => {
+test('resume data that somebody else put there is neither waited for nor written through', {
+  timeout: 30_000,
+}, async (t) => {
   const field = await Battlefield.make(t, { bytes: 256 * KIB });
   const seed = await field.seed();
   const stateDir = join(field.base, 'state');
