@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `swarm` command: the process around `run`. */
+import './v8-flags.js';
 import { EXIT } from './exit-codes.js';
 import { run } from './run.js';
 
