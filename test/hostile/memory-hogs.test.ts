@@ -98,3 +98,21 @@ test('a peer that sends more blocks than were ever asked of it is closed', () =>
   }
   assert.ok(sent < 1_000, `took ${sent} blocks`);
 });
+
+test('a piece that may come from one peer alone does not wait for one that trickles', () => {
+  const fake = new FakeSwarm({ pieces: 1, blocksPerPiece: 64, slots: 4 });
+  const hogs = [fake.connect(), fake.connect()];
+  for (const hog of hogs) hog.handler.onUnchoke();
+  while (hogs.some(({ requests }) => requests.length > 0)) for (const hog of hogs) hog.answer(undefined, 1);
+  fake.store.settle();
+  assert.ok(fake.events.includes('corrupt 0'));
+  const honest = fake.connect();
+  honest.handler.onUnchoke();
+  for (let second = 0; second < 180 && !fake.events.includes('complete'); second++) {
+    serve(fake, honest);
+    if (second % 4 === 3) for (const hog of hogs) hog.answer(1);
+    fake.store.settle();
+    fake.clock.advance(1_000);
+  }
+  assert.ok(fake.events.includes('complete'), `${fake.clock.now()} ms`);
+});
