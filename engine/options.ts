@@ -13,7 +13,7 @@ export interface EngineOptions {
   readonly maxPeers?: number;
   /** Connected peers of one torrent. Default 80. */
   readonly maxPeersPerTorrent?: number;
-  /** Connection attempts under way at once. Default 32. */
+  /** Connection attempts under way at once. Default 96. */
   readonly maxHalfOpen?: number;
   /** Over all torrents; 0 is without limit. Default 0. */
   readonly downloadBytesPerSecond?: number;
@@ -58,7 +58,7 @@ export function resolveEngineOptions(options: EngineOptions, machine: Machine): 
     listenPort: options.listenPort === null ? null : whole('listenPort', options.listenPort ?? 0, 0, 65_535),
     maxPeers: whole('maxPeers', options.maxPeers ?? 200, 1, 10_000),
     maxPeersPerTorrent: whole('maxPeersPerTorrent', options.maxPeersPerTorrent ?? 80, 1, 10_000),
-    maxHalfOpen: whole('maxHalfOpen', options.maxHalfOpen ?? 32, 1, 1_000),
+    maxHalfOpen: whole('maxHalfOpen', options.maxHalfOpen ?? 96, 1, 1_000),
     downloadBytesPerSecond: whole('downloadBytesPerSecond', options.downloadBytesPerSecond ?? 0, 0, 2 ** 40),
     uploadBytesPerSecond: whole('uploadBytesPerSecond', options.uploadBytesPerSecond ?? 0, 0, 2 ** 40),
     arenaBytes: whole('arenaBytes', options.arenaBytes ?? 32 * MIB, MIB, 2 ** 31),

@@ -8,8 +8,8 @@ import { addressKey, asMillis, type PeerAddress } from '../units.js';
 import type { SwarmState } from './swarm-state.js';
 import { isCrowding, leastUseful } from './turnover.js';
 
-/** Dials of one torrent under way at once; the dialer keeps the engine-wide limit. */
-const MAX_PENDING_DIALS = 16;
+/** Dials of one torrent under way at once: most addresses are dead, and each takes ten seconds to show it. */
+const MAX_PENDING_DIALS = 48;
 /** How often an under-connected swarm asks its sources for more. */
 const WANT_PEERS_MS = 30_000;
 /** When all seats are taken: how often one is given to somebody who comes, lest a flood turns all of them over. */

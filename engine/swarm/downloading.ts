@@ -64,15 +64,6 @@ export class Downloading {
     this.pump(peer);
   }
 
-  /** The files chosen changed, or pieces were found on disk: counts interest anew. */
-  recountInterest(): void {
-    for (const peer of this.#state.peers.values()) {
-      peer.usefulPieces = this.#state.picker.wantedMissingCount(peer.has);
-      this.#updateInterest(peer);
-      this.pump(peer);
-    }
-  }
-
   // ─── Asking ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Fills the peer's request pipeline. */

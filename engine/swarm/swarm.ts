@@ -227,10 +227,12 @@ export class Swarm implements PieceStoreHandler {
   #onExtendedHandshake(peer: Peer, handshake: ExtendedHandshake): void {
     if (handshake.client !== undefined) peer.client = handshake.client;
     if (handshake.requestQueue !== undefined) peer.pipeline.setPeerQueue(handshake.requestQueue);
-    if (handshake.uploadOnly !== undefined) peer.uploadOnly = handshake.uploadOnly;
     if (handshake.listenPort !== undefined) {
       peer.listenAddress ??= { host: peer.connection.remote.host, port: handshake.listenPort };
     }
+    if (handshake.uploadOnly === undefined) return;
+    peer.uploadOnly = handshake.uploadOnly;
+    this.#dropIfUseless(peer);
   }
 
   #onClose(peer: Peer, reason: CloseReason): void {
@@ -243,9 +245,11 @@ export class Swarm implements PieceStoreHandler {
     this.state.observer.onPeerClosed(peer.connection.remote, reason);
   }
 
-  /** Two that have everything have nothing to say to each other. */
+  /** Two that want nothing (any more) have nothing to say to each other. */
   #dropIfUseless(peer: Peer): void {
-    if (this.state.picker.wantedLeft === 0 && peer.isSeed) this.state.drop(peer, 'both have everything');
+    if (this.state.picker.wantedLeft > 0) return;
+    if (peer.isSeed) this.state.drop(peer, 'both have everything');
+    else if (peer.uploadOnly) this.state.drop(peer, 'it wants nothing either');
   }
 
   #dropUseless(): void {

@@ -96,3 +96,13 @@ test('two that have everything part, and nobody is dialled after stop()', () => 
   fake.swarm.onPeersFound([at(9)], 'tracker');
   assert.equal(fake.dials.length, 0);
 });
+
+test('a seed parts from a peer that says it only uploads (BEP 21), a leecher does not', () => {
+  const handshake = { uploadOnly: true, extensions: new Set<string>() };
+  const partial = new FakeSwarm({ pieces: 2, have: [0, 1] }).connect([0]);
+  partial.handler.onExtendedHandshake(handshake);
+  assert.equal(partial.closed, 'it wants nothing either');
+  const useful = new FakeSwarm({ pieces: 2 }).connect([0]);
+  useful.handler.onExtendedHandshake(handshake);
+  assert.equal(useful.closed, undefined);
+});
