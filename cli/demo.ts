@@ -8,7 +8,7 @@ import { formatBytes, formatRate, formatShare, formatSize } from '../tui/format.
 import { defineCommand, flag, value } from './command.js';
 import { type DemoPeer, DemoSwarm } from './demo-swarm.js';
 import { EXIT } from './exit-codes.js';
-import { unlessAborted, withInterrupts } from './interrupts.js';
+import { Interrupted, unlessAborted, withInterrupts } from './interrupts.js';
 import { drawBar } from './live-lines.js';
 import type { Output } from './output.js';
 import { addedEvent } from './tell.js';
@@ -98,11 +98,11 @@ async function run(swarm: DemoSwarm, { up, dashboard, signal }: RunOptions, outp
   tellResult(swarm, seconds, output);
 }
 
-/** Until the end or until the user closes it; whoever does still gets to see the result. */
+/** Until the end; throws Interrupted when the user quits. */
 async function watchInDashboard(swarm: DemoSwarm, end: Promise<void>, output: Output): Promise<void> {
   let quit: () => void = () => {};
-  const left = new Promise<void>((resolve) => {
-    quit = resolve;
+  const left = new Promise<never>((_, reject) => {
+    quit = () => reject(new Interrupted());
   });
   const dashboard = await openDashboard(
     () => swarm.snapshot(),

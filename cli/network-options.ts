@@ -11,7 +11,9 @@ export const NETWORK_OPTIONS = {
   tracker: list('URL', 'announce here too', (url) => parseUrl(url, ['http', 'https', 'udp'])),
   down: value('RATE', 'receive no faster: 500K, 2M bytes a second', parseRate),
   up: value('RATE', 'send no faster', parseRate),
-  'max-peers': value('N', 'connected peers at once (default: 200)', (given) => parseWhole(given, 1, 10_000)),
+  'max-peers': value('N', 'connected peers at once (default: 80 a torrent)', (given) =>
+    parseWhole(given, 1, 10_000),
+  ),
   'no-dht': flag('no DHT (there is none yet; for scripts)'),
   'no-lsd': flag('no local peer discovery (likewise)'),
   'no-pex': flag('no peer exchange (likewise)'),

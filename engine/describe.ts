@@ -122,7 +122,13 @@ function describeFiles(
     if (file.padding) return [];
     const offset = selection.layout.offsetOf(index);
     const haveBytes = state === undefined ? 0 : verifiedBytes(state, offset, file.lengthBytes);
-    return { path: file.diskPath, lengthBytes: file.lengthBytes, haveBytes, wanted: selection.files[index]! };
+    return {
+      index,
+      path: file.diskPath,
+      lengthBytes: file.lengthBytes,
+      haveBytes,
+      wanted: selection.files[index]!,
+    };
   });
 }
 

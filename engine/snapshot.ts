@@ -122,6 +122,8 @@ export interface TrackerSnapshot {
 }
 
 export interface FileSnapshot {
+  /** Its place in the torrent: padding files (BEP 47) have one too and are not shown. */
+  readonly index: number;
   /** Relative, `/`-separated. Untrusted. */
   readonly path: string;
   readonly lengthBytes: number;

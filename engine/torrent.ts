@@ -319,6 +319,8 @@ export class Torrent {
     this.#error = error;
     this.#host.log('error', error.message);
     this.#leave(error);
+    void this.#trackers?.stop(GOODBYE_MS);
+    void this.#files?.close();
     this.#emit({ type: 'error', code: error.code, message: error.message });
     this.#settle.reject(error);
   }
@@ -346,7 +348,14 @@ export class Torrent {
   }
 
   #emit(event: TorrentEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (thrown) {
+        // We are inside a socket's or a worker's call: a listener's fault must not stop the swarm.
+        this.#host.log('error', `a listener failed at "${event.type}": ${toSwarmError(thrown).message}`);
+      }
+    }
   }
 }
 

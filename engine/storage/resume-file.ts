@@ -5,10 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bitfield } from '../policy/bitfield.js';
 import type { FileFacts } from './file-facts.js';
+import { makeFolder } from './make-folder.js';
 import { encodeResumeLine, parseResume, type Resume } from './resume-lines.js';
 
 /** Some 250,000 files and 2,000,000 pieces; a larger one is not ours. */
@@ -46,7 +47,7 @@ export class ResumeFile {
 
   /** Replaces the file and opens it for appending. Rejects with the errno. */
   async begin(have: Bitfield, facts: FileFacts): Promise<void> {
-    await mkdir(this.#stateDir, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#stateDir, 0o700);
     this.#handle = await this.#replace(have, facts);
   }
 

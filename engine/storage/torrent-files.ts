@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { storageError } from '../errors.js';
 import type { MetainfoFile } from '../metainfo/metainfo.js';
 import type { FileFacts } from './file-facts.js';
+import { makeFolder } from './make-folder.js';
 import { CREATE_FLAGS, openSafely, unsafePath } from './safe-open.js';
 
 /** File system calls under way at once. */
@@ -19,7 +20,7 @@ const writeAsync = promisify(write);
 /** The real path of the download folder, made if need be. @throws SwarmError */
 export async function openRoot(root: string, create: boolean): Promise<string> {
   try {
-    if (create) await mkdir(root, { recursive: true });
+    if (create) await makeFolder(root);
     return await realpath(root);
   } catch (error) {
     throw storageError(error, root);

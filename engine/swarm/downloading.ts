@@ -66,23 +66,30 @@ export class Downloading {
 
   // ─── Asking ────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Fills the peer's request pipeline. */
+  /** Fills the peer's request pipeline. While others wait for tokens, it waits behind them. */
   pump(peer: Peer): void {
+    if (this.#starved.size > 0) this.#starved.add(peer);
+    else this.#ask(peer, MAX_REQUEST_BATCH);
+  }
+
+  #ask(peer: Peer, most: number): void {
     if (!peer.amInterested || this.#state.failed) return;
     if (peer.peerChoking && peer.allowedFast.size === 0) return;
     const now = this.#state.now();
-    let room = Math.min(peer.pipeline.room(now), MAX_REQUEST_BATCH);
+    const room = Math.min(peer.pipeline.room(now), MAX_REQUEST_BATCH);
     if (room <= 0) return;
     const affordable = Math.floor(bytesAvailable(this.#state.downloadBuckets, now) / BLOCK_BYTES);
-    if (affordable < room) {
-      room = affordable;
-      this.#starved.add(peer);
-      this.#state.deadlines.set('download-tokens', readyAt(this.#state.downloadBuckets, now, BLOCK_BYTES));
-      if (room < 1) return;
-    }
+    const granted = Math.min(room, most, affordable);
+    if (granted < room) this.#awaitTokens(peer, now);
+    if (granted < 1) return;
     const allowed = peer.peerChoking ? peer.allowedFast : undefined;
-    const count = this.#state.scheduler.nextBlocks(peer.id, peer.has, room, this.#batch, allowed);
+    const count = this.#state.scheduler.nextBlocks(peer.id, peer.has, granted, this.#batch, allowed);
     if (count > 0) this.#request(peer, count);
+  }
+
+  #awaitTokens(peer: Peer, now: Millis): void {
+    this.#starved.add(peer);
+    this.#state.deadlines.set('download-tokens', readyAt(this.#state.downloadBuckets, now, BLOCK_BYTES));
   }
 
   #request(peer: Peer, count: number): void {
@@ -126,10 +133,18 @@ export class Downloading {
     for (const piece of scheduler.dropStale()) store.abandonPiece(piece);
   }
 
+  /** Shares what there is among those who wait: who got some goes to the end of the queue. */
   onTokens(): void {
-    const peers = [...this.#starved];
+    const waiting = [...this.#starved];
     this.#starved.clear();
-    for (const peer of peers) this.pump(peer);
+    const blocks = Math.floor(bytesAvailable(this.#state.downloadBuckets, this.#state.now()) / BLOCK_BYTES);
+    const share = Math.max(1, Math.floor(blocks / waiting.length));
+    const served = Math.min(waiting.length, blocks);
+    for (const peer of waiting.slice(0, served)) this.#ask(peer, share);
+    const again = [...this.#starved];
+    this.#starved.clear();
+    for (const peer of waiting.slice(served)) this.#awaitTokens(peer, this.#state.now());
+    for (const peer of again) this.#awaitTokens(peer, this.#state.now());
   }
 
   onUnchoke(peer: Peer): void {

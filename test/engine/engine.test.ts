@@ -304,3 +304,17 @@ test('importing does nothing, and after close() nothing keeps the process alive'
   });
   assert.equal(stdout, 'closed\n');
 });
+
+test('a listener that throws stops neither the other listeners nor the swarm', async (t) => {
+  const { base, torrent, seed } = await seeded(t, MIB);
+  const engine = await start(t, base, 'a');
+  const added = engine.add(torrent, { out: join(base, 'a'), peers: [peerOf(seed)] });
+  let heard = 0;
+  added.onEvent(() => {
+    throw new Error('not my day');
+  });
+  added.onEvent(() => heard++);
+  await added.completed;
+  assert.ok(heard > 0);
+  assert.ok(engine.snapshot().log.some(({ text }) => text.includes('not my day')));
+});

@@ -247,7 +247,7 @@ class DemoTorrent {
     return names.map((path, index) => {
       const lengthBytes = Math.floor(totalBytes / 3 ** index);
       const done = Math.min(1, share * (0.8 + index * 0.12));
-      return { path, lengthBytes, haveBytes: Math.floor(lengthBytes * done), wanted: index !== 6 };
+      return { index, path, lengthBytes, haveBytes: Math.floor(lengthBytes * done), wanted: index !== 6 };
     });
   }
 }

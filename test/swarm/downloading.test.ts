@@ -221,3 +221,17 @@ test('does not tell a peer of every change of its interest', () => {
   const changes = leecher.sent.filter((word) => word.endsWith('interested'));
   assert.ok(changes.length <= 2, changes.join(', '));
 });
+
+test('shares a download limit among peers that could all give', () => {
+  const fake = new FakeSwarm({ pieces: 400, blocksPerPiece: 4, downloadRate: 8 * BLOCK_BYTES, slots: 400 });
+  const seeds = [fake.connect(), fake.connect(), fake.connect()];
+  for (const seed of seeds) seed.handler.onUnchoke();
+  for (let ms = 0; ms < 30_000; ms += 100) {
+    for (const seed of seeds) seed.answer();
+    fake.clock.advance(100);
+  }
+  const given = [...fake.swarm.state.peers.values()].map((peer) => peer.downloadedBytes);
+  const fair = given.reduce((sum, bytes) => sum + bytes, 0) / given.length;
+  for (const bytes of given) assert.ok(Math.abs(bytes - fair) < 0.3 * fair, `${given}`);
+  assert.ok(fake.swarm.totals.downloadedBytes > 28 * 8 * BLOCK_BYTES);
+});
