@@ -14,13 +14,13 @@ interface Waiter {
 
 export class TorrentReader {
   readonly #geometry: TorrentGeometry;
-  readonly #onReading: (reading: boolean) => void;
+  readonly #onReading: (next: PieceIndex | undefined) => void;
   readonly #waiting = new Map<PieceIndex, Waiter[]>();
   #reads = 0;
   #closed: SwarmError | undefined;
 
-  /** @param onReading somebody begins to read, or the last one ended */
-  constructor(geometry: TorrentGeometry, onReading: (reading: boolean) => void) {
+  /** @param onReading told the piece that is read next, of whoever read last; undefined when nobody reads any more */
+  constructor(geometry: TorrentGeometry, onReading: (next: PieceIndex | undefined) => void) {
     this.#geometry = geometry;
     this.#onReading = onReading;
   }
@@ -32,10 +32,11 @@ export class TorrentReader {
     to: number,
   ): AsyncGenerator<Uint8Array> {
     const files = await opened;
-    if (this.#reads++ === 0) this.#onReading(true);
+    this.#reads++;
     try {
       for (let at = from; at < to; ) {
         const piece = asPiece(Math.floor(at / this.#geometry.pieceLength));
+        this.#onReading(piece);
         while (files?.have.get(piece) !== true) await this.#wait(piece);
         const pieceEnd = this.#geometry.pieceOffset(piece) + this.#geometry.pieceBytes(piece);
         const bytes = await files.readRange(at, Math.min(READ_BYTES, pieceEnd - at, to - at));
@@ -43,7 +44,7 @@ export class TorrentReader {
         yield bytes;
       }
     } finally {
-      if (--this.#reads === 0) this.#onReading(false);
+      if (--this.#reads === 0) this.#onReading(undefined);
     }
   }
 

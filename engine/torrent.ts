@@ -108,8 +108,8 @@ export class Torrent {
     this.#geometry = new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes);
     this.#selection = new FileSelection(new FileLayout(metainfo.files), this.#geometry, options.wantedFiles);
     const sequential = options.sequential ?? false;
-    this.#reader = new TorrentReader(this.#geometry, (reading) =>
-      this.#swarm?.setSequential(reading || sequential),
+    this.#reader = new TorrentReader(this.#geometry, (next) =>
+      this.#swarm?.setSequential(next !== undefined || sequential, next),
     );
     this.completed = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -177,7 +177,7 @@ export class Torrent {
 
   /**
    * The verified bytes of one file, waiting for those that are not there yet. While a stream is open, pieces
-   * are fetched in order.
+   * are fetched in order from where it reads.
    * @param file its place in `metainfo.files`
    * @param range first byte and the byte after the last; default the whole file
    */

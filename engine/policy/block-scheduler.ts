@@ -234,7 +234,10 @@ export class BlockScheduler {
 
   #comesBefore(row: number, other: number): boolean {
     // In sequential order, prefer the earlier piece.
-    if (this.#picker.sequential) return this.#ledger.pieceOf(row) < this.#ledger.pieceOf(other);
+    if (this.#picker.sequential) {
+      const rank = this.#picker.sequentialRank(this.#ledger.pieceOf(row));
+      return rank < this.#picker.sequentialRank(this.#ledger.pieceOf(other));
+    }
     // Prefer the piece closest to done: done, it can be verified and shared, and its memory is free.
     return this.#ledger.missingBlocks(row) < this.#ledger.missingBlocks(other);
   }

@@ -42,6 +42,7 @@ export class PiecePicker {
   #startedCount = 0;
   #reopenCount = 0;
   #sequential = false;
+  #sequentialFrom: PieceIndex = asPiece(0);
   /** No open piece is in a word of `#open` before this one. */
   #firstOpenWord = 0;
 
@@ -70,13 +71,19 @@ export class PiecePicker {
     this.#reopenCount++;
   }
 
-  /** Index order instead of rarest first. */
-  setSequential(on: boolean): void {
+  /** Index order instead of rarest first: from `from` on, then what is before it. */
+  setSequential(on: boolean, from: PieceIndex = asPiece(0)): void {
     this.#sequential = on;
+    this.#sequentialFrom = from;
   }
 
   get sequential(): boolean {
     return this.#sequential;
+  }
+
+  /** Place of a piece in sequential order. */
+  sequentialRank(piece: PieceIndex): number {
+    return (piece - this.#sequentialFrom + this.#pieceCount) % this.#pieceCount;
   }
 
   /** Verified: never picked again. */
@@ -198,13 +205,21 @@ export class PiecePicker {
   }
 
   #pickFirst(has: Bitfield): PieceIndex | -1 {
+    const { words } = this.#open;
+    while (this.#firstOpenWord < words.length && words[this.#firstOpenWord] === 0) this.#firstOpenWord++;
+    const found = this.#firstOpenAt(has, this.#sequentialFrom);
+    return found >= 0 || this.#sequentialFrom === 0 ? found : this.#firstOpenAt(has, 0);
+  }
+
+  /** The first open piece of the peer's at or after `from`. */
+  #firstOpenAt(has: Bitfield, from: number): PieceIndex | -1 {
     const open = this.#open;
-    while (this.#firstOpenWord < open.words.length && open.words[this.#firstOpenWord] === 0)
-      this.#firstOpenWord++;
-    for (let word = this.#firstOpenWord; word < open.words.length; word++) {
+    for (let word = Math.max(this.#firstOpenWord, from >>> 5); word < open.words.length; word++) {
       if ((has.words[word]! & open.words[word]!) === 0) continue;
-      for (let at = 4 * word; ; at++) {
-        const byte = has.bytes[at]! & open.bytes[at]!;
+      const end = Math.min(4 * word + 4, open.bytes.length);
+      for (let at = Math.max(4 * word, from >>> 3); at < end; at++) {
+        const before = Math.max(0, from - 8 * at);
+        const byte = has.bytes[at]! & open.bytes[at]! & (0xff >>> before);
         if (byte !== 0) return asPiece(8 * at + firstBit(byte));
       }
     }

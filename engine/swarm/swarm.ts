@@ -135,8 +135,9 @@ export class Swarm implements PieceStoreHandler {
     else connection.close('not needed');
   }
 
-  setSequential(on: boolean): void {
-    this.state.picker.setSequential(on);
+  /** Pieces in order from `from` on, instead of rarest first. */
+  setSequential(on: boolean, from?: PieceIndex): void {
+    this.state.picker.setSequential(on, from);
   }
 
   /** Closes every connection; nothing is due any more. The store is its owner's to close. Idempotent. */

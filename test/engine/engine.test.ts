@@ -194,6 +194,16 @@ test('a range of a file can be read', async (t) => {
   assert.ok(Buffer.concat(chunks).equals(whole.subarray(70_001, 140_003)));
 });
 
+test('who reads from far into a file does not wait for what is before', async (t) => {
+  const { base, torrent, metainfo, seed } = await seeded(t, 8 * MIB, { uploadBytesPerSecond: 8 * MIB });
+  const leecher = await start(t, base, 'a');
+  const added = leecher.add(torrent, { out: join(base, 'a'), peers: [peerOf(seed)] });
+  const file = metainfo.files.findIndex(({ diskPath }) => diskPath.endsWith('film.mkv'));
+  const from = metainfo.files[file]!.lengthBytes - 100_000;
+  for await (const _ of added.createReadStream(file, { start: from })) break;
+  assert.ok(added.transferred.downloadedBytes < 6 * MIB, `${added.transferred.downloadedBytes}`);
+});
+
 test('several torrents share one engine', async (t) => {
   const base = await workspace(t);
   const [seed, leecher] = [await start(t, base, 'seed'), await start(t, base, 'leecher')];

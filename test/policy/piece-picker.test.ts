@@ -77,6 +77,24 @@ describe('PiecePicker', () => {
     assert.ok(seen.size > 1);
   });
 
+  it('goes by index from a given piece on, then takes what is before it', () => {
+    const picker = pickerOf(70);
+    const has = Bitfield.full(70);
+    picker.onPeerPieces(has);
+    picker.setSequential(true, asPiece(37));
+    const order: number[] = [];
+    for (let piece = picker.pick(has); piece >= 0; piece = picker.pick(has)) {
+      order.push(piece);
+      picker.onPieceBegun(asPiece(piece));
+    }
+    const expected = Array.from({ length: 70 }, (_, i) => (37 + i) % 70);
+    assert.deepEqual(order, expected);
+    assert.deepEqual(
+      expected.map((piece) => picker.sequentialRank(asPiece(piece))),
+      [...Array(70).keys()],
+    );
+  });
+
   it('goes by index when sequential, abandoned pieces included', () => {
     const picker = pickerOf(100);
     picker.setSequential(true);
