@@ -156,13 +156,10 @@ export class Connecting {
       const other = peer.connection;
       if (other.remote.host !== connection.remote.host || !equal(other.peerId, connection.peerId)) continue;
       if (other.incoming === connection.incoming) return true;
-      const oursIsSmaller = isSmaller(this.#options.identity.peerId, connection.peerId);
-      const keepOutgoing = oursIsSmaller;
-      if (keepOutgoing !== connection.incoming) {
-        this.#state.drop(peer, 'connected twice');
-        return false;
-      }
-      return true;
+      const keepsOutgoing = isSmaller(this.#options.identity.peerId, connection.peerId);
+      if (keepsOutgoing === connection.incoming) return true;
+      this.#state.drop(peer, 'connected twice');
+      return false;
     }
     return false;
   }

@@ -5,10 +5,10 @@
 import type { Bitfield } from '../policy/bitfield.js';
 import { BLOCK_RESULT } from '../policy/block-scheduler.js';
 import type { SmartBan } from '../policy/smart-ban.js';
-import { bytesAvailable, readyAt, takeFromAll } from '../policy/token-bucket.js';
 import { asMillis, BLOCK_BYTES, type Millis, type PeerAddress, type PieceIndex } from '../units.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
+import { TokenQueue } from './token-queue.js';
 
 /** Requests made in one go; more would delay the other peers' turn. */
 const MAX_REQUEST_BATCH = 256;
@@ -31,13 +31,13 @@ export class Downloading {
   readonly #others: number[] = [];
   /** Digests of pieces that failed before, taken while their blocks are in the arena. */
   readonly #digests = new Map<PieceIndex, string[]>();
-  /** Peers that could ask and have no tokens, in the order of asking. */
-  readonly #starved = new Set<Peer>();
+  readonly #tokens: TokenQueue;
   #staleCheckAt: Millis = asMillis(0);
 
   constructor(state: SwarmState, smartBan: SmartBan) {
     this.#state = state;
     this.#smartBan = smartBan;
+    this.#tokens = new TokenQueue(state, state.downloadBuckets, 'download-tokens');
   }
 
   // ─── What a peer has ───────────────────────────────────────────────────────────────────────────────────
@@ -66,34 +66,32 @@ export class Downloading {
 
   // ─── Asking ────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Fills the peer's request pipeline. While others wait for tokens, it waits behind them. */
+  /** Fills the peer's request pipeline; while others wait for tokens, it waits behind them. */
   pump(peer: Peer): void {
-    if (this.#starved.size > 0) this.#starved.add(peer);
-    else this.#ask(peer, MAX_REQUEST_BATCH);
+    if (this.#tokens.isEmpty) this.#ask(peer, MAX_REQUEST_BATCH);
+    else if (this.#roomOf(peer) > 0) this.#tokens.wait(peer);
   }
 
   #ask(peer: Peer, most: number): void {
-    if (!peer.amInterested || this.#state.failed) return;
-    if (peer.peerChoking && peer.allowedFast.size === 0) return;
-    const now = this.#state.now();
-    const room = Math.min(peer.pipeline.room(now), MAX_REQUEST_BATCH);
+    const room = this.#roomOf(peer);
     if (room <= 0) return;
-    const affordable = Math.floor(bytesAvailable(this.#state.downloadBuckets, now) / BLOCK_BYTES);
-    const granted = Math.min(room, most, affordable);
-    if (granted < room) this.#awaitTokens(peer, now);
+    const granted = Math.min(room, most, this.#tokens.blocks);
+    if (granted < room) this.#tokens.wait(peer);
     if (granted < 1) return;
     const allowed = peer.peerChoking ? peer.allowedFast : undefined;
     const count = this.#state.scheduler.nextBlocks(peer.id, peer.has, granted, this.#batch, allowed);
     if (count > 0) this.#request(peer, count);
   }
 
-  #awaitTokens(peer: Peer, now: Millis): void {
-    this.#starved.add(peer);
-    this.#state.deadlines.set('download-tokens', readyAt(this.#state.downloadBuckets, now, BLOCK_BYTES));
+  /** How many blocks it may be asked for now, tokens aside. */
+  #roomOf(peer: Peer): number {
+    if (!peer.amInterested || this.#state.failed) return 0;
+    if (peer.peerChoking && peer.allowedFast.size === 0) return 0;
+    return Math.min(peer.pipeline.room(this.#state.now()), MAX_REQUEST_BATCH);
   }
 
   #request(peer: Peer, count: number): void {
-    const { geometry, downloadBuckets } = this.#state;
+    const { geometry } = this.#state;
     const now = this.#state.now();
     let bytes = 0;
     for (let i = 0; i < count; i++) {
@@ -105,7 +103,7 @@ export class Downloading {
     }
     peer.pipeline.onRequested(now, count);
     peer.answersDue += count;
-    takeFromAll(downloadBuckets, now, bytes);
+    this.#tokens.take(bytes);
     this.#checkSoon();
   }
 
@@ -133,18 +131,8 @@ export class Downloading {
     for (const piece of scheduler.dropStale()) store.abandonPiece(piece);
   }
 
-  /** Shares what there is among those who wait: who got some goes to the end of the queue. */
   onTokens(): void {
-    const waiting = [...this.#starved];
-    this.#starved.clear();
-    const blocks = Math.floor(bytesAvailable(this.#state.downloadBuckets, this.#state.now()) / BLOCK_BYTES);
-    const share = Math.max(1, Math.floor(blocks / waiting.length));
-    const served = Math.min(waiting.length, blocks);
-    for (const peer of waiting.slice(0, served)) this.#ask(peer, share);
-    const again = [...this.#starved];
-    this.#starved.clear();
-    for (const peer of waiting.slice(served)) this.#awaitTokens(peer, this.#state.now());
-    for (const peer of again) this.#awaitTokens(peer, this.#state.now());
+    this.#tokens.serve((peer, share) => this.#ask(peer, share));
   }
 
   onUnchoke(peer: Peer): void {
@@ -172,7 +160,7 @@ export class Downloading {
   }
 
   onGone(peer: Peer): void {
-    this.#starved.delete(peer);
+    this.#tokens.leave(peer);
     this.#state.scheduler.onPeerLeft(peer.id);
     this.#state.picker.onPeerLeft(peer.has);
     this.#pumpAll();

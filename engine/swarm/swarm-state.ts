@@ -6,7 +6,7 @@ import type { PiecePicker } from '../policy/piece-picker.js';
 import type { RateMeter } from '../policy/rate-meter.js';
 import type { TokenBucket } from '../policy/token-bucket.js';
 import type { TorrentGeometry } from '../policy/torrent-geometry.js';
-import type { CloseReason, PeerSourceName, PieceStore, Rng } from '../ports.js';
+import type { CloseReason, PeerSourceName, PieceStore } from '../ports.js';
 import type { Millis, PeerAddress, PieceIndex } from '../units.js';
 import type { Deadlines } from './deadlines.js';
 import type { Peer } from './peer.js';
@@ -44,7 +44,6 @@ export interface SwarmState {
   readonly downloadRate: RateMeter;
   readonly uploadRate: RateMeter;
   readonly observer: SwarmObserver;
-  readonly rng: Rng;
   now(): Millis;
   /** Closes a connection; its `onClose` does the rest. */
   drop(peer: Peer, reason: string): void;

@@ -90,7 +90,6 @@ export class Swarm implements PieceStoreHandler {
       downloadRate: new RateMeter(),
       uploadRate: new RateMeter(),
       observer: options.observer,
-      rng,
       now: () => clock.now(),
       addressOf: (seat) => this.#seats.addressOf(seat),
       drop: (peer, reason) => peer.connection.close(reason),

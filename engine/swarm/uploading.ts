@@ -2,10 +2,10 @@
  * Uploading: answers peers' requests, whole runs of blocks at a time, as fast as the peer reads and the
  * token buckets allow.
  */
-import { bytesAvailable, readyAt, takeFromAll } from '../policy/token-bucket.js';
 import { BLOCK_BYTES, type PieceIndex } from '../units.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
+import { TokenQueue } from './token-queue.js';
 import type { UploadRun } from './upload-queue.js';
 
 /** Bytes in flight to one peer's kernel buffer before we wait: two frames extents keep the pipe full. */
@@ -17,12 +17,12 @@ export class Uploading {
   readonly #state: SwarmState;
   /** Peers that wait for the store to read a piece. */
   readonly #awaiting = new Map<PieceIndex, Set<Peer>>();
-  /** Peers with requests and no tokens, in the order of asking. */
-  readonly #starved = new Set<Peer>();
+  readonly #tokens: TokenQueue;
   readonly #run: UploadRun = { piece: 0 as PieceIndex, begin: 0, blockBytes: 0, blocks: 0 };
 
   constructor(state: SwarmState) {
     this.#state = state;
+    this.#tokens = new TokenQueue(state, state.uploadBuckets, 'upload-tokens');
   }
 
   onRequest(peer: Peer, piece: PieceIndex, begin: number, length: number): void {
@@ -59,31 +59,32 @@ export class Uploading {
   }
 
   onTokens(): void {
-    const peers = [...this.#starved];
-    this.#starved.clear();
-    for (const peer of peers) this.pump(peer);
+    this.#tokens.serve((peer, share) => this.#send(peer, share));
   }
 
-  /** Sends what can be sent now. */
+  /** Sends what can be sent now; while others wait for tokens, the peer waits behind them. */
   pump(peer: Peer): void {
+    if (this.#tokens.isEmpty) this.#send(peer, Number.POSITIVE_INFINITY);
+    else if (this.#canSend(peer)) this.#tokens.wait(peer);
+  }
+
+  #send(peer: Peer, most: number): void {
     const run = this.#run;
-    while (peer.awaitedFrames === undefined && peer.connection.bufferedBytes < SEND_AHEAD_BYTES) {
-      if (this.#state.failed || !peer.uploads.peekRun(run, MAX_RUN_BLOCKS)) return;
-      const affordable = this.#affordableBlocks(peer, run.blockBytes);
-      if (affordable === 0) return;
-      const frames = this.#state.store.frames(
-        run.piece,
-        run.begin,
-        run.blockBytes,
-        Math.min(run.blocks, affordable),
-      );
+    for (let sent = 0; this.#canSend(peer); ) {
+      const granted = Math.min(most - sent, this.#tokens.blocks);
+      if (granted < 1) {
+        this.#tokens.wait(peer);
+        return;
+      }
+      peer.uploads.peekRun(run, Math.min(granted, MAX_RUN_BLOCKS));
+      const frames = this.#state.store.frames(run.piece, run.begin, run.blockBytes, run.blocks);
       if (frames === undefined) {
         this.#await(peer, run.piece);
         return;
       }
-      const bytes = frames.blocks * run.blockBytes;
+      sent += frames.blocks;
       peer.uploads.shift(frames.blocks);
-      this.#count(peer, bytes);
+      this.#count(peer, frames.blocks * run.blockBytes);
       peer.connection.sendFrames(frames.bytes, () => {
         frames.release();
         this.pump(peer);
@@ -91,25 +92,19 @@ export class Uploading {
     }
   }
 
+  #canSend(peer: Peer): boolean {
+    const isReady = peer.awaitedFrames === undefined && peer.connection.bufferedBytes < SEND_AHEAD_BYTES;
+    return isReady && peer.uploads.size > 0 && !this.#state.failed;
+  }
+
   #count(peer: Peer, bytes: number): void {
-    const { uploadBuckets, uploadRate, totals } = this.#state;
+    const { uploadRate, totals } = this.#state;
     const now = this.#state.now();
-    takeFromAll(uploadBuckets, now, bytes);
+    this.#tokens.take(bytes);
     peer.uploadedBytes += bytes;
     peer.uploadRate.add(now, bytes);
     uploadRate.add(now, bytes);
     totals.uploadedBytes += bytes;
-  }
-
-  #affordableBlocks(peer: Peer, blockBytes: number): number {
-    const now = this.#state.now();
-    const blocks = Math.floor(bytesAvailable(this.#state.uploadBuckets, now) / blockBytes);
-    if (blocks < 1) {
-      this.#starved.add(peer);
-      this.#state.deadlines.set('upload-tokens', readyAt(this.#state.uploadBuckets, now, blockBytes));
-      return 0;
-    }
-    return blocks;
   }
 
   #await(peer: Peer, piece: PieceIndex): void {
@@ -120,7 +115,7 @@ export class Uploading {
   }
 
   #forget(peer: Peer): void {
-    this.#starved.delete(peer);
+    this.#tokens.leave(peer);
     if (peer.awaitedFrames === undefined) return;
     this.#awaiting.get(peer.awaitedFrames)?.delete(peer);
     peer.awaitedFrames = undefined;

@@ -15,27 +15,8 @@ import type {
 } from '../../engine/ports.js';
 import { Swarm } from '../../engine/swarm/swarm.js';
 import { asPiece, BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../../engine/units.js';
+import { NO_HANDLER } from '../../engine/wire/peer-connection.js';
 import { VirtualClock } from './virtual-clock.js';
-
-const idle: PeerHandler = {
-  onChoke() {},
-  onUnchoke() {},
-  onInterested() {},
-  onNotInterested() {},
-  onHave() {},
-  onBitfield() {},
-  onRequest() {},
-  onCancel() {},
-  onReject() {},
-  onBlock() {},
-  onSuggest() {},
-  onAllowedFast() {},
-  onExtendedHandshake() {},
-  onExtended() {},
-  onDhtPort() {},
-  onDrain() {},
-  onClose() {},
-};
 
 /** A connection whose other end is the test. */
 export class FakeConnection implements PeerConnection {
@@ -43,7 +24,7 @@ export class FakeConnection implements PeerConnection {
   readonly extended = true;
   readonly encrypted = false;
   bufferedBytes = 0;
-  handler: PeerHandler = idle;
+  handler: PeerHandler = NO_HANDLER;
   /** What the swarm sent, as words: `interested`, `request 3:0`, `have 3`. */
   readonly sent: string[] = [];
   /** Blocks asked of this peer and not yet answered by the test. */

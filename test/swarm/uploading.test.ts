@@ -92,3 +92,24 @@ test('forgets the queue of a peer that it chokes or that leaves', () => {
   fake.store.load(asPiece(0));
   assert.ok(!peer.sent.some((word) => word.startsWith('frames')));
 });
+
+test('shares an upload limit among peers that all ask', () => {
+  const rate = 8 * BLOCK_BYTES;
+  const pieces = [...Array(64).keys()];
+  const fake = new FakeSwarm({ pieces: 64, blocksPerPiece: 4, have: pieces, uploadRate: rate });
+  for (const piece of pieces) fake.store.cached.add(asPiece(piece));
+  const peers = [unchoked(fake), unchoked(fake), unchoked(fake)];
+  for (const peer of peers) {
+    for (const piece of pieces) {
+      for (let block = 0; block < 4; block++)
+        peer.handler.onRequest(asPiece(piece), block * BLOCK_BYTES, BLOCK_BYTES);
+    }
+  }
+  for (let ms = 0; ms < 30_000; ms += 50) {
+    fake.clock.advance(50);
+    for (const peer of peers) for (const flushed of peer.flushes.splice(0)) flushed();
+  }
+  const given = [...fake.swarm.state.peers.values()].map((peer) => peer.uploadedBytes);
+  const fair = given.reduce((sum, bytes) => sum + bytes, 0) / given.length;
+  for (const bytes of given) assert.ok(Math.abs(bytes - fair) < 0.3 * fair, `${given}`);
+});
