@@ -1,20 +1,24 @@
 /** Describe: a torrent as plain data, for `info` and for programs. Texts are the torrent's own: untrusted. */
 import type { Metainfo } from './metainfo.js';
 
-export interface TorrentDescription {
-  readonly infoHash: string;
-  readonly name: string;
+type AsInTheTorrent = Pick<
+  Metainfo,
+  | 'infoHash'
+  | 'name'
+  | 'totalBytes'
+  | 'pieceLength'
+  | 'pieceCount'
+  | 'singleFile'
+  | 'private'
+  | 'trackers'
+  | 'webSeeds'
+  | 'dhtNodes'
+  | 'comment'
+  | 'createdBy'
+>;
+
+export interface TorrentDescription extends AsInTheTorrent {
   readonly magnet: string;
-  readonly totalBytes: number;
-  readonly pieceLength: number;
-  readonly pieceCount: number;
-  readonly singleFile: boolean;
-  readonly private: boolean;
-  readonly trackers: readonly (readonly string[])[];
-  readonly webSeeds: readonly string[];
-  readonly dhtNodes: readonly { readonly host: string; readonly port: number }[];
-  readonly comment: string | null;
-  readonly createdBy: string | null;
   /** ISO 8601. */
   readonly creationDate: string | null;
   /** In torrent order, without padding files. */

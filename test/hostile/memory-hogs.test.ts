@@ -15,6 +15,18 @@ function serve(fake: FakeSwarm, honest: FakeConnection): void {
   }
 }
 
+/** Eight hogs that each claim a piece that nobody else has, and one honest peer with all others. */
+function besieged() {
+  const fake = new FakeSwarm({ pieces: PIECES, blocksPerPiece: BLOCKS, slots: 4 });
+  const hogs = Array.from({ length: 8 }, (_, i) => fake.connect([24 + i]));
+  for (const hog of hogs) hog.handler.onUnchoke();
+  const real = Array.from({ length: 24 }, (_, i) => i);
+  const honest = fake.connect(real);
+  honest.handler.onUnchoke();
+  const has = () => real.filter((piece) => fake.store.verified.has(asPiece(piece))).length;
+  return { fake, hogs, real, honest, has };
+}
+
 test('peers that are asked for every block in memory, and send none, do not stop an honest one', () => {
   const fake = new FakeSwarm({ pieces: PIECES, blocksPerPiece: BLOCKS, slots: 4 });
   for (let i = 0; i < 12; i++) fake.connect().handler.onUnchoke();
@@ -43,13 +55,7 @@ test('the same while each sends a block now and then, so that none is ever overd
 });
 
 test('peers that claim pieces that nobody else has do not keep the memory from those that deliver', () => {
-  const fake = new FakeSwarm({ pieces: PIECES, blocksPerPiece: BLOCKS, slots: 4 });
-  const hogs = Array.from({ length: 8 }, (_, i) => fake.connect([24 + i]));
-  for (const hog of hogs) hog.handler.onUnchoke();
-  const real = Array.from({ length: 24 }, (_, i) => i);
-  const honest = fake.connect(real);
-  honest.handler.onUnchoke();
-  const has = () => real.filter((piece) => fake.store.verified.has(asPiece(piece))).length;
+  const { fake, real, honest, has } = besieged();
   for (let second = 0; second < 300 && has() < real.length; second++) {
     serve(fake, honest);
     fake.clock.advance(1_000);
@@ -58,13 +64,7 @@ test('peers that claim pieces that nobody else has do not keep the memory from t
 });
 
 test('the same while they send a block every ten seconds', () => {
-  const fake = new FakeSwarm({ pieces: PIECES, blocksPerPiece: BLOCKS, slots: 4 });
-  const hogs = Array.from({ length: 8 }, (_, i) => fake.connect([24 + i]));
-  for (const hog of hogs) hog.handler.onUnchoke();
-  const real = Array.from({ length: 24 }, (_, i) => i);
-  const honest = fake.connect(real);
-  honest.handler.onUnchoke();
-  const has = () => real.filter((piece) => fake.store.verified.has(asPiece(piece))).length;
+  const { fake, hogs, real, honest, has } = besieged();
   for (let second = 0; second < 300 && has() < real.length; second++) {
     serve(fake, honest);
     if (second % 10 === 9) for (const hog of hogs) hog.answer(1, 1);
