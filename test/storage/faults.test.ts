@@ -56,7 +56,7 @@ test('a full disk stops the torrent once, and keeps what was verified', async (t
   const disk = await makeDisk(t, '1m');
   if (disk === undefined) return t.skip(NEEDS_ROOT);
   const torrent = makeTorrent(PIECE, 40 * PIECE);
-  const { storage } = makeStorage(t, folder);
+  const { storage } = makeStorage(t, folder, { workers: 1 });
   const opened = await storage.openTorrent(torrent.metainfo, disk);
   const told = await fetchPieces(opened.store, torrent, allPieces(torrent));
   assert.equal(told.count('failed STORAGE_NO_SPACE'), 1);
@@ -72,6 +72,22 @@ test('a full disk stops the torrent once, and keeps what was verified', async (t
     const expected = torrent.bytes.subarray(piece * PIECE, (piece + 1) * PIECE);
     assert.ok(expected.equals(await again.readRange(piece * PIECE, PIECE)), `piece ${piece}`);
   }
+});
+
+test('a disk that is full for several writers at once stops the torrent once, and keeps what they wrote', async (t) => {
+  const folder = await makeFolder(t);
+  const disk = await makeDisk(t, '1m');
+  if (disk === undefined) return t.skip(NEEDS_ROOT);
+  const torrent = makeTorrent(PIECE, 40 * PIECE);
+  const { storage } = makeStorage(t, folder, { workers: 4 });
+  const opened = await storage.openTorrent(torrent.metainfo, disk);
+  const told = await fetchPieces(opened.store, torrent, allPieces(torrent));
+  await opened.close();
+  assert.equal(told.count('failed STORAGE_NO_SPACE'), 1);
+  assert.equal(told.count('failed'), 1);
+  // How many of them could be told before the failure was is the scheduler's choice.
+  const again = await storage.openTorrent(torrent.metainfo, disk);
+  assert.ok(again.have.count >= Math.max(10, told.count('verified')), `${again.have.count}`);
 });
 
 test('preallocating more than the disk holds fails before anything is fetched', async (t) => {
