@@ -19,6 +19,11 @@ const STRIP_HEIGHT = 18;
 /** From this height on, the space below them holds two panels. */
 const PAIR_HEIGHT = 24;
 
+/** Of the height, at most: torrents that are chosen among get more than torrents that are looked past. */
+const TORRENTS_SHARE = { focused: 0.4, other: 0.3 } as const;
+/** Of the width: leaves the pieces' legend room at 80 cells. */
+const RATES_SHARE = 0.48;
+
 const PANEL_VIEW: Readonly<Record<Panel, (model: Model, width: number, height: number) => Row[]>> = {
   torrents: torrentsPanel,
   peers: peersPanel,
@@ -61,13 +66,14 @@ function wide(model: Model, width: number, height: number): Row[] {
 /** Torrents above, one or two other panels below, rates and pieces between them when there is room. */
 function stacked(model: Model, width: number, height: number): Row[] {
   if (height < 8) return PANEL_VIEW[model.focus](model, width, height);
-  const top = Math.min(torrentsHeight(model), Math.max(4, Math.floor(height * 0.3)));
+  const share = model.focus === 'torrents' ? TORRENTS_SHARE.focused : TORRENTS_SHARE.other;
+  const top = Math.min(torrentsHeight(model), Math.max(4, Math.floor(height * share)));
   const rows = torrentsPanel(model, width, top);
   let left = height - top;
   if (left + top >= STRIP_HEIGHT && width >= 60 && model.tab !== 'pieces') {
     const strip = Math.max(6, Math.floor(height / 4));
-    const half = width >> 1;
-    rows.push(...beside(ratesPanel(model, half, strip), piecesPanel(model, width - half, strip)));
+    const rates = Math.floor(width * RATES_SHARE);
+    rows.push(...beside(ratesPanel(model, rates, strip), piecesPanel(model, width - rates, strip)));
     left -= strip;
   }
   if (left >= PAIR_HEIGHT) {
@@ -112,10 +118,9 @@ function footer({ width, help }: Model): Row {
         ['q', 'quit'],
         ['?', 'help'],
         ['↑↓', 'move'],
-        ['Tab', 'panel'],
+        ['Tab 1–6', 'panel'],
         ['←→', 'torrent'],
-        ['s', 'sort'],
-        ['1–6', 'jump'],
+        ['s', 'sort peers'],
       ];
   const row: Span[] = [];
   for (const [key, does] of keys) {

@@ -95,7 +95,7 @@ test('lets no name, client, tracker or log line reach the terminal as a command'
   assert.ok(terminal.written.includes('{red-fg}'), 'the names are on the screen');
   assert.doesNotMatch(terminal.written, /\x1b[\]c]|[\x07\x80-\x9f\u202e\u200d]/);
   const [, ...framed] = terminal.lines().slice(0, -1);
-  for (const line of framed) assert.match(line, /^[╭│╰].*[╮│╯]$/);
+  for (const line of framed) assert.match(line, /^[╭│╰┏┃┗].*[╮│╯┓┃┛▐]$/);
   dashboard.close();
 });
 

@@ -60,13 +60,13 @@ test('shows at 80 × 24 what a download is about', () => {
 test('shows every panel at once at 200 × 60', () => {
   const text = shown(200, 60).join('\n');
   for (const part of [
-    '1 torrents',
+    '[1] torrents',
     'rates',
-    '3 pieces',
-    '2 peers',
-    '5 files',
-    '4 trackers',
-    '6 log',
+    '[3] pieces',
+    '[2] peers',
+    '[5] files',
+    '[4] trackers',
+    '[6] log',
     'no answer within 15 s',
     '412',
     'BiglyBT 3.7',
@@ -82,13 +82,70 @@ test('shows the panel in focus at 80 × 24', () => {
   assert.ok(shown(80, 24, snapshot, { focus: 'log', tab: 'log' }).join('\n').includes('did not answer'));
 });
 
+test('marks the panel in focus by its lines, so that a terminal without colours shows it', () => {
+  for (const focus of PANELS) {
+    const tab = focus === 'torrents' ? 'peers' : focus;
+    const heavy = shown(80, 24, snapshot, { focus, tab }).filter((row) => row.includes('┏━'));
+    assert.equal(heavy.length, 1);
+    assert.ok(heavy[0]?.includes(`┏━ [${PANELS.indexOf(focus) + 1}] ${focus} ━`), focus);
+  }
+});
+
+test('gives several torrents room at 80 × 24, and the chosen one is always among those shown', () => {
+  const [torrent] = snapshot.torrents as [TorrentSnapshot];
+  const many = (count: number): EngineSnapshot => ({
+    ...snapshot,
+    torrents: Array.from({ length: count }, (_, i) => ({ ...torrent, name: `number ${i};` })),
+  });
+  const numbers = (rows: string[]) => rows.flatMap((row) => /[│┃] number (\d+);/.exec(row)?.[1] ?? []);
+  assert.deepEqual(numbers(shown(80, 24, many(5))), ['0', '1', '2', '3', '4']);
+  const chosen = `${torrent.infoHash} number 33;`;
+  for (const focus of PANELS) {
+    const rows = shown(80, 24, many(40), { focus, tab: 'peers', chosen });
+    assert.ok(numbers(rows).includes('33'), focus);
+    assert.ok(rows.some((row) => row.includes('34 of 40')));
+  }
+});
+
+test('shows in the edge of a list which part of it is on the screen, and nothing when all is', () => {
+  const thumb = (scroll: number) =>
+    shown(80, 24, snapshot, { focus: 'peers', tab: 'peers', scroll: { peers: scroll } }).flatMap((row, y) =>
+      y > 12 && row.endsWith('▐') ? [y] : [],
+    );
+  const top = thumb(0);
+  const end = thumb(1_000);
+  assert.ok(top.length > 0);
+  assert.equal(top.length, end.length);
+  assert.ok((top[0] ?? 0) < (end[0] ?? 0));
+  const [torrent] = snapshot.torrents as [TorrentSnapshot];
+  const few = { ...snapshot, torrents: [{ ...torrent, peers: torrent.peers.slice(0, 2) }] };
+  assert.ok(!shown(80, 24, few).some((row) => row.endsWith('▐')));
+});
+
+test('tells the states of a piece apart by shape, and explains each shape', () => {
+  const [torrent] = snapshot.torrents as [TorrentSnapshot];
+  const pieceStates = Uint8Array.from([3, 2, 1, 0, 0, 4]);
+  const pieceAvailability = Uint8Array.from([1, 1, 1, 1, 0, 1]);
+  const rows = shown(80, 24, {
+    ...snapshot,
+    torrents: [{ ...torrent, pieceCount: 6, pieceStates, pieceAvailability }],
+  });
+  const map = rows.map((row) => /█+▆+▄+░+×+·+/.exec(row)?.[0]).find((found) => found !== undefined);
+  assert.ok(map !== undefined, rows.join('\n'));
+  const help = shown(80, 24, snapshot, { help: true }).join('\n');
+  for (const shape of new Set(map)) assert.ok(help.includes(` ${shape} `), shape);
+  const legend = rows.find((row) => row.includes('coming')) ?? '';
+  for (const part of ['█ have', '▓ part', '▄ coming', '░ want', '× none'])
+    assert.ok(legend.includes(part), part);
+});
+
 test('says what is the matter in the edge below the torrents', () => {
   const [torrent, ...others] = snapshot.torrents as [TorrentSnapshot, ...TorrentSnapshot[]];
   const peers = torrent.peers
     .slice(0, 5)
     .map((peer): PeerSnapshot => ({ ...peer, amInterested: true, peerChoking: true }));
   const rows = shown(80, 24, { ...snapshot, torrents: [{ ...torrent, peers }, ...others] });
-  assert.ok(rows.some((row) => row.startsWith('╰─ choked by all 5 peers ─')));
+  assert.ok(rows.some((row) => row.startsWith('┗━ choked by all 5 peers ━')));
 });
 
 test('tells choke and interest of both sides apart in fixed places', () => {

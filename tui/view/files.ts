@@ -1,13 +1,13 @@
 /** The files of the chosen torrent. */
 import type { FileSnapshot } from '../engine.js';
-import { formatBytes, formatShare, progressBar } from '../format.js';
+import { formatShare } from '../format.js';
 import type { Model } from '../model.js';
 import { chosenTorrent } from '../model.js';
 import type { Row } from '../spans.js';
 import { span } from '../spans.js';
-import { FRAME, panel } from './panel.js';
+import { barColumn, sizeColumn } from './columns.js';
 import type { Column } from './table.js';
-import { table } from './table.js';
+import { tablePanel } from './table-panel.js';
 
 const COLUMNS: readonly Column<FileSnapshot>[] = [
   {
@@ -17,7 +17,11 @@ const COLUMNS: readonly Column<FileSnapshot>[] = [
     yields: 0,
     cell: ({ path, wanted }) => span(path, wanted ? 'text' : 'faint'),
   },
-  { title: '', width: 6, grow: 1, most: 20, yields: 2, cell: barCell },
+  barColumn(
+    { title: '', width: 6, grow: 1, most: 20, yields: 2 },
+    (file) => (file.wanted ? share(file) : null),
+    (file) => (share(file) >= 1 ? 'good' : 'have'),
+  ),
   {
     title: 'done',
     width: 6,
@@ -28,39 +32,25 @@ const COLUMNS: readonly Column<FileSnapshot>[] = [
         ? span(formatShare(share(file)), share(file) >= 1 ? 'good' : 'text')
         : span('skip', 'faint'),
   },
-  {
-    title: 'size',
-    width: 8,
-    right: true,
-    yields: 1,
-    cell: ({ lengthBytes }) => span(formatBytes(lengthBytes), 'dim'),
-  },
+  sizeColumn(1, ({ lengthBytes }) => lengthBytes),
 ];
 
 export function filesPanel(model: Model, width: number, height: number): Row[] {
   const files = chosenTorrent(model)?.files ?? [];
-  const body =
-    files.length === 0
-      ? [[span(' none', 'dim')]]
-      : table(
-          {
-            columns: COLUMNS,
-            length: files.length,
-            item: (index) => files[index],
-            from: model.scroll.files ?? 0,
-          },
-          width - FRAME,
-          height - FRAME,
-        );
   const note: Row = files.length === 0 ? [] : [span(String(files.length), 'dim')];
-  return panel({ title: 'files', key: '5', focused: model.focus === 'files', note }, body, width, height);
+  return tablePanel(
+    { title: 'files', key: '5', focused: model.focus === 'files', note },
+    {
+      columns: COLUMNS,
+      length: files.length,
+      item: (index) => files[index],
+      from: model.scroll.files ?? 0,
+    },
+    'none',
+    width,
+    height,
+  );
 }
 
 const share = ({ haveBytes, lengthBytes }: FileSnapshot): number =>
   lengthBytes === 0 ? 1 : haveBytes / lengthBytes;
-
-function barCell(file: FileSnapshot, width: number): Row {
-  if (!file.wanted) return [span('─'.repeat(width), 'faint')];
-  const [done, rest] = progressBar(share(file), width);
-  return [span(done, share(file) >= 1 ? 'good' : 'have'), span(rest, 'faint')];
-}

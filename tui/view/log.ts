@@ -24,5 +24,6 @@ export function logPanel(model: Model, width: number, height: number): Row[] {
       ],
     );
   const note: Row = back > 0 ? [span(`${back} newer`, 'warn')] : [];
-  return panel({ title: 'log', key: '6', focused: model.focus === 'log', note }, body, width, height);
+  const list = { from: Math.max(0, end - visible), visible, length: log.length };
+  return panel({ title: 'log', key: '6', focused: model.focus === 'log', note, list }, body, width, height);
 }

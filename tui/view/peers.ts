@@ -1,13 +1,13 @@
 /** The peers of the chosen torrent: who, how fast, who chokes whom, and how much is on the way. */
 import type { PeerSnapshot } from '../engine.js';
-import { clampShare, formatBytes, progressBar } from '../format.js';
+import { clampShare } from '../format.js';
 import type { Model, PeerSort } from '../model.js';
 import { chosenTorrent } from '../model.js';
 import type { Row, Span } from '../spans.js';
 import { span } from '../spans.js';
-import { FRAME, panel } from './panel.js';
+import { amountColumn, barColumn, countColumn, rateColumn } from './columns.js';
 import type { Column } from './table.js';
-import { quiet, table } from './table.js';
+import { tablePanel } from './table-panel.js';
 
 const SOURCE: Readonly<Record<PeerSnapshot['source'], string>> = {
   tracker: 'trk',
@@ -23,43 +23,17 @@ const COLUMNS: readonly Column<PeerSnapshot>[] = [
   { title: 'client', width: 12, grow: 2, most: 24, yields: 5, cell: ({ client }) => span(client, 'dim') },
   { title: 'from', width: 4, yields: 7, cell: ({ source }) => span(SOURCE[source], 'dim') },
   { title: 'flags', width: 5, yields: 2, cell: flagsCell },
-  {
-    title: '↓/s',
-    width: 8,
-    right: true,
-    yields: 0,
-    cell: ({ downloadBytesPerSecond: rate }) => quiet(rate, formatBytes(rate), 'down'),
-  },
-  {
-    title: '↑/s',
-    width: 8,
-    right: true,
-    yields: 3,
-    cell: ({ uploadBytesPerSecond: rate }) => quiet(rate, formatBytes(rate), 'up'),
-  },
-  {
-    title: 'received',
-    width: 8,
-    right: true,
-    yields: 10,
-    cell: ({ downloadedBytes: bytes }) => quiet(bytes, formatBytes(bytes), 'dim'),
-  },
-  {
-    title: 'sent',
-    width: 8,
-    right: true,
-    yields: 10,
-    cell: ({ uploadedBytes: bytes }) => quiet(bytes, formatBytes(bytes), 'dim'),
-  },
+  rateColumn('down', 0, ({ downloadBytesPerSecond }) => downloadBytesPerSecond),
+  rateColumn('up', 3, ({ uploadBytesPerSecond }) => uploadBytesPerSecond),
+  amountColumn('received', 10, ({ downloadedBytes }) => downloadedBytes),
+  amountColumn('sent', 10, ({ uploadedBytes }) => uploadedBytes),
   { title: 'asked', width: 7, right: true, yields: 6, cell: askedCell },
-  {
-    title: 'queue',
-    width: 5,
-    right: true,
-    yields: 9,
-    cell: ({ queuedUploads }) => quiet(queuedUploads, String(queuedUploads), 'text'),
-  },
-  { title: '', width: 6, grow: 1, most: 16, yields: 8, cell: barCell },
+  countColumn('queue', 9, ({ queuedUploads }) => queuedUploads),
+  barColumn(
+    { title: '', width: 6, grow: 1, most: 16, yields: 8 },
+    ({ progress }) => progress,
+    ({ progress }) => (progress >= 1 ? 'good' : 'have'),
+  ),
   {
     title: 'has',
     width: 4,
@@ -86,20 +60,7 @@ export const FLAG_HELP: readonly (readonly [flag: string, means: string])[] = [
 export function peersPanel(model: Model, width: number, height: number): Row[] {
   const peers = chosenTorrent(model)?.peers ?? [];
   const order = sortedIndices(peers, model.peerSort);
-  const body =
-    peers.length === 0
-      ? [[span(' nobody is connected', 'dim')]]
-      : table(
-          {
-            columns: COLUMNS,
-            length: peers.length,
-            item: (index) => peers[order[index] ?? 0],
-            from: model.scroll.peers ?? 0,
-          },
-          width - FRAME,
-          height - FRAME,
-        );
-  return panel(
+  return tablePanel(
     {
       title: 'peers',
       key: '2',
@@ -107,7 +68,13 @@ export function peersPanel(model: Model, width: number, height: number): Row[] {
       note: note(model),
       remark: legend(width),
     },
-    body,
+    {
+      columns: COLUMNS,
+      length: peers.length,
+      item: (index) => peers[order[index] ?? 0],
+      from: model.scroll.peers ?? 0,
+    },
+    'nobody is connected',
     width,
     height,
   );
@@ -125,8 +92,8 @@ function note(model: Model): Row {
 }
 
 const LONG_LEGEND =
-  'D downloading  d choked by it  K idle  U uploading  u choked by us  k idle  O by chance  E encrypted  I incoming';
-const SHORT_LEGEND = 'D d K down  U u k up  O by chance  E encrypted  I incoming';
+  'D downloading  d it chokes us  K not asked  U uploading  u we choke it  k not asked  O by chance  E encrypted  I incoming';
+const SHORT_LEGEND = 'D down  U up  d u choked  K k not asked  O chance  E encrypted  I incoming';
 
 const legend = (width: number): Row =>
   (width >= LONG_LEGEND.length + 8 ? LONG_LEGEND : SHORT_LEGEND)
@@ -187,9 +154,4 @@ function flagStyle(flag: string): Span['style'] {
 function askedCell({ outstandingRequests, requestLimit }: PeerSnapshot): Row {
   if (outstandingRequests === 0) return [span('–', 'faint')];
   return [span(String(outstandingRequests)), span(`/${requestLimit}`, 'dim')];
-}
-
-function barCell({ progress }: PeerSnapshot, width: number): Row {
-  const [done, rest] = progressBar(progress, width);
-  return [span(done, progress >= 1 ? 'good' : 'have'), span(rest, 'faint')];
 }

@@ -6,12 +6,24 @@ import { chosenTorrent } from '../model.js';
 import type { PieceCell } from '../piece-map.js';
 import { availabilityCells, distributedCopies, mapCells, pieceCells } from '../piece-map.js';
 import type { Row, Span } from '../spans.js';
-import { span } from '../spans.js';
+import { rowWidth, span } from '../spans.js';
 import { FRAME, panel } from './panel.js';
 
 const LEVELS = '▁▂▃▄▅▆▇█';
 /** Peers that make a full bar in the availability line. */
 const FULL_AVAILABILITY = 8;
+
+/** Each another shape, not another colour only; the darker, the more is here. */
+const GLYPH = {
+  have: span('█', 'have'),
+  mostly: span('▓', 'have'),
+  partly: span('▒', 'have'),
+  verifying: span('▆', 'good'),
+  requested: span('▄', 'down'),
+  missing: span('░', 'faint'),
+  nowhere: span('×', 'bad'),
+  unwanted: span('·', 'faint'),
+} as const;
 
 export function piecesPanel(model: Model, width: number, height: number): Row[] {
   const torrent = chosenTorrent(model);
@@ -71,21 +83,9 @@ function append(row: Span[], next: Span): void {
 }
 
 function glyph(cell: PieceCell): Span {
-  switch (cell.kind) {
-    case 'have':
-      if (cell.share >= 1) return span('█', 'have');
-      return cell.share >= 0.5 ? span('▓', 'have') : span('▒', 'have');
-    case 'verifying':
-      return span('▓', 'good');
-    case 'requested':
-      return span('▒', 'down');
-    case 'missing':
-      return span('░', 'faint');
-    case 'nowhere':
-      return span('░', 'bad');
-    case 'unwanted':
-      return span('·', 'faint');
-  }
+  if (cell.kind !== 'have') return GLYPH[cell.kind];
+  if (cell.share >= 1) return GLYPH.have;
+  return cell.share >= 0.5 ? GLYPH.mostly : GLYPH.partly;
 }
 
 function availability({ pieceAvailability, havePieces, pieceCount }: TorrentSnapshot, width: number): Row {
@@ -102,18 +102,47 @@ function availability({ pieceAvailability, havePieces, pieceCount }: TorrentSnap
   return [...row, span(` ${copies}`, 'dim')];
 }
 
-const legend = (width: number): Row => {
-  const gap = width >= 50 ? '   ' : ' ';
-  return [
-    span('█', 'have'),
-    span(` have${gap}`, 'dim'),
-    span('▒', 'down'),
-    span(` coming${gap}`, 'dim'),
-    span('░', 'faint'),
-    span(` missing${gap}`, 'dim'),
-    span('░', 'bad'),
-    span(width >= 50 ? ' nobody has it' : ' nobody', 'dim'),
-  ];
-};
+interface LegendEntry {
+  readonly glyph: Span;
+  readonly word: string;
+  /** Where there is room. */
+  readonly long: string;
+}
+
+const LEGEND: readonly LegendEntry[] = [
+  { glyph: GLYPH.have, word: 'have', long: 'have' },
+  { glyph: GLYPH.mostly, word: 'part', long: 'have a part' },
+  { glyph: GLYPH.requested, word: 'coming', long: 'coming' },
+  { glyph: GLYPH.missing, word: 'want', long: 'missing' },
+  { glyph: GLYPH.nowhere, word: 'none', long: 'nobody has it' },
+];
+/** Cells of the long legend and its frame. */
+const LONG_LEGEND_CELLS = 70;
+
+/** Only whole entries. */
+function legend(width: number): Row {
+  const isLong = width >= LONG_LEGEND_CELLS;
+  const room = width - FRAME - 4;
+  const row: Span[] = [];
+  for (const { glyph, word, long } of LEGEND) {
+    const text = isLong ? ` ${long}` : ` ${word}`;
+    const gap = row.length === 0 ? '' : isLong ? '   ' : ' ';
+    if (rowWidth(row) + gap.length + 1 + text.length > room) break;
+    row.push(span(gap), glyph, span(text, 'dim'));
+  }
+  return row;
+}
+
+/** For the help page: what a cell of the map says; a cell stands for several pieces when they are many. */
+export const PIECE_HELP: readonly (readonly [glyphs: Row, means: string])[] = [
+  [[GLYPH.have], 'have'],
+  [[GLYPH.partly, GLYPH.mostly], 'have some of them'],
+  [[GLYPH.requested], 'coming'],
+  [[GLYPH.verifying], 'being verified'],
+  [[GLYPH.missing], 'missing'],
+  [[GLYPH.nowhere], 'missing, nobody has it'],
+  [[GLYPH.unwanted], 'not wanted'],
+  [[span('▁▄█', 'up1')], 'how many peers have it'],
+];
 
 const group = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');

@@ -32,7 +32,7 @@ export function ratesPanel(model: Model, width: number, height: number): Row[] {
           ? []
           : [
               span(`↓ ${formatRate(torrent.downloadBytesPerSecond)}`, 'down'),
-              span('  '),
+              span(' '),
               span(`↑ ${formatRate(torrent.uploadBytesPerSecond)}`, 'up'),
             ],
       remark: [span(`last ${formatDuration((samples * SAMPLE_MS) / 1000)}`, 'dim')],

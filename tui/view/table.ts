@@ -1,7 +1,7 @@
 /** Virtual tables: columns that give way when the width is small, and only the visible lines are built. */
 
 import { cellWidth } from '../engine.js';
-import type { Row, Span, Style } from '../spans.js';
+import type { Row, Span } from '../spans.js';
 import { fitRow, fitText, select, span } from '../spans.js';
 
 export interface Column<Item> {
@@ -28,13 +28,16 @@ export interface TableView<Item> {
   readonly marked?: number;
 }
 
+/** Lines that the titles of the columns take. */
+export const HEAD = 1;
+
 export function table<Item>(view: TableView<Item>, width: number, height: number): Row[] {
   if (height <= 0) return [];
   const gap = width >= 100 ? 2 : 1;
   const columns = layOut(view.columns, width - 2, gap);
   const rows: Row[] = [line(columns, gap, width, ({ column, cells }) => title(column, cells))];
-  const from = firstLine(view.from, view.length, height - 1);
-  for (let index = from; index < Math.min(view.length, from + height - 1); index++) {
+  const from = firstLine(view.from, view.length, height - HEAD);
+  for (let index = from; index < Math.min(view.length, from + height - HEAD); index++) {
     const item = view.item(index);
     if (item === undefined) continue;
     const row = line(columns, gap, width, ({ column, cells }) => cell(column, cells, item));
@@ -99,7 +102,3 @@ function cell<Item>(column: Column<Item>, cells: number, item: Item): Row {
   if (fill < 0) return fitRow(content, cells);
   return column.right ? [span(' '.repeat(fill)), ...content] : [...content, span(' '.repeat(fill))];
 }
-
-/** Zero is written as a quiet dash, so that the eye finds what moves. */
-export const quiet = (value: number, text: string, style: Style): Span =>
-  value > 0 ? span(text, style) : span('–', 'faint');

@@ -1,14 +1,16 @@
 /** The torrents: name, progress, rates, peers, time left, phase, and what is the matter with the chosen one. */
 import type { TorrentPhase, TorrentSnapshot } from '../engine.js';
-import { formatBytes, formatDuration, formatShare, progressBar } from '../format.js';
+import { formatDuration, formatShare } from '../format.js';
 import type { Model } from '../model.js';
 import { chosenIndex, chosenTorrent } from '../model.js';
 import { reason } from '../reason.js';
 import type { Row, Style } from '../spans.js';
 import { span } from '../spans.js';
-import { FRAME, panel } from './panel.js';
+import { barColumn, countColumn, quiet, rateColumn, sizeColumn } from './columns.js';
+import { FRAME } from './panel.js';
 import type { Column } from './table.js';
-import { firstLine, quiet, table } from './table.js';
+import { HEAD } from './table.js';
+import { tablePanel, visibleLines } from './table-panel.js';
 
 const PHASE_STYLE: Readonly<Record<TorrentPhase, Style>> = {
   checking: 'warn',
@@ -21,44 +23,18 @@ const PHASE_STYLE: Readonly<Record<TorrentPhase, Style>> = {
 
 const COLUMNS: readonly Column<TorrentSnapshot>[] = [
   { title: 'name', width: 18, grow: 5, yields: 0, cell: ({ name }) => span(name, 'text') },
-  { title: 'progress', width: 8, grow: 3, most: 44, yields: 6, cell: progressCell },
+  barColumn(
+    { title: 'progress', width: 8, grow: 3, most: 44, yields: 6 },
+    share,
+    ({ phase }) => PHASE_STYLE[phase],
+  ),
   { title: 'done', width: 6, right: true, yields: 0, cell: (torrent) => span(formatShare(share(torrent))) },
-  {
-    title: 'size',
-    width: 8,
-    right: true,
-    yields: 9,
-    cell: (torrent) => span(formatBytes(torrent.wantedBytes), 'dim'),
-  },
-  {
-    title: '↓/s',
-    width: 8,
-    right: true,
-    yields: 1,
-    cell: ({ downloadBytesPerSecond: rate }) => quiet(rate, formatBytes(rate), 'down'),
-  },
-  {
-    title: '↑/s',
-    width: 8,
-    right: true,
-    yields: 3,
-    cell: ({ uploadBytesPerSecond: rate }) => quiet(rate, formatBytes(rate), 'up'),
-  },
+  sizeColumn(9, ({ wantedBytes }) => wantedBytes),
+  rateColumn('down', 1, ({ downloadBytesPerSecond }) => downloadBytesPerSecond),
+  rateColumn('up', 3, ({ uploadBytesPerSecond }) => uploadBytesPerSecond),
   { title: 'ratio', width: 5, right: true, yields: 10, cell: ratioCell },
-  {
-    title: 'seeds',
-    width: 5,
-    right: true,
-    yields: 11,
-    cell: ({ connectedSeeds }) => quiet(connectedSeeds, String(connectedSeeds), 'text'),
-  },
-  {
-    title: 'peers',
-    width: 5,
-    right: true,
-    yields: 8,
-    cell: ({ connectedPeers }) => quiet(connectedPeers, String(connectedPeers), 'text'),
-  },
+  countColumn('seeds', 11, ({ connectedSeeds }) => connectedSeeds),
+  countColumn('peers', 8, ({ connectedPeers }) => connectedPeers),
   {
     title: 'left',
     width: 8,
@@ -71,27 +47,13 @@ const COLUMNS: readonly Column<TorrentSnapshot>[] = [
 
 /** Lines that the panel would like to have. */
 export const torrentsHeight = (model: Model): number =>
-  Math.max(1, model.snapshot?.torrents.length ?? 0) + 1 + FRAME;
+  Math.max(1, model.snapshot?.torrents.length ?? 0) + HEAD + FRAME;
 
 export function torrentsPanel(model: Model, width: number, height: number): Row[] {
   const torrents = model.snapshot?.torrents ?? [];
   const marked = chosenIndex(model);
-  const visible = height - FRAME - 1;
-  const body =
-    torrents.length === 0
-      ? [[span(' nothing added yet', 'dim')]]
-      : table(
-          {
-            columns: COLUMNS,
-            length: torrents.length,
-            item: (index) => torrents[index],
-            from: firstLine(marked - Math.floor(visible / 2), torrents.length, visible),
-            marked,
-          },
-          width - FRAME,
-          height - FRAME,
-        );
-  return panel(
+  const visible = visibleLines(height);
+  return tablePanel(
     {
       title: 'torrents',
       key: '1',
@@ -99,7 +61,14 @@ export function torrentsPanel(model: Model, width: number, height: number): Row[
       note: torrents.length > visible ? [span(`${marked + 1} of ${torrents.length}`, 'dim')] : [],
       remark: remark(model),
     },
-    body,
+    {
+      columns: COLUMNS,
+      length: torrents.length,
+      item: (index) => torrents[index],
+      from: marked - Math.floor(visible / 2),
+      marked,
+    },
+    'nothing added yet',
     width,
     height,
   );
@@ -116,11 +85,6 @@ function remark(model: Model): Row {
 function share(torrent: TorrentSnapshot): number {
   if (torrent.phase === 'checking') return torrent.checkedShare;
   return torrent.wantedBytes === 0 ? 1 : torrent.haveBytes / torrent.wantedBytes;
-}
-
-function progressCell(torrent: TorrentSnapshot, width: number): Row {
-  const [done, rest] = progressBar(share(torrent), width);
-  return [span(done, PHASE_STYLE[torrent.phase]), span(rest, 'faint')];
 }
 
 function ratioCell({ uploadedBytes, wantedBytes, downloadedBytes }: TorrentSnapshot) {

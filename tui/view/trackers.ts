@@ -5,9 +5,8 @@ import type { Model } from '../model.js';
 import { chosenTorrent } from '../model.js';
 import type { Row, Style } from '../spans.js';
 import { span } from '../spans.js';
-import { FRAME, panel } from './panel.js';
 import type { Column } from './table.js';
-import { table } from './table.js';
+import { tablePanel } from './table-panel.js';
 
 const STATE_STYLE: Readonly<Record<TrackerSnapshot['state'], Style>> = {
   idle: 'dim',
@@ -47,24 +46,17 @@ const COLUMNS: readonly Column<TrackerSnapshot>[] = [
 
 export function trackersPanel(model: Model, width: number, height: number): Row[] {
   const trackers = chosenTorrent(model)?.trackers ?? [];
-  const body =
-    trackers.length === 0
-      ? [[span(' none', 'dim')]]
-      : table(
-          {
-            columns: COLUMNS,
-            length: trackers.length,
-            item: (index) => trackers[index],
-            from: model.scroll.trackers ?? 0,
-          },
-          width - FRAME,
-          height - FRAME,
-        );
   const working = trackers.filter(({ state }) => state === 'working').length;
   const note: Row = trackers.length === 0 ? [] : [span(`${working} of ${trackers.length} working`, 'dim')];
-  return panel(
+  return tablePanel(
     { title: 'trackers', key: '4', focused: model.focus === 'trackers', note },
-    body,
+    {
+      columns: COLUMNS,
+      length: trackers.length,
+      item: (index) => trackers[index],
+      from: model.scroll.trackers ?? 0,
+    },
+    'none',
     width,
     height,
   );
