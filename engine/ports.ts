@@ -141,12 +141,14 @@ interface LocalExtendedHandshake {
 export interface PeerDialer {
   /**
    * Connects and shakes hands; `done` is called exactly once, never during the call, unless aborted first.
+   * @param connectMs how long the other end may take to accept; default: until the system has tried thrice
    * @returns aborts the attempt
    */
   dial(
     address: PeerAddress,
     identity: HandshakeIdentity,
     done: (result: PeerConnection | CloseReason) => void,
+    connectMs?: number,
   ): () => void;
 }
 

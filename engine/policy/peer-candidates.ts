@@ -35,6 +35,9 @@ const MAX_BANS = 2_000;
 /** This many banned ports ban the whole address (or /64): a poisoner that comes back by another port. */
 const BANS_PER_HOST = 3;
 
+/** By bit of `Entry.toldBy`. */
+const SOURCES: readonly PeerSourceName[] = ['user', 'tracker', 'dht', 'pex', 'lsd', 'incoming'];
+
 export interface Candidate {
   readonly address: PeerAddress;
   readonly source: PeerSourceName;
@@ -44,7 +47,10 @@ interface Entry {
   readonly key: string;
   readonly address: PeerAddress;
   readonly prefix: string;
+  /** Whose share of the room it takes: who told of it first, or the user. */
   source: PeerSourceName;
+  /** All who told of it, a bit each. */
+  toldBy: number;
   out: boolean;
   useful: boolean;
   failures: number;
@@ -57,6 +63,9 @@ export class PeerCandidates {
   readonly #perSource = new Counter();
   readonly #perPrefix = new Counter();
   readonly #outPerPrefix = new Counter();
+  /** When each of `SOURCES` had its last turn, counted in turns; 0 for never. */
+  readonly #lastTurn = new Float64Array(SOURCES.length);
+  #turns = 0;
   #waiting = 0;
   /** Banned addresses, oldest first. */
   readonly #banned = new Map<string, string>();
@@ -78,6 +87,7 @@ export class PeerCandidates {
     if (known !== undefined) {
       // Hearing of it again does not shorten its waiting time, or a dead address would be dialled all the time.
       if (source === 'user') this.#setSource(known, source);
+      known.toldBy |= bitOf(source);
       return false;
     }
     if (address.port === 0 || this.isBanned(address)) return false;
@@ -91,6 +101,7 @@ export class PeerCandidates {
       address,
       prefix,
       source,
+      toldBy: bitOf(source),
       out: false,
       useful: false,
       failures: 0,
@@ -112,8 +123,16 @@ export class PeerCandidates {
       } else if (order === 0 && this.#rng() * ++equals < 1) best = entry;
     }
     if (best === undefined) return undefined;
+    this.#lastTurn[this.#nextSource(best)] = ++this.#turns;
     this.#setOut(best, true);
     return { address: best.address, source: best.source };
+  }
+
+  /** How many addresses `next` has to give now. */
+  dueCount(now: Millis): number {
+    let count = 0;
+    for (const entry of this.#entries.values()) if (!entry.out && entry.dueAt <= now) count++;
+    return count;
   }
 
   /** When the next address is due, which may be past; undefined when none waits. */
@@ -188,8 +207,26 @@ export class PeerCandidates {
     if (a.useful !== b.useful) return a.useful ? -1 : 1;
     // then who failed less often,
     if (a.failures !== b.failures) return a.failures - b.failures;
-    // then networks that we are connected to the least.
-    return this.#outPerPrefix.get(a.prefix) - this.#outPerPrefix.get(b.prefix);
+    // then sources in turn, so that what one floods does not keep waiting what another tells,
+    if (a.toldBy !== b.toldBy) {
+      const turns = this.#lastTurn[this.#nextSource(a)]! - this.#lastTurn[this.#nextSource(b)]!;
+      if (turns !== 0) return turns;
+    }
+    // then networks that we are connected to, or try, the least,
+    const prefixes = this.#outPerPrefix.get(a.prefix) - this.#outPerPrefix.get(b.prefix);
+    if (prefixes !== 0) return prefixes;
+    // then what more sources tell.
+    return countBits(b.toldBy) - countBits(a.toldBy);
+  }
+
+  /** Of the sources that told of it the one whose last turn is longest ago: its turn will be taken. */
+  #nextSource(entry: Entry): number {
+    let next = -1;
+    for (let bits = entry.toldBy; bits !== 0; bits &= bits - 1) {
+      const source = 31 - Math.clz32(bits & -bits);
+      if (next < 0 || this.#lastTurn[source]! < this.#lastTurn[next]!) next = source;
+    }
+    return next;
   }
 
   #retryLater(entry: Entry, now: Millis): void {
@@ -234,16 +271,23 @@ export class PeerCandidates {
     return this.#evict((entry) => entry.source === largest) || this.#evict(() => true);
   }
 
-  /** Forgets the waiting address that failed most often, equals at random; none that was useful or the user's. */
+  /**
+   * Forgets the waiting address that failed most often, then that the fewest told of, equals at random; none that
+   * was useful or the user's.
+   */
   #evict(mayGo: (entry: Entry) => boolean): boolean {
     let worst: Entry | undefined;
     let equals = 0;
     for (const entry of this.#entries.values()) {
       if (entry.out || entry.useful || entry.source === 'user' || !mayGo(entry)) continue;
-      if (worst === undefined || entry.failures > worst.failures) {
+      const order =
+        worst === undefined
+          ? -1
+          : worst.failures - entry.failures || countBits(entry.toldBy) - countBits(worst.toldBy);
+      if (order < 0) {
         worst = entry;
         equals = 1;
-      } else if (entry.failures === worst.failures && this.#rng() * ++equals < 1) worst = entry;
+      } else if (order === 0 && this.#rng() * ++equals < 1) worst = entry;
     }
     if (worst !== undefined) this.#remove(worst);
     return worst !== undefined;
@@ -260,6 +304,14 @@ export class PeerCandidates {
 
 /** What one party can change at will is one unit: the ports of an IPv4 address, all of an IPv6 /64. */
 const banUnit = (host: string): string => (host.includes(':') ? addressPrefix(host) : host);
+
+const bitOf = (source: PeerSourceName): number => 1 << SOURCES.indexOf(source);
+
+function countBits(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
 
 /** How many of each key; keys with none take no memory. */
 class Counter {

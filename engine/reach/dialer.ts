@@ -14,6 +14,7 @@ interface Dial {
   readonly address: PeerAddress;
   readonly identity: HandshakeIdentity;
   readonly done: (result: PeerConnection | CloseReason) => void;
+  readonly connectMs: number | undefined;
   /** Undefined while it waits. */
   abort: (() => void) | undefined;
   over: boolean;
@@ -35,8 +36,9 @@ export class SlottedDialer implements PeerDialer {
     address: PeerAddress,
     identity: HandshakeIdentity,
     done: (result: PeerConnection | CloseReason) => void,
+    connectMs?: number,
   ): () => void {
-    const dial: Dial = { address, identity, done, abort: undefined, over: false };
+    const dial: Dial = { address, identity, done, connectMs, abort: undefined, over: false };
     if (this.#waiting.size < MAX_WAITING) {
       this.#waiting.add(dial);
       this.#startWaiting();
@@ -57,6 +59,7 @@ export class SlottedDialer implements PeerDialer {
         dial.identity,
         (result) => this.#onResult(dial, result),
         () => this.#slots.release(),
+        dial.connectMs,
       );
     }
   }

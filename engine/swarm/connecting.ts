@@ -2,14 +2,16 @@
  * Connecting: keeps enough connections open. Takes addresses from the candidates, dials them, and decides who
  * of those that connect to us may stay.
  */
-import type { PeerCandidates } from '../policy/peer-candidates.js';
+import type { Candidate, PeerCandidates } from '../policy/peer-candidates.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
 import { addressKey, asMillis, type PeerAddress } from '../units.js';
 import type { SwarmState } from './swarm-state.js';
 import { isCrowding, leastUseful } from './turnover.js';
 
-/** Dials of one torrent under way at once: most addresses are dead, and each takes ten seconds to show it. */
-const MAX_PENDING_DIALS = 48;
+/** Dials of one torrent under way at once: most addresses are dead, and each takes seconds to show it. */
+const MAX_PENDING_DIALS = 80;
+/** While others wait for its place, an address gets two SYNs (0 and 1 s): who needs a third has later attempts. */
+const HURRIED_CONNECT_MS = 3_000;
 /** How often an under-connected swarm asks its sources for more. */
 const WANT_PEERS_MS = 30_000;
 /** When all seats are taken: how often one is given to somebody who comes, lest a flood turns all of them over. */
@@ -67,12 +69,15 @@ export class Connecting {
     const isLeeching = this.#state.picker.wantedLeft > 0;
     if (isLeeching && this.#isFull && (candidates.nextAt() ?? now + 1) <= now)
       this.#makeRoom(DIAL_TURNOVER_MS);
-    while (this.#pending.size < MAX_PENDING_DIALS && this.#state.peers.size + this.#pending.size < maxPeers) {
+    const places = (): number =>
+      Math.min(MAX_PENDING_DIALS, maxPeers - this.#state.peers.size) - this.#pending.size;
+    const connectMs = places() > 0 && candidates.dueCount(now) > places() ? HURRIED_CONNECT_MS : undefined;
+    while (places() > 0) {
       const candidate = candidates.next(now);
       if (candidate === undefined) break;
       // It may have connected to us since, and told where it listens.
       if (this.#isConnected(candidate.address)) candidates.onConnected(now, candidate.address);
-      else this.#dial(candidate.address, candidate.source);
+      else this.#dial(candidate, candidate.source === 'user' ? undefined : connectMs);
     }
     if (this.#state.peers.size + candidates.size < FEW_PEERS && now - this.#askedAt >= WANT_PEERS_MS) {
       this.#askedAt = now;
@@ -119,9 +124,10 @@ export class Connecting {
     this.#state.deadlines.clear('connect');
   }
 
-  #dial(address: PeerAddress, source: PeerSourceName): void {
+  #dial({ address, source }: Candidate, connectMs: number | undefined): void {
+    const { dialer, identity } = this.#options;
     const key = addressKey(address);
-    const abort = this.#options.dialer.dial(address, this.#options.identity, (result) => {
+    const done = (result: PeerConnection | CloseReason): void => {
       this.#pending.delete(key);
       if ('kind' in result) this.#options.candidates.onFailed(this.#state.now(), address);
       else if (!this.accepts(result)) {
@@ -132,8 +138,8 @@ export class Connecting {
         this.#options.onConnected(result, source);
       }
       this.fill();
-    });
-    this.#pending.set(key, abort);
+    };
+    this.#pending.set(key, dialer.dial(address, identity, done, connectMs));
   }
 
   get #isFull(): boolean {

@@ -11,8 +11,6 @@ import { OutgoingBuffer } from './outgoing-buffer.js';
 import { NO_HANDLER, TcpPeerConnection } from './peer-connection.js';
 import type { PeerSocket, SocketOwner } from './peer-socket.js';
 
-/** A SYN is sent again after 1, 3 and 7 s; who has not answered then is not there. */
-const CONNECT_MS = 10_000;
 /** From connected to the last byte of the peer's handshake. */
 const HANDSHAKE_MS = 15_000;
 
@@ -20,6 +18,8 @@ export interface HandshakePlan {
   readonly remote: PeerAddress;
   readonly incoming: boolean;
   readonly heartbeat: Heartbeat;
+  /** How long the other end may take to accept; undefined for a socket that is connected. */
+  readonly connectMs?: number;
   /** Undefined: we do not have that torrent. */
   identityOf(infoHash: string): HandshakeIdentity | undefined;
   /** Exactly once, unless aborted. The owner sets the connection's handler during the call. */
@@ -40,7 +40,7 @@ export class Handshake implements SocketOwner, HeartbeatMember {
 
   constructor(plan: HandshakePlan) {
     this.#plan = plan;
-    this.#deadline = asMillis(plan.heartbeat.now() + (plan.incoming ? HANDSHAKE_MS : CONNECT_MS));
+    this.#deadline = asMillis(plan.heartbeat.now() + (plan.connectMs ?? HANDSHAKE_MS));
     plan.heartbeat.add(this);
   }
 

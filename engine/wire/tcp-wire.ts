@@ -6,6 +6,9 @@ import { Handshake } from './handshake.js';
 import type { Heartbeat } from './heartbeat.js';
 import { PeerSocket } from './peer-socket.js';
 
+/** A SYN is sent again after 1, 3 and 7 s; who has not accepted soon after is not there. */
+const DEFAULT_CONNECT_MS = 10_000;
+
 export class TcpWire {
   readonly #heartbeat: Heartbeat;
 
@@ -16,6 +19,7 @@ export class TcpWire {
   /**
    * Connects and shakes hands. `done` is called once, never during the call; `onClosed` when the connection that
    * it was given has closed.
+   * @param connectMs how long the other end may take to accept
    * @returns aborts; `done` is not called then
    */
   connect(
@@ -23,10 +27,12 @@ export class TcpWire {
     identity: HandshakeIdentity,
     done: (result: PeerConnection | CloseReason) => void,
     onClosed: () => void,
+    connectMs = DEFAULT_CONNECT_MS,
   ): () => void {
     const heartbeat = this.#heartbeat;
     const identityOf = (): HandshakeIdentity => identity;
-    const handshake = new Handshake({ remote, incoming: false, heartbeat, identityOf, done, onClosed });
+    const plan = { remote, incoming: false, heartbeat, identityOf, connectMs, done, onClosed };
+    const handshake = new Handshake(plan);
     if (isIP(remote.host) !== 0 && Number.isInteger(remote.port) && remote.port > 0 && remote.port <= 65_535)
       handshake.start(PeerSocket.connect(remote, handshake), identity);
     else process.nextTick(() => handshake.onGone({ kind: 'network', text: 'not an address to connect to' }));

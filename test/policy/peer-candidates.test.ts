@@ -114,6 +114,66 @@ describe('PeerCandidates', () => {
     );
   });
 
+  it('takes turns among sources, whatever one of them floods, and puts an address to any that told of it', () => {
+    const sources = ['tracker', 'dht', 'pex', 'lsd'] as const;
+    const flood = fc.record({
+      by: fc.uniqueArray(fc.constantFrom(...sources), { minLength: 1, maxLength: 3 }),
+      count: fc.integer({ min: 1, max: 300 }),
+      before: fc.nat(50),
+      knowsGood: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(flood, fc.integer(), ({ by, count, before, knowsGood }, seed) => {
+        const candidates = candidatesOf(seed);
+        const tell = (address: PeerAddress): void => {
+          for (const source of by) candidates.add(at(0), address, source);
+        };
+        const good = peer('192.0.2.1:6881');
+        if (knowsGood) tell(good);
+        for (let i = 0; i < count; i++) tell(peer(`10.${i >> 8}.${i & 255}.1:1`));
+        const honest = sources.find((source) => !by.includes(source));
+        assert.ok(honest !== undefined);
+        for (let i = 0; i < before; i++) {
+          const taken = candidates.next(at(0));
+          if (taken !== undefined && addressKey(taken.address) === addressKey(good)) return;
+        }
+        candidates.add(at(0), good, honest);
+        const next = Array.from({ length: by.length + 1 }, () => nextKey(candidates, 0));
+        assert.ok(next.includes(addressKey(good)), `${next}`);
+      }),
+    );
+  });
+
+  it('tries a network of its own before it tries another’s second address', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 250 }), fc.integer(), (count, seed) => {
+        const candidates = candidatesOf(seed);
+        for (let i = 0; i < count; i++) candidates.add(at(0), peer(`198.51.100.${i}:1`), 'tracker');
+        candidates.add(at(0), peer('192.0.2.1:6881'), 'tracker');
+        assert.ok([nextKey(candidates, 0), nextKey(candidates, 0)].includes('192.0.2.1:6881'));
+      }),
+    );
+  });
+
+  it('prefers of otherwise equal addresses what several sources tell, and forgets it last', () => {
+    const candidates = candidatesOf();
+    const told = peer('10.0.7.1:1');
+    for (let i = 0; i < 50; i++) candidates.add(at(0), peer(`10.0.${i}.1:1`), 'tracker');
+    candidates.add(at(0), told, 'dht');
+    for (let i = 0; i < 5_000; i++)
+      candidates.add(at(0), peer(`10.${1 + (i >> 8)}.${i & 255}.1:1`), 'tracker');
+    assert.equal(nextKey(candidates, 0), addressKey(told));
+  });
+
+  it('says how many are due', () => {
+    const candidates = candidatesOf();
+    for (let i = 0; i < 5; i++) candidates.add(at(0), peer(`192.0.2.${i}:1`), 'tracker');
+    candidates.next(at(0));
+    candidates.onFailed(at(0), peer(nextKey(candidates, 0) ?? ''));
+    assert.equal(candidates.dueCount(at(0)), 3);
+    assert.equal(candidates.dueCount(at(20_000)), 4);
+  });
+
   it('draws among equals', () => {
     const firsts = new Set<string | undefined>();
     for (let seed = 0; seed < 100; seed++) {

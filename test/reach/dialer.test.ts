@@ -9,6 +9,7 @@ interface Attempt {
   readonly port: number;
   readonly done: (result: PeerConnection | CloseReason) => void;
   readonly onClosed: () => void;
+  readonly connectMs: number | undefined;
   aborted: boolean;
 }
 
@@ -18,8 +19,8 @@ function lab(limits: { maxPeers: number; maxHalfOpen: number }) {
   const slots = new ConnectionSlots(limits);
   const dialer = new SlottedDialer(
     {
-      connect({ port }, _identity, done, onClosed) {
-        const attempt: Attempt = { port, done, onClosed, aborted: false };
+      connect({ port }, _identity, done, onClosed, connectMs) {
+        const attempt: Attempt = { port, done, onClosed, connectMs, aborted: false };
         attempts.push(attempt);
         return () => {
           attempt.aborted = true;
@@ -32,7 +33,7 @@ function lab(limits: { maxPeers: number; maxHalfOpen: number }) {
   const dial = (port: number): (() => void) =>
     dialer.dial({ host: '127.0.0.1', port }, identity(), (result) => results.push([port, result]));
   const ports = (): number[] => attempts.map(({ port }) => port);
-  return { attempts, slots, dial, results, ports };
+  return { attempts, slots, dialer, dial, results, ports };
 }
 
 const CONNECTION = { close() {} } as unknown as PeerConnection;
@@ -50,6 +51,17 @@ describe('the dialer', () => {
     assert.deepEqual(ports(), [1, 2, 3, 4]);
     assert.equal(slots.halfOpen, 2);
     assert.equal(slots.used, 3);
+  });
+
+  test('gives an attempt the time that it was asked to, once it starts', () => {
+    const { attempts, dialer } = lab({ maxPeers: 10, maxHalfOpen: 1 });
+    for (const [port, connectMs] of [[1], [2, 3_000]] as const)
+      dialer.dial({ host: '127.0.0.1', port }, identity(), () => {}, connectMs);
+    attempts[0]?.done(REFUSED);
+    assert.deepEqual(
+      attempts.map(({ connectMs }) => connectMs),
+      [undefined, 3_000],
+    );
   });
 
   test('keeps connections and attempts together within the limit of peers', () => {

@@ -174,7 +174,11 @@ export class FakeSwarm {
   readonly store: FakeStore;
   readonly swarm: Swarm;
   readonly events: string[] = [];
-  readonly dials: { address: PeerAddress; done: (result: PeerConnection | CloseReason) => void }[] = [];
+  readonly dials: {
+    address: PeerAddress;
+    done: (result: PeerConnection | CloseReason) => void;
+    connectMs: number | undefined;
+  }[] = [];
   #peers = 0;
   #seed = 1;
 
@@ -196,8 +200,8 @@ export class FakeSwarm {
       wanted: Bitfield.full(pieces),
       store: this.store,
       dialer: {
-        dial: (address, _identity, done) => {
-          this.dials.push({ address, done });
+        dial: (address, _identity, done, connectMs) => {
+          this.dials.push({ address, done, connectMs });
           return () => {};
         },
       },
