@@ -84,9 +84,13 @@ export class Uploading {
       }
       sent += frames.blocks;
       peer.uploads.shift(frames.blocks);
-      this.#count(peer, frames.blocks * run.blockBytes);
+      const bytes = frames.blocks * run.blockBytes;
+      this.#tokens.take(bytes);
       peer.connection.sendFrames(frames.bytes, () => {
         frames.release();
+        // Flushed by a connection that is closed means dropped.
+        if (this.#state.peers.get(peer.id) !== peer) return;
+        this.#count(peer, bytes);
         this.pump(peer);
       });
     }
@@ -100,7 +104,6 @@ export class Uploading {
   #count(peer: Peer, bytes: number): void {
     const { uploadRate, totals } = this.#state;
     const now = this.#state.now();
-    this.#tokens.take(bytes);
     peer.uploadedBytes += bytes;
     peer.uploadRate.add(now, bytes);
     uploadRate.add(now, bytes);

@@ -23,13 +23,12 @@ export class FakeConnection implements PeerConnection {
   readonly peerId: Uint8Array;
   readonly extended = true;
   readonly encrypted = false;
-  bufferedBytes = 0;
   handler: PeerHandler = NO_HANDLER;
   /** What the swarm sent, as words: `interested`, `request 3:0`, `have 3`. */
   readonly sent: string[] = [];
   /** Blocks asked of this peer and not yet answered by the test. */
   readonly requests: [piece: PieceIndex, begin: number, length: number][] = [];
-  readonly flushes: (() => void)[] = [];
+  readonly #unsent: { bytes: number; onFlushed: () => void }[] = [];
   closed: string | undefined;
 
   constructor(
@@ -65,7 +64,16 @@ export class FakeConnection implements PeerConnection {
 
   sendFrames(frames: Uint8Array, onFlushed: () => void): void {
     this.#say(`frames ${frames.length}`);
-    this.flushes.push(onFlushed);
+    this.#unsent.push({ bytes: frames.length, onFlushed });
+  }
+
+  get bufferedBytes(): number {
+    return this.#unsent.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The kernel takes the oldest `count` sends, or drops them when the connection is closed. */
+  flush(count = this.#unsent.length): void {
+    for (const { onFlushed } of this.#unsent.splice(0, count)) onFlushed();
   }
 
   close(reason: string): void {
@@ -100,6 +108,8 @@ export class FakeStore implements PieceStore {
   /** Pieces whose frames are in memory; others are fetched by `load`. */
   readonly cached = new Set<PieceIndex>();
   readonly asked: PieceIndex[] = [];
+  /** Frames handed out and not yet released. */
+  held = 0;
 
   constructor(
     readonly geometry: TorrentGeometry,
@@ -134,7 +144,11 @@ export class FakeStore implements PieceStore {
       this.asked.push(piece);
       return undefined;
     }
-    return { bytes: new Uint8Array(blocks * (13 + blockBytes)), blocks, release() {} };
+    this.held++;
+    const release = (): void => {
+      this.held--;
+    };
+    return { bytes: new Uint8Array(blocks * (13 + blockBytes)), blocks, release };
   }
 
   load(piece: PieceIndex): void {
