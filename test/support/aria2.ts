@@ -29,7 +29,7 @@ export async function aria2Command(
   ];
 }
 
-async function startAria2(
+export async function startAria2(
   scope: Scope,
   side: NetworkSide,
   job: Job,

@@ -22,6 +22,8 @@ export interface LibtorrentOptions {
   readonly downloadBytesPerSecond?: number;
   /** False: the session ends when every torrent is complete. Default true. */
   readonly stay?: boolean;
+  /** Prints how many pieces it has, once a second. */
+  readonly tellPieces?: boolean;
   /** Settings of the session, over the driver's own. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }

@@ -6,6 +6,7 @@ stdin does, so that it never outlives whoever started it; one that does not stay
 import json
 import sys
 import threading
+import time
 
 import libtorrent as lt
 
@@ -66,9 +67,14 @@ stay = options.get("stay", True)
 if stay:
     threading.Thread(target=obey, daemon=True).start()
 say("listening", port=session.listen_port())
+# With "tellPieces", once a second.
+tell_at = time.monotonic() if options.get("tellPieces") else float("inf")
 unfinished = {str(handle.info_hash()) for handle in handles}
 while not ending.is_set() and (stay or unfinished):
     session.wait_for_alert(200)
+    if time.monotonic() >= tell_at:
+        tell_at += 1
+        say("pieces", count=sum(handle.status().num_pieces for handle in handles))
     for alert in session.pop_alerts():
         if isinstance(alert, lt.torrent_finished_alert):
             info_hash = str(alert.handle.info_hash())

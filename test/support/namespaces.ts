@@ -36,7 +36,7 @@ export const loopback: Network = {
   far: { hosts: ['127.0.0.1'], prefix: [] },
 };
 
-function canMakeNamespaces(): boolean {
+export function canMakeNamespaces(): boolean {
   return process.getuid?.() === 0 && spawnSync('ip', ['netns', 'list'], { stdio: 'ignore' }).status === 0;
 }
 
@@ -57,10 +57,15 @@ export async function enterNamespaces(): Promise<Network | undefined> {
   const name = `${PREFIX}-${process.pid}`;
   process.once('exit', () => remove(name));
   make(name);
+  return runAgainIn(`${name}-near`, { [INSIDE]: name });
+}
+
+/** Runs this program again with the same arguments in a namespace, and exits as it did. */
+export async function runAgainIn(namespace: string, env: Readonly<Record<string, string>>): Promise<never> {
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  const child = spawn('ip', ['netns', 'exec', `${name}-near`, ...again], {
+  const child = spawn('ip', ['netns', 'exec', namespace, ...again], {
     stdio: 'inherit',
-    env: { ...process.env, [INSIDE]: name },
+    env: { ...process.env, ...env },
   });
   // It ends as it does for us, and we after it.
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
@@ -82,29 +87,43 @@ function make(name: string): void {
 }
 
 function remove(name: string): void {
-  for (const namespace of [`${name}-near`, `${name}-far`]) {
-    for (const pid of output('netns', 'pids', namespace).split(/\s+/).filter(Boolean)) {
-      try {
-        process.kill(Number(pid), 'SIGKILL');
-      } catch {
-        // it has ended by itself
-      }
+  for (const namespace of [`${name}-near`, `${name}-far`]) removeNamespace(namespace);
+}
+
+/** With every process in it. */
+export function removeNamespace(namespace: string): void {
+  for (const pid of output('netns', 'pids', namespace).split(/\s+/).filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // it has ended by itself
     }
-    spawnSync('ip', ['netns', 'del', namespace], { stdio: 'ignore' });
   }
+  spawnSync('ip', ['netns', 'del', namespace], { stdio: 'ignore' });
+}
+
+/** Names of namespaces that `pattern` matches and whose maker, the process in its group `pid`, is dead. */
+export function staleNamespaces(pattern: RegExp): string[] {
+  const names = output('netns', 'list')
+    .split('\n')
+    .map((line) => line.split(' ')[0] ?? '');
+  return names.filter((name) => {
+    const pid = pattern.exec(name)?.groups?.pid;
+    return pid !== undefined && !existsSync(`/proc/${pid}`);
+  });
 }
 
 /** Those whose maker is dead. */
 function removeStale(): void {
-  const names = output('netns', 'list').matchAll(new RegExp(`^(${PREFIX}-(\\d+))-(?:near|far)\\b`, 'gm'));
-  for (const [, name = '', pid = ''] of names) if (!existsSync(`/proc/${pid}`)) remove(name);
+  const pattern = new RegExp(`^${PREFIX}-(?<pid>\\d+)-(?:near|far)$`);
+  for (const namespace of staleNamespaces(pattern)) removeNamespace(namespace);
 }
 
 function output(...args: string[]): string {
   return spawnSync('ip', args, { encoding: 'utf8' }).stdout ?? '';
 }
 
-function ip(...args: string[]): void {
+export function ip(...args: string[]): void {
   const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr.trim()}`);
 }

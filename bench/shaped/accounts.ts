@@ -1,0 +1,139 @@
+/**
+ * Accounts: where a swarm's time went. All uplinks together carry, between the start and the last finish, N copies
+ * of the content, packet headers and other overhead, what was sent twice, and nothing while they idle; so every
+ * part of the distance to the least time is one of these. Times are in seconds, shares of the least time.
+ */
+import type { Sample } from './probe.js';
+import type { LinkSample, ShapedCase, SwarmRun } from './swarm-run.js';
+
+const BLOCK_BYTES = 16_384;
+
+export const PHASES = ['start', 'middle', 'end'] as const;
+/** Until it has a piece to give; until the first leecher has everything; from then on. */
+type Phase = (typeof PHASES)[number];
+
+export const CAUSES = [
+  /** Nobody wants what it has. */
+  'unwanted',
+  /** Somebody wants what it has, and it lets none of them ask. */
+  'choked',
+  /** Those who may ask have not asked, or not in time. */
+  'unasked',
+  /** Blocks wait in the connections while the line idles: TCP, or the kernel. */
+  'stuck',
+  /** Not known: not ours. */
+  'unknown',
+] as const;
+type Cause = (typeof CAUSES)[number];
+
+/** Seconds of one whole swarm's uplinks, by phase and cause. */
+type IdleSeconds = Record<Phase, Record<Cause, number>>;
+
+export interface Accounts {
+  /** Idle uplinks of all, in seconds of all of them together. */
+  readonly idle: IdleSeconds;
+  /** Of the seed's line alone, in its own seconds. */
+  readonly seedIdle: IdleSeconds;
+  /** Headers of packets, acknowledgements, everything that is neither a block's bytes nor idleness. */
+  readonly overheadSeconds: number;
+  /** Received and thrown away, or unfinished. */
+  readonly wasteSeconds: number;
+  readonly seed: SeedAccounts | undefined;
+}
+
+/** Ours only: what the seed had sent when the first full copy existed among the leechers. */
+interface SeedAccounts {
+  readonly fullCopySeconds: number;
+  /** Handed to connections by then, beyond one copy, over one copy. */
+  readonly duplicateShare: number;
+  /** On the wire by then, headers included, over one copy. */
+  readonly wireShare: number;
+}
+
+export function accountsOf(run: SwarmRun, shaped: ShapedCase): Accounts {
+  const lines = run.observed.map((_, i) => (i === 0 ? shaped.seed : shaped.leecher).upBitsPerSecond / 8);
+  const allBytesPerSecond = lines.reduce((sum, line) => sum + line, 0);
+  const idle = noIdleness();
+  const seedIdle = noIdleness();
+  let idleBytes = 0;
+  for (const [index, line] of lines.entries()) {
+    for (const { phase, cause, bytes } of idlenessOf(run, index, line)) {
+      idle[phase][cause] += bytes / allBytesPerSecond;
+      if (index === 0) seedIdle[phase][cause] += bytes / line;
+      idleBytes += bytes;
+    }
+  }
+  const seconds = (Math.max(...run.finishedAtMs) - run.startedAtMs) / 1000;
+  const usefulBytes = run.finishedAtMs.length * shaped.totalBytes;
+  const wasteBytes = run.observed.reduce((sum, { samples }) => sum + (samples.at(-1)?.wastedBytes ?? 0), 0);
+  return {
+    idle,
+    seedIdle,
+    overheadSeconds: seconds - (idleBytes + usefulBytes + wasteBytes) / allBytesPerSecond,
+    wasteSeconds: wasteBytes / allBytesPerSecond,
+    seed: seedAccounts(run, shaped),
+  };
+}
+
+interface Idleness {
+  readonly phase: Phase;
+  readonly cause: Cause;
+  readonly bytes: number;
+}
+
+/** What client `index` could have sent and did not, in every interval between two looks at its line. */
+function* idlenessOf(run: SwarmRun, index: number, bytesPerSecond: number): Generator<Idleness> {
+  const { links, observed, chargedBytes } = run;
+  const firstFinishAtMs = Math.min(...run.finishedAtMs);
+  const { samples = [], verified = [] } = observed[index] ?? {};
+  // The shaper counts headers that an interface does not: those of every packet but the first of a super-packet.
+  const counted = sentBetween(links[0], links.at(-1), index);
+  const scale = counted > 0 ? (chargedBytes[index] ?? counted) / counted : 1;
+  const startsAtMs = index === 0 ? run.startedAtMs : verified[0]?.atMs;
+  let at = 0;
+  for (const [i, link] of links.entries()) {
+    const before = links[i - 1];
+    if (before === undefined) continue;
+    const could = (bytesPerSecond * (link.atMs - before.atMs)) / 1000;
+    // A burst of the shaper's bucket may be more: it makes up for idleness before it.
+    const bytes = could - scale * sentBetween(before, link, index);
+    while (at + 1 < samples.length && (samples[at]?.atMs ?? 0) < before.atMs) at++;
+    const phase: Phase =
+      link.atMs > firstFinishAtMs ? 'end' : link.atMs > (startsAtMs ?? run.startedAtMs) ? 'middle' : 'start';
+    yield { phase, cause: causeOf(samples[at]), bytes };
+  }
+}
+
+function causeOf(sample: Sample | undefined): Cause {
+  if (sample === undefined) return 'unknown';
+  if (sample.interested === 0) return 'unwanted';
+  if (sample.unchoked === 0) return 'choked';
+  return sample.served === 0 ? 'unasked' : 'stuck';
+}
+
+const sentBetween = (from: LinkSample | undefined, to: LinkSample | undefined, index: number): number =>
+  (to?.sentBytes[index] ?? 0) - (from?.sentBytes[index] ?? 0);
+
+function seedAccounts(run: SwarmRun, { totalBytes }: ShapedCase): SeedAccounts | undefined {
+  const [seed, ...leechers] = run.observed;
+  const firstAtMs = new Map<number, number>();
+  for (const { atMs, piece } of leechers.flatMap(({ verified }) => verified))
+    firstAtMs.set(piece, Math.min(atMs, firstAtMs.get(piece) ?? atMs));
+  if (firstAtMs.size < run.pieceCount) return undefined;
+  const fullCopyAtMs = Math.max(...firstAtMs.values());
+  const sample = seed?.samples.findLast(({ atMs }) => atMs <= fullCopyAtMs);
+  const link = run.links.findLast(({ atMs }) => atMs <= fullCopyAtMs);
+  const duplicates = (sample?.blocksSent ?? 0) - (sample?.distinctBlocksSent ?? 0);
+  const counted = sentBetween(run.links[0], run.links.at(-1), 0);
+  const scale = counted > 0 ? (run.chargedBytes[0] ?? counted) / counted : 1;
+  return {
+    fullCopySeconds: (fullCopyAtMs - run.startedAtMs) / 1000,
+    duplicateShare: (duplicates * BLOCK_BYTES) / totalBytes,
+    wireShare: (scale * sentBetween(run.links[0], link, 0)) / totalBytes,
+  };
+}
+
+function noIdleness(): IdleSeconds {
+  const none = () => Object.fromEntries(CAUSES.map((cause) => [cause, 0])) as Record<Cause, number>;
+  return { start: none(), middle: none(), end: none() };
+}

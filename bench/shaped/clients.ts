@@ -1,0 +1,125 @@
+/** Clients of a shaped swarm: each as its user would start it, to stay when it is done. */
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { startAria2 } from '../../test/support/aria2.js';
+import { type CleanUp, temporaryFolder } from '../../test/support/cleanup.js';
+import { type ClientName, type RunningClient, startClient } from '../../test/support/clients.js';
+import { startLibtorrent } from '../../test/support/libtorrent.js';
+import type { NetworkSide } from '../../test/support/namespaces.js';
+import { buildRoot } from '../../test/support/root.js';
+import { swarmCommandLine } from '../../test/support/swarm-command.js';
+import type { PieceSample, Sample } from './probe.js';
+
+export interface Place {
+  readonly scope: CleanUp;
+  readonly side: NetworkSide;
+  readonly torrent: string;
+  /** Holds, or receives, the content. */
+  readonly folder: string;
+  readonly contentName: string;
+  readonly pieceCount: number;
+}
+
+/** What became known of a client so far. */
+export class Observed {
+  pieces = 0;
+  /** Ours only. */
+  readonly samples: Sample[] = [];
+  readonly verified: PieceSample[] = [];
+  /** The Unix time in milliseconds at which it had everything; rejects when it ends before. */
+  readonly finished: Promise<number>;
+  finish!: () => void;
+
+  /** @param onLine gets every line that it prints on stdout */
+  constructor(client: RunningClient, onLine: (line: string, observed: Observed) => void) {
+    const { process } = client;
+    this.finished = new Promise((resolve, reject) => {
+      this.finish = () => resolve(Date.now());
+      process.once('close', () =>
+        reject(new Error(`${process.spawnargs.join(' ')} ended:\n${client.output()}`)),
+      );
+    });
+    // A seed's is nobody's to wait for.
+    this.finished.catch(() => {});
+    if (process.stdout !== null) createInterface(process.stdout).on('line', (line) => onLine(line, this));
+  }
+}
+
+export interface ClientKind {
+  readonly name: string;
+  readonly needs: readonly ClientName[];
+  /** Resolves when it is started; it announces itself soon after. */
+  seed(place: Place): Promise<Observed>;
+  get(place: Place): Promise<Observed>;
+}
+
+const probe = join(buildRoot, 'bench/shaped/probe.js');
+
+async function startSwarm(place: Place, args: readonly string[]): Promise<Observed> {
+  const { scope, side } = place;
+  const [host] = side.hosts;
+  // The probe goes between node and the command.
+  const commandLine = swarmCommandLine(side);
+  const [command = '', ...rest] = [...commandLine.slice(0, -1), '--import', probe, ...commandLine.slice(-1)];
+  const flags = [...args, '--listen', `${host}:0`, '--json', '--quiet'];
+  const env = { ...process.env, XDG_STATE_HOME: await temporaryFolder(scope) };
+  const client = startClient(scope, command, [...rest, ...flags], { env });
+  return new Observed(client, (line, observed) => {
+    if (!line.startsWith('{')) return;
+    const event = JSON.parse(line) as Sample | PieceSample | { type: 'complete' };
+    if (event.type === 'complete') observed.finish();
+    else if (event.type === 'verified') observed.verified.push(event);
+    else if (event.type === 'sample') {
+      observed.samples.push(event);
+      observed.pieces = event.pieces;
+    }
+  });
+}
+
+export const swarm: ClientKind = {
+  name: 'swarm',
+  needs: [],
+  seed: (place) =>
+    startSwarm(place, ['seed', join(place.folder, place.contentName), '--torrent', place.torrent]),
+  get: (place) => startSwarm(place, ['get', place.torrent, '--out', place.folder, '--keep-seeding']),
+};
+
+async function libtorrentClient({ scope, side, torrent, folder }: Place, seed: boolean): Promise<Observed> {
+  const torrents = [{ file: torrent, folder, seed }];
+  const { client } = await startLibtorrent(scope, side, { torrents, tellPieces: true });
+  return new Observed(client, (line, observed) => {
+    const event = JSON.parse(line) as { event: string; count?: number };
+    if (event.event === 'finished') observed.finish();
+    else if (event.event === 'pieces') observed.pieces = event.count ?? 0;
+  });
+}
+
+export const libtorrent: ClientKind = {
+  name: 'libtorrent',
+  needs: ['libtorrent'],
+  seed: (place) => libtorrentClient(place, true),
+  get: (place) => libtorrentClient(place, false),
+};
+
+async function aria2Client(
+  { scope, side, torrent, folder, pieceCount }: Place,
+  more: readonly string[],
+): Promise<Observed> {
+  const job = { torrents: [torrent], folder };
+  const flags = ['--seed-ratio=0.0', '--summary-interval=1', ...more];
+  return new Observed(await startAria2(scope, side, job, flags), (line, observed) => {
+    if (/Download complete/i.test(line)) {
+      observed.finish();
+      observed.pieces = pieceCount;
+    }
+    const [, percent] = /\((\d+)%\)/.exec(line) ?? [];
+    if (percent !== undefined) observed.pieces = Math.floor((Number(percent) / 100) * pieceCount);
+  });
+}
+
+export const aria2: ClientKind = {
+  name: 'aria2',
+  needs: ['aria2c'],
+  seed: (place) => aria2Client(place, ['--check-integrity=true']),
+  get: (place) => aria2Client(place, []),
+};
