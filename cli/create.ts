@@ -2,11 +2,12 @@
 import { basename, resolve } from 'node:path';
 import { type CreateOptions, createTorrent, describeTorrent, printable } from '../engine/torrent-files.js';
 import { formatBytes, formatSize } from '../tui/format.js';
-import { defineCommand, flag, list, text, value } from './command.js';
+import { defineCommand, flag, list, text, UsageError, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { hashingProgress } from './hashing-progress.js';
 import { withInterrupts } from './interrupts.js';
-import { replaceFile } from './replace-file.js';
+import type { Output } from './output.js';
+import { assertWritable, replaceFile } from './replace-file.js';
 import { parseSize, parseUrl } from './units-text.js';
 import { plural } from './words.js';
 
@@ -19,6 +20,7 @@ export const command = defineCommand({
   positionals: { placeholder: 'PATH', min: 1, max: 1 },
   options: {
     out: value('FILE', 'where to write it; - is stdout (default: NAME.torrent)', text, 'o'),
+    force: flag('overwrite FILE if it exists', 'f'),
     tracker: list('URL[,URL…]', 'a tier of trackers, best first', parseTier),
     'web-seed': list('URL', 'a web server that has the data', (url) => parseUrl(url, ['http', 'https'])),
     'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parseSize),
@@ -37,20 +39,23 @@ export const command = defineCommand({
   ],
 
   async run({ positionals: [path = ''], options }, output) {
+    const file = options.out ?? `${basename(resolve(path))}.torrent`;
+    const isStdout = file === STDOUT;
+    if (isStdout) assertTakesBytes(output);
+    else await assertWritable(file, options.force);
     const created = await withInterrupts((signal) =>
       createTorrent(path, { ...createOptions(options), signal, onProgress: hashingProgress(output) }),
     );
     const { bytes, metainfo, skipped } = created;
-    for (const name of skipped)
-      output.note(`skipped ${printable(name)}: not a file below ${printable(path)}`);
-    const file = options.out ?? `${basename(resolve(path))}.torrent`;
-    if (file === STDOUT) output.content(bytes);
-    else await replaceFile(file, bytes);
+    for (const skippedName of skipped)
+      output.note(`skipped ${printable(skippedName)}: not a file below ${printable(path)}`);
+    if (isStdout) output.content(bytes);
+    else await replaceFile(file, bytes, options.force);
 
     const { magnet, infoHash, name, totalBytes, pieceCount, pieceLength } = describeTorrent(metainfo);
-    if (file !== STDOUT)
-      output.event({ type: 'created', file, infoHash, name, magnet, totalBytes, pieceCount, pieceLength });
-    output.note(`${output.paint('green', 'created')} ${printable(file)}`);
+    output.event({ type: 'created', file, infoHash, name, magnet, totalBytes, pieceCount, pieceLength });
+    const what = isStdout ? `the torrent of ${printable(name)}` : printable(file);
+    output.note(`${output.paint('green', 'created')} ${what}`);
     output.note(`  info-hash  ${infoHash}`);
     output.note(
       `  content    ${formatBytes(totalBytes)}, ${plural(pieceCount, 'piece')} of ${formatSize(pieceLength)}`,
@@ -59,6 +64,13 @@ export const command = defineCommand({
     return EXIT.done;
   },
 });
+
+/** @throws UsageError where the bytes of a torrent would do harm */
+function assertTakesBytes(output: Output): void {
+  if (output.json) throw new UsageError('-o - and --json both want stdout', 'Name a file with -o FILE.');
+  if (output.isTerminal)
+    throw new UsageError('a torrent is no text for a terminal', 'Name a file with -o FILE, or pipe it on.');
+}
 
 interface GivenOptions {
   readonly tracker: readonly (readonly string[])[];

@@ -56,9 +56,14 @@ export class Output {
     return !this.json && !this.#quiet && stderr.isTTY === true && env.TERM !== 'dumb';
   }
 
+  /** Stdout is looked at by somebody. */
+  get isTerminal(): boolean {
+    return this.#terminal.stdout.isTTY === true;
+  }
+
   /** Stdout can be taken over by a dashboard. */
   get takesDashboard(): boolean {
-    return !this.json && this.#terminal.stdout.isTTY === true;
+    return !this.json && this.isTerminal;
   }
 
   /** With --json, one line on stdout: `{"type":"complete",…}`. Without, nothing. */

@@ -9,7 +9,7 @@ import { hashingProgress } from './hashing-progress.js';
 import { Interrupted, withInterrupts } from './interrupts.js';
 import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
 import type { Output } from './output.js';
-import { replaceFile } from './replace-file.js';
+import { hasContent, replaceFile } from './replace-file.js';
 import { type Session, summaryOf, withSession } from './session.js';
 import { tellEvents, tellFault, tellSeeded } from './tell.js';
 import { parseSize } from './units-text.js';
@@ -27,6 +27,7 @@ export const command = defineCommand({
   options: {
     torrent: value('FILE', 'serve PATH as this torrent', text),
     'save-torrent': value('FILE', 'write the torrent there, to be given to others', text),
+    force: flag('overwrite FILE if it is another torrent', 'f'),
     private: flag('peers only from the trackers (BEP 27)'),
     'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parseSize),
     'super-seed': value('auto|off', 'this version never does; accepted for scripts', parseSuperSeed),
@@ -82,6 +83,7 @@ export const command = defineCommand({
 interface SeedOptions {
   readonly torrent: string | undefined;
   readonly 'save-torrent': string | undefined;
+  readonly force: boolean;
   readonly private: boolean;
   readonly 'piece-length': number | undefined;
   readonly tracker: readonly string[];
@@ -119,7 +121,7 @@ async function make(
   output: Output,
   signal: AbortSignal,
 ): Promise<Metainfo> {
-  const { tracker, 'piece-length': pieceLength, 'save-torrent': file } = options;
+  const { tracker, 'piece-length': pieceLength, 'save-torrent': file, force } = options;
   const { bytes, metainfo } = await createTorrent(path, {
     trackers: tracker.map((url) => [url]),
     ...(pieceLength === undefined ? {} : { pieceLength }),
@@ -128,7 +130,9 @@ async function make(
     onProgress: hashingProgress(output),
   });
   if (file === undefined) return metainfo;
-  await replaceFile(file, bytes);
+  // The same command again makes the same torrent.
+  if (await hasContent(file, bytes)) return metainfo;
+  await replaceFile(file, bytes, force);
   output.note(`wrote ${printable(file)}`);
   return metainfo;
 }

@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   STORAGE_NO_SPACE: 'the disk is full',
   STORAGE_NO_PERMISSION: 'the file system does not allow it',
   STORAGE_READ_ONLY: 'the file system is read-only',
+  STORAGE_EXISTS: 'a file that must not be overwritten is in the way',
   STORAGE_MISSING: 'the download folder or a file in it has vanished',
   STORAGE_UNSAFE_PATH: 'a path on disk leads out of the download folder',
   STORAGE_FAILED: 'the file system reported a fault',

@@ -43,6 +43,28 @@ describe('swarm seed', { concurrency: 3, timeout: 60_000 }, () => {
     assert.deepEqual(await files(), before);
   });
 
+  test('saves the same torrent again, and overwrites another one only when told', async (t) => {
+    const lab = await CommandLab.create(t);
+    const film = await lab.file('film', 1000);
+    const saved = join(lab.folder, 'saved.torrent');
+    const seed = async (...flags: string[]) => {
+      const running = lab.start(['seed', film.source, '--save-torrent', saved, '--json', ...flags]);
+      await running.event('seeding');
+      running.child.kill('SIGINT');
+      assert.equal((await running.ended).code, 0);
+    };
+    await seed();
+    const first = await readFile(saved);
+    await seed();
+    assert.deepEqual(await readFile(saved), first);
+    const refused = await runCli(['seed', film.source, '--save-torrent', saved, '--private']);
+    assert.equal(refused.code, 5);
+    assert.match(refused.stderr, /saved\.torrent exists already/);
+    assert.deepEqual(await readFile(saved), first);
+    await seed('--private', '--force');
+    assert.notDeepEqual(await readFile(saved), first);
+  });
+
   test('warns of a torrent without a tracker', async (t) => {
     const lab = await CommandLab.create(t);
     const film = await lab.file('film', 1000);
@@ -123,6 +145,7 @@ describe('swarm seed', { concurrency: 3, timeout: 60_000 }, () => {
       [3, [other, '--torrent', film.file]],
       [3, [film.source, '--torrent', film.source]],
       [5, [film.source, '--save-torrent', join(lab.folder, 'no/such/folder')]],
+      [5, [film.source, '--save-torrent', film.source]],
     ] as const) {
       const ended = await runCli(['seed', ...argv]);
       assert.equal(ended.code, code, `${argv.join(' ')}: ${ended.stderr}`);

@@ -54,6 +54,52 @@ test('what create made, info shows and verify finds complete', async (t) => {
   assert.deepEqual([verified.code, verified.stdout], [0, 'complete: 4 of 4 pieces are good\n']);
 });
 
+test('create overwrites nothing unasked, and never what is no file', async (t) => {
+  const { folder, torrent } = await album(t);
+  const before = await readFile(torrent);
+  const again = ['create', join(folder, 'album'), '-o', torrent, '--piece-length', '16K'];
+  const refused = await runCli([...again, '--json']);
+  assert.equal(refused.code, 5);
+  assert.equal(jsonLines(refused.stdout).at(-1)?.code, 'STORAGE_EXISTS');
+  assert.match(refused.stderr, /album\.torrent exists already\n.*--force/);
+  assert.deepEqual(await readFile(torrent), before);
+
+  assert.equal((await runCli([...again, '--force'])).code, 0);
+  assert.notDeepEqual(await readFile(torrent), before);
+
+  await mkdir(join(folder, 'sub'));
+  const onFolder = await runCli(['create', join(folder, 'album'), '-o', join(folder, 'sub'), '--force']);
+  assert.equal(onFolder.code, 5);
+  assert.match(onFolder.stderr, /sub is a folder/);
+  const onDevice = await runCli(['create', join(folder, 'album'), '-o', '/dev/null', '--force']);
+  assert.equal(onDevice.code, 5);
+  assert.match(onDevice.stderr, /\/dev\/null is not a plain file/);
+});
+
+test('create refuses a folder that is not there before it hashes anything', async (t) => {
+  const { folder } = await album(t);
+  const { code, stdout } = await runCli([
+    ...['create', join(folder, 'album'), '-o', join(folder, 'none/x.torrent'), '--json'],
+  ]);
+  assert.equal(code, 5);
+  assert.deepEqual(
+    jsonLines(stdout).map(({ type }) => type),
+    ['error'],
+  );
+});
+
+test('create -o - writes the torrent to stdout, and only there', async (t) => {
+  const { folder, torrent } = await album(t);
+  const piped = await runCli(['create', join(folder, 'album'), '-o', '-', '--piece-length', '32K']);
+  assert.equal(piped.code, 0);
+  assert.equal(piped.stdout, (await readFile(torrent)).toString());
+  assert.match(piped.stderr, /^created the torrent of album$/m);
+  const content = join(folder, 'album');
+  assert.equal((await runCli(['create', content, '-o', '-', '--json'])).code, 2);
+  const onTerminal = await runCli(['create', content, '-o', '-'], { tty: true });
+  assert.deepEqual([onTerminal.code, onTerminal.stdout], [2, '']);
+});
+
 test('create writes trackers in tiers, web seeds, private, comment and name', async (t) => {
   const folder = await temporary(t);
   await writeFile(join(folder, 'file'), 'x');
@@ -79,23 +125,6 @@ test('create writes trackers in tiers, web seeds, private, comment and name', as
     [true, 'hello', 'other', ['https://w.example/file']],
   );
   assert.deepEqual((await readdir(folder)).sort(), ['file', 't.torrent'], 'nothing else is left');
-});
-
-test('create writes the same torrent to stdout as to a file, and replaces one that is there', async (t) => {
-  const { folder, torrent } = await album(t);
-  const { code, stdout } = await runCli([
-    'create',
-    join(folder, 'album'),
-    '-o',
-    '-',
-    '--piece-length',
-    '32K',
-  ]);
-  assert.equal(code, 0);
-  assert.equal(stdout, (await readFile(torrent)).toString('utf8'));
-  await writeFile(torrent, 'old');
-  await runCli(['create', join(folder, 'album'), '-o', torrent, '--piece-length', '32K']);
-  assert.equal((await readFile(torrent)).toString('utf8'), stdout);
 });
 
 test('verify names what is wrong with which file and piece, and exits with 6', async (t) => {
