@@ -4,6 +4,9 @@
  */
 import { asMillis, BLOCK_BYTES, type Millis } from '../units.js';
 
+/** Tokens are counted in thousandths of a byte: a rate times milliseconds is whole then, and sums stay exact. */
+const SCALE = 1_000;
+
 export class TokenBucket {
   #rate: number;
   #burst: number;
@@ -42,28 +45,33 @@ export class TokenBucket {
   available(now: Millis): number {
     if (this.unlimited) return Number.POSITIVE_INFINITY;
     this.#settle(now);
-    return this.#tokens;
+    return this.#tokens / SCALE;
   }
 
   /** Takes `bytes`, or nothing. */
   take(now: Millis, bytes: number): boolean {
     if (this.unlimited) return true;
     if (this.available(now) < bytes) return false;
-    this.#tokens -= bytes;
+    this.#tokens -= bytes * SCALE;
     return true;
+  }
+
+  /** Bytes that were taken and did not pass. */
+  giveBack(now: Millis, bytes: number): void {
+    this.#settle(now);
+    this.#tokens = Math.min(this.#burst, this.#tokens + bytes * SCALE);
   }
 
   /** When `take(bytes)` will be granted, if nobody takes before; Infinity if that is more than the burst. */
   readyAt(now: Millis, bytes: number): Millis {
-    const lacking = bytes - this.available(now);
-    if (lacking <= 0) return now;
-    if (bytes > this.#burst) return asMillis(Number.POSITIVE_INFINITY);
-    return asMillis(now + Math.ceil((lacking * 1_000) / this.#rate));
+    if (this.available(now) >= bytes) return now;
+    if (bytes * SCALE > this.#burst) return asMillis(Number.POSITIVE_INFINITY);
+    return asMillis(now + Math.ceil((bytes * SCALE - this.#tokens) / this.#rate));
   }
 
   #settle(now: Millis): void {
     if (now <= this.#at) return;
-    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) * this.#rate) / 1_000);
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#rate);
     this.#at = now;
   }
 }
@@ -90,5 +98,5 @@ export function readyAt(buckets: readonly TokenBucket[], now: Millis, bytes: num
 }
 
 function burstOf(bytesPerSecond: number, burstBytes: number | undefined): number {
-  return Math.max(burstBytes ?? bytesPerSecond / 4, BLOCK_BYTES);
+  return Math.max(burstBytes ?? bytesPerSecond / 4, BLOCK_BYTES) * SCALE;
 }

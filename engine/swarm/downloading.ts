@@ -150,8 +150,10 @@ export class Downloading {
 
   onReject(peer: Peer, piece: PieceIndex, begin: number): void {
     if (this.#isUnasked(peer)) return;
-    if (!this.#state.scheduler.onReleased(peer.id, piece, Math.floor(begin / BLOCK_BYTES))) return;
+    const block = Math.floor(begin / BLOCK_BYTES);
+    if (!this.#state.scheduler.onReleased(peer.id, piece, block)) return;
     peer.pipeline.onReleased(1);
+    this.#tokens.giveBack(this.#state.geometry.blockBytes(piece, block));
     // It does not let us ask for that piece after all; without this the two of us would spin.
     if (peer.peerChoking) peer.allowedFast.delete(piece);
     // Asking a peer again that lets us ask and rejects waits for the next check, for the same reason.
@@ -161,13 +163,13 @@ export class Downloading {
 
   onGone(peer: Peer): void {
     this.#tokens.leave(peer);
-    this.#state.scheduler.onPeerLeft(peer.id);
+    this.#tokens.giveBack(this.#state.scheduler.onPeerLeft(peer.id) * BLOCK_BYTES);
     this.#state.picker.onPeerLeft(peer.has);
     this.#pumpAll();
   }
 
   #releaseAll(peer: Peer): void {
-    this.#state.scheduler.onPeerGone(peer.id);
+    this.#tokens.giveBack(this.#state.scheduler.onPeerGone(peer.id) * BLOCK_BYTES);
     peer.pipeline.onChoked(this.#state.now());
   }
 

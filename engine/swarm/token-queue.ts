@@ -36,6 +36,13 @@ export class TokenQueue {
     takeFromAll(this.#buckets, this.#state.now(), bytes);
   }
 
+  /** They were taken and did not pass. */
+  giveBack(bytes: number): void {
+    if (bytes === 0) return;
+    for (const bucket of this.#buckets) bucket.giveBack(this.#state.now(), bytes);
+    if (!this.isEmpty) this.#arm();
+  }
+
   wait(peer: Peer): void {
     this.#waiting.add(peer);
     this.#arm();

@@ -46,6 +46,19 @@ describe('TokenBucket', () => {
     assert.equal(bucket.take(asMillis(1_500), 1e9), true);
   });
 
+  it('takes back what was not used, and holds no more than its burst for it', () => {
+    const now = asMillis(0);
+    const bucket = new TokenBucket(100_000, 40_000);
+    bucket.take(now, 40_000);
+    bucket.giveBack(now, 30_000);
+    assert.equal(bucket.available(now), 30_000);
+    bucket.giveBack(now, 30_000);
+    assert.equal(bucket.available(now), 40_000);
+    const unlimited = new TokenBucket(0);
+    unlimited.giveBack(now, 1);
+    assert.equal(unlimited.available(now), Number.POSITIVE_INFINITY);
+  });
+
   it('takes from all buckets or from none', () => {
     const now = asMillis(0);
     const wide = new TokenBucket(100_000, 100_000);
@@ -95,6 +108,19 @@ describe('TokenBucket', () => {
           }
         },
       ),
+      {
+        examples: [
+          [
+            19,
+            59_877,
+            [16_703, 3, 56_908, 14, 16_812, 14_491, 12, 43_493].map((bytes, i) => ({
+              afterMs: [0, 0, 0, 0, 0, 0, 1_507, 2_088][i]!,
+              bytes,
+              wait: ![0, 1, 6].includes(i),
+            })),
+          ],
+        ],
+      },
     );
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SwarmError } from '../../engine/errors.js';
 import { asPiece, BLOCK_BYTES } from '../../engine/units.js';
-import { FakeSwarm } from '../support/fake-swarm.js';
+import { type FakeConnection, FakeSwarm } from '../support/fake-swarm.js';
 
 test('fetches every piece from a seed, once, and is complete', () => {
   const fake = new FakeSwarm({ pieces: 5, blocksPerPiece: 3 });
@@ -171,6 +171,29 @@ test('asks no faster than the limit allows', () => {
   const bytes = fake.swarm.totals.downloadedBytes;
   assert.ok(bytes <= 10 * rate + rate / 4 + BLOCK_BYTES, `${bytes}`);
   assert.ok(bytes >= 9 * rate, `${bytes}`);
+});
+
+test('what a peer rejects, forgets or leaves owing is not taken off the limit', () => {
+  const refuse = {
+    rejects: (peer: FakeConnection, asked: FakeConnection['requests']) => {
+      for (const request of asked) peer.handler.onReject(...request);
+    },
+    chokes: (peer: FakeConnection) => peer.handler.onChoke(),
+    leaves: (peer: FakeConnection) => peer.disconnect(),
+  };
+  for (const [how, act] of Object.entries(refuse)) {
+    // The burst is four blocks.
+    const fake = new FakeSwarm({ pieces: 100, blocksPerPiece: 4, downloadRate: 16 * BLOCK_BYTES });
+    const first = fake.connect('all', how === 'rejects');
+    const second = fake.connect();
+    first.handler.onUnchoke();
+    const asked = first.requests.splice(0);
+    assert.equal(asked.length, 4, how);
+    act(first, asked);
+    second.handler.onUnchoke();
+    fake.clock.advance(0);
+    assert.equal(first.requests.length + second.requests.length, 4, how);
+  }
 });
 
 test('after a storage fault it asks and serves no more, and says so once', () => {
