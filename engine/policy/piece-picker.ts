@@ -199,9 +199,14 @@ export class PiecePicker {
     let best: PieceIndex | -1 = -1;
     for (const piece of pieces) {
       if (this.#flags[piece] !== WANTED || !has.get(piece)) continue;
-      if (best < 0 || this.#partialPeers[piece]! < this.#partialPeers[best]!) best = piece;
+      if (best < 0 || this.#comesBefore(piece, best)) best = piece;
     }
     return best;
+  }
+
+  #comesBefore(piece: PieceIndex, other: PieceIndex): boolean {
+    if (this.#sequential) return this.sequentialRank(piece) < this.sequentialRank(other);
+    return this.#partialPeers[piece]! < this.#partialPeers[other]!;
   }
 
   #pickFirst(has: Bitfield): PieceIndex | -1 {

@@ -95,6 +95,20 @@ describe('PiecePicker', () => {
     );
   });
 
+  it('goes by the same order among the pieces that are allowed while choked', () => {
+    const picker = pickerOf(10);
+    picker.onPeerPieces(field('1010101010'));
+    const allowed = [8, 2, 5, 4].map(asPiece);
+    assert.equal(picker.pickAmong(allowed, Bitfield.full(10)), 5, 'the rarest');
+    picker.setSequential(true, asPiece(3));
+    assert.equal(picker.pickAmong(allowed, Bitfield.full(10)), 4);
+    picker.onPieceBegun(asPiece(4));
+    picker.onPieceBegun(asPiece(5));
+    assert.equal(picker.pickAmong(allowed, Bitfield.full(10)), 8);
+    picker.onPieceBegun(asPiece(8));
+    assert.equal(picker.pickAmong(allowed, Bitfield.full(10)), 2);
+  });
+
   it('goes by index when sequential, abandoned pieces included', () => {
     const picker = pickerOf(100);
     picker.setSequential(true);
