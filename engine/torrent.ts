@@ -256,7 +256,7 @@ export class Torrent {
     const { metainfo } = this;
     host.listener.register(host.identityOf(metainfo), (connection) => swarm.onIncoming(connection));
     swarm.onPeersFound(this.#peersToTry.splice(0), 'user');
-    this.#trackers = host.trackersOf(metainfo, this.#options.trackers ?? [], () => this.#totals(swarm));
+    this.#trackers = host.trackersOf(metainfo, this.#options.trackers ?? [], () => totalsOf(swarm));
     this.#trackers?.start(this.#sourceHandler(swarm));
   }
 
@@ -278,13 +278,6 @@ export class Torrent {
       this.#trackersTold.set(url, told);
       this.#emit({ type: 'tracker', url, state, message });
     }
-  }
-
-  #totals(swarm: Swarm): TransferTotals {
-    const { uploadedBytes, downloadedBytes } = swarm.totals;
-    // Of everything: who chose some files only is no seed (BEP 21).
-    const left = this.snapshot().files.map(({ lengthBytes, haveBytes }) => lengthBytes - haveBytes);
-    return { uploadedBytes, downloadedBytes, leftBytes: left.reduce((sum, bytes) => sum + bytes, 0) };
   }
 
   #observer(): SwarmObserver {
@@ -357,6 +350,12 @@ export class Torrent {
       }
     }
   }
+}
+
+/** As trackers want them. */
+function totalsOf({ totals, leftBytes }: Swarm): TransferTotals {
+  // Of everything: who chose some files only is no seed (BEP 21).
+  return { uploadedBytes: totals.uploadedBytes, downloadedBytes: totals.downloadedBytes, leftBytes };
 }
 
 /** Of two limits in bytes a second, where 0 is none. */

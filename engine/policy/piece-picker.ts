@@ -199,7 +199,7 @@ export class PiecePicker {
     let best: PieceIndex | -1 = -1;
     for (const piece of pieces) {
       if (this.#flags[piece] !== WANTED || !has.get(piece)) continue;
-      if (best < 0 || this.#comesBefore(piece, best)) best = piece;
+      if (best === -1 || this.#comesBefore(piece, best)) best = piece;
     }
     return best;
   }

@@ -26,7 +26,7 @@ import type {
   PieceStoreHandler,
   Rng,
 } from '../ports.js';
-import { addressKey, type PeerAddress, type PieceIndex } from '../units.js';
+import { addressKey, asPiece, type PeerAddress, type PieceIndex } from '../units.js';
 import { Choking } from './choking.js';
 import { Connecting } from './connecting.js';
 import { Deadlines, type SwarmDeadline } from './deadlines.js';
@@ -114,6 +114,15 @@ export class Swarm implements PieceStoreHandler {
 
   get totals(): Readonly<SwarmTotals> {
     return this.state.totals;
+  }
+
+  /** Bytes of the torrent that are not verified, wanted or not. */
+  get leftBytes(): number {
+    const { geometry, have } = this.state;
+    const last = asPiece(geometry.pieceCount - 1);
+    const missing = geometry.pieceCount - have.count;
+    if (missing === 0 || have.get(last)) return missing * geometry.pieceLength;
+    return (missing - 1) * geometry.pieceLength + geometry.pieceBytes(last);
   }
 
   get candidateCount(): number {

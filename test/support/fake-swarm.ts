@@ -175,6 +175,8 @@ export class FakeStore implements PieceStore {
 export interface FakeSwarmOptions {
   readonly pieces?: number;
   readonly blocksPerPiece?: number;
+  /** Of the last piece. Default: as long as the others. */
+  readonly lastPieceBytes?: number;
   readonly have?: readonly number[];
   readonly slots?: number;
   readonly downloadRate?: number;
@@ -199,7 +201,8 @@ export class FakeSwarm {
   constructor(options: FakeSwarmOptions = {}) {
     const { pieces = 4, blocksPerPiece = 2, have = [], slots = 16 } = options;
     const pieceLength = blocksPerPiece * BLOCK_BYTES;
-    this.geometry = new TorrentGeometry(pieceLength, pieces * pieceLength);
+    const { lastPieceBytes = pieceLength } = options;
+    this.geometry = new TorrentGeometry(pieceLength, (pieces - 1) * pieceLength + lastPieceBytes);
     this.store = new FakeStore(this.geometry, slots);
     const haveField = this.bits(have);
     const identity: HandshakeIdentity = {

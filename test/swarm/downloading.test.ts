@@ -159,6 +159,22 @@ test('tells every peer of a piece, the ones that have it too', () => {
   assert.ok(seed.sent.includes('have 0'));
 });
 
+test('says how many bytes are left, the last piece counted as short as it is', () => {
+  const left = (have: number[]): number =>
+    new FakeSwarm({ pieces: 3, blocksPerPiece: 2, lastPieceBytes: 100, have }).swarm.leftBytes;
+  const piece = 2 * BLOCK_BYTES;
+  assert.deepEqual(
+    [left([]), left([1]), left([2]), left([0, 1]), left([0, 2]), left([0, 1, 2])],
+    [2 * piece + 100, piece + 100, 2 * piece, 100, piece, 0],
+  );
+  const fake = new FakeSwarm({ pieces: 3 });
+  const seed = fake.connect();
+  seed.handler.onUnchoke();
+  while (seed.requests.length > 0) seed.answer();
+  fake.store.settle();
+  assert.equal(fake.swarm.leftBytes, 0);
+});
+
 test('asks no faster than the limit allows', () => {
   const rate = 4 * BLOCK_BYTES;
   const fake = new FakeSwarm({ pieces: 100, blocksPerPiece: 4, downloadRate: rate, slots: 100 });
