@@ -110,7 +110,7 @@ export class EventQueue {
   /** Runs until `stop` is called, nothing is left, or `now` would pass `end`. */
   run(sink: EventSink, end: number): void {
     this.#stopped = false;
-    while (!this.#stopped && this.#pending > 0) {
+    while (!this.#stopped) {
       const head = this.now & MASK;
       for (let node = this.next[head]!; node !== head; node = this.next[head]!) {
         this.#unlink(node);
@@ -119,7 +119,7 @@ export class EventQueue {
         sink.run(node);
       }
       sink.onTickEnd(this.now);
-      if (this.now >= Math.min(end, LATEST)) return;
+      if (this.#pending === 0 || this.now >= Math.min(end, LATEST)) return;
       this.now++;
       if ((this.now & MASK) === 0) this.#pour(WINDOW + (this.now >>> WINDOW_BITS));
     }

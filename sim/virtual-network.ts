@@ -1,0 +1,221 @@
+/**
+ * Virtual network: hosts behind access links, and connections as two ordered streams of messages.
+ *
+ * Blocks are flows over the links, one at a time a direction. A small message goes out at once when no block is
+ * under way in its direction, and otherwise right after the block before it, as TCP keeps order; its bytes delay
+ * what the links carry next. What is through the links arrives a latency later.
+ */
+
+import type { EventQueue } from './event-queue.js';
+import { EVENT } from './events.js';
+import { FluidLinks } from './fluid-links.js';
+import { isBlockKind, type MessageKind } from './messages.js';
+
+export interface AccessLink {
+  /** kbit/s, of 1,024 bit. */
+  readonly downKbit: number;
+  readonly upKbit: number;
+}
+
+export interface NetworkOptions {
+  /** One way, between the host and the middle of the network: a round trip is four times that. */
+  readonly latencyMs: number;
+  /** Share that TCP and IP headers add to all bytes. */
+  readonly overhead: number;
+  /**
+   * Bytes of a queue between host and uplink that all connections share (modem, router): while the uplink is full it
+   * is too, and everything waits in it.
+   */
+  readonly modemBufferBytes: number;
+}
+
+export interface NetworkSink {
+  /** A block is through the sender's link. */
+  onSent(end: number): void;
+}
+
+const NONE = -1;
+/** A kbit/s in bytes a millisecond. */
+const KBIT = 1024 / 8 / 1000;
+
+export class VirtualNetwork {
+  readonly #queue: EventQueue;
+  readonly #options: NetworkOptions;
+  readonly #sink: NetworkSink;
+  readonly #links: FluidLinks;
+  readonly #factor: number;
+  #ends = 0;
+  /** By end of a connection, which is also the number of the flow that it sends; its peer is the same but one bit. */
+  #host = new Int32Array(1024);
+  /** First and last of its unsent messages; the first is a block, the one being sent. */
+  #head = new Int32Array(1024).fill(NONE);
+  #tail = new Int32Array(1024).fill(NONE);
+  /** When the latest of its messages arrives: none overtakes another. */
+  #arrivesAt = new Float64Array(1024);
+  #queuedBytes = new Float64Array(1024);
+
+  constructor(queue: EventQueue, options: NetworkOptions, sink: NetworkSink) {
+    this.#queue = queue;
+    this.#options = options;
+    this.#sink = sink;
+    this.#factor = 1 + options.overhead;
+    this.#links = new FluidLinks(queue, EVENT.link, { onServed: (end) => this.#onServed(end) });
+  }
+
+  /** @returns its number: 0, 1, 2 … */
+  addHost({ upKbit, downKbit }: AccessLink): number {
+    const up = this.#links.addLink(upKbit * KBIT);
+    this.#links.addLink(downKbit * KBIT);
+    return up >>> 1;
+  }
+
+  /** @returns the end at `a`; that at `b` is the next number */
+  connect(a: number, b: number): number {
+    const end = this.#ends;
+    this.#ends += 2;
+    if (this.#ends > this.#host.length) this.#grow();
+    this.#host[end] = a;
+    this.#host[end + 1] = b;
+    return end;
+  }
+
+  /** Time for a message without bytes from one host to another. */
+  get oneWayMs(): number {
+    return 2 * this.#options.latencyMs;
+  }
+
+  isUplinkFull(host: number): boolean {
+    return this.#links.isFull(2 * host);
+  }
+
+  /** Bytes a millisecond that pass now. */
+  uplinkLoad(host: number): number {
+    return this.#links.loadOf(2 * host);
+  }
+
+  uplinkCapacity(host: number): number {
+    return this.#links.capacityOf(2 * host);
+  }
+
+  downlinkLoad(host: number): number {
+    return this.#links.loadOf(2 * host + 1);
+  }
+
+  get unsettled(): number {
+    return this.#links.unsettled;
+  }
+
+  /** Bytes of blocks handed over at `end` and not yet through its link. */
+  queuedBytes(end: number): number {
+    return this.#queuedBytes[end]!;
+  }
+
+  /** @param bytes on the wire @returns the node that carries it */
+  sendMessage(end: number, kind: MessageKind, piece: number, begin: number, bytes: number): number {
+    const node = this.#queue.alloc(EVENT.message, end ^ 1, kind, piece, begin, bytes);
+    if (this.#head[end] !== NONE) this.#enqueue(end, node);
+    else {
+      const up = 2 * this.#host[end]!;
+      const size = bytes * this.#factor;
+      const flows = this.#links.flowCount(up);
+      this.#links.addDebt(up, size);
+      this.#links.addDebt(2 * this.#host[end ^ 1]! + 1, size);
+      this.#arrive(end, node, (size * (flows + 1)) / this.#links.capacityOf(up));
+    }
+    return node;
+  }
+
+  sendBlock(end: number, kind: MessageKind, piece: number, begin: number, bytes: number): void {
+    const node = this.#queue.alloc(EVENT.message, end ^ 1, kind, piece, begin, bytes);
+    const isIdle = this.#head[end] === NONE;
+    this.#queuedBytes[end]! += bytes;
+    this.#enqueue(end, node);
+    if (isIdle)
+      this.#links.begin(end, 2 * this.#host[end]!, 2 * this.#host[end ^ 1]! + 1, bytes * this.#factor);
+  }
+
+  /** The end sends nothing more, not what it was handed either. What is on the way arrives. */
+  close(end: number): void {
+    if (this.#head[end] === NONE) return;
+    for (let node = this.#head[end]!; node !== NONE; ) {
+      const next = this.#queue.next[node]!;
+      this.#queue.free(node);
+      node = next;
+    }
+    this.#head[end] = NONE;
+    this.#queuedBytes[end] = 0;
+    this.#links.end(end);
+  }
+
+  onLinkEvent(node: number): void {
+    this.#links.onEvent(this.#queue.a[node]!);
+  }
+
+  onTickEnd(): void {
+    this.#links.settle();
+  }
+
+  /** The first block is through: it arrives, with the small messages behind it, and the next block begins. */
+  #onServed(end: number): number {
+    const queue = this.#queue;
+    const block = this.#head[end]!;
+    let node = queue.next[block]!;
+    this.#queuedBytes[end]! -= queue.e[block]!;
+    this.#arrive(end, block, 0);
+    let small = 0;
+    while (node !== NONE && !isBlock(queue, node)) {
+      const next = queue.next[node]!;
+      small += queue.e[node]!;
+      this.#arrive(end, node, 0);
+      node = next;
+    }
+    this.#head[end] = node;
+    this.#sink.onSent(end);
+    if (node !== NONE) return (queue.e[node]! + small) * this.#factor;
+    if (small > 0) this.#links.addDebt(2 * this.#host[end]!, small * this.#factor);
+    return 0;
+  }
+
+  #enqueue(end: number, node: number): void {
+    this.#queue.next[node] = NONE;
+    if (this.#head[end] === NONE) this.#head[end] = node;
+    else this.#queue.next[this.#tail[end]!] = node;
+    this.#tail[end] = node;
+  }
+
+  #arrive(end: number, node: number, sendingMs: number): void {
+    const { modemBufferBytes } = this.#options;
+    const { now } = this.#queue;
+    let at = now + sendingMs + this.oneWayMs;
+    if (modemBufferBytes > 0) {
+      const up = 2 * this.#host[end]!;
+      if (this.#links.isFull(up)) at += modemBufferBytes / this.#links.capacityOf(up);
+    }
+    at = Math.max(at, this.#arrivesAt[end]!);
+    this.#arrivesAt[end] = at;
+    this.#queue.schedule(node, at);
+  }
+
+  #grow(): void {
+    const length = 2 * this.#host.length;
+    const ints = (array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
+      const longer = new Int32Array(length).fill(NONE);
+      longer.set(array);
+      return longer;
+    };
+    const floats = (array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> => {
+      const longer = new Float64Array(length);
+      longer.set(array);
+      return longer;
+    };
+    this.#host = ints(this.#host);
+    this.#head = ints(this.#head);
+    this.#tail = ints(this.#tail);
+    this.#arrivesAt = floats(this.#arrivesAt);
+    this.#queuedBytes = floats(this.#queuedBytes);
+  }
+}
+
+function isBlock(queue: EventQueue, node: number): boolean {
+  return isBlockKind(queue.b[node]! as MessageKind);
+}
