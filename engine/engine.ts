@@ -164,7 +164,6 @@ export class Engine {
     return {
       infoHash: metainfo.infoHash,
       peerId: this.#peerId,
-      pieceCount: metainfo.pieceCount,
       geometry: new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes),
       extendedHandshake: {
         client: CLIENT_NAME,

@@ -120,9 +120,8 @@ export interface HandshakeIdentity {
   readonly infoHash: string;
   /** 20 bytes. */
   readonly peerId: Uint8Array;
-  readonly pieceCount: number;
-  /** When given, requests and blocks are checked to lie inside their piece. */
-  readonly geometry?: TorrentGeometry;
+  /** Undefined until the metadata is known; so long no message that names a piece is accepted. */
+  readonly geometry: TorrentGeometry | undefined;
   /** BEP 10 fields and extension names that we announce; encoded once. */
   readonly extendedHandshake: LocalExtendedHandshake;
 }

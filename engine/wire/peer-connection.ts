@@ -54,6 +54,7 @@ export class TcpPeerConnection
   readonly encrypted = false;
   readonly #parts: Established;
   readonly #reader: FrameReader;
+  readonly #pieceCount: number;
   readonly #bitfieldBytes: number;
   #closed = false;
   #paused = false;
@@ -73,17 +74,19 @@ export class TcpPeerConnection
     this.peerId = parts.peerId;
     this.fast = parts.wire.hasFast;
     this.extended = parts.wire.peerExtensions.extended === true;
-    const { pieceCount, geometry } = parts.identity;
+    const { geometry } = parts.identity;
+    const pieceCount = geometry?.pieceCount ?? 0;
+    this.#pieceCount = pieceCount;
     this.#bitfieldBytes = Math.ceil(pieceCount / 8);
     this.#reader = new FrameReader(this, { pieceCount, geometry });
     this.#receivedAt = this.#sentAt = this.#flushedAt = parts.heartbeat.now();
-    this.#listen(parts.wire, pieceCount);
+    this.#listen(parts.wire);
     parts.out.onFlushed = () => this.#onFlushed();
     parts.socket.owner = this;
     parts.heartbeat.add(this);
   }
 
-  #listen(wire: GuardedWire, pieceCount: number): void {
+  #listen(wire: GuardedWire): void {
     wire.sink = this;
     wire.on('choke', () => this.handler.onChoke());
     wire.on('unchoke', () => this.handler.onUnchoke());
@@ -93,8 +96,8 @@ export class TcpPeerConnection
       this.#piecesKnown = true;
       this.handler.onHave(asPiece(piece));
     });
-    wire.on('have-all', () => this.#onPieces(Bitfield.full(pieceCount)));
-    wire.on('have-none', () => this.#onPieces(new Bitfield(pieceCount)));
+    wire.on('have-all', () => this.#onPieces(Bitfield.full(this.#pieceCount)));
+    wire.on('have-none', () => this.#onPieces(new Bitfield(this.#pieceCount)));
     wire.on('suggest', (piece) => this.handler.onSuggest(asPiece(piece)));
     wire.on('allowed-fast', (piece) => this.handler.onAllowedFast(asPiece(piece)));
     wire.on('port', (port) => {
@@ -122,7 +125,7 @@ export class TcpPeerConnection
   }
 
   onBitfieldBytes(bits: Uint8Array): void {
-    const pieces = Bitfield.fromWire(bits, this.#parts.identity.pieceCount);
+    const pieces = Bitfield.fromWire(bits, this.#pieceCount);
     if (pieces === undefined) this.onViolation('a bitfield with spare bits set');
     else this.#onPieces(pieces);
   }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
 import { SwarmError } from '../../engine/errors.js';
+import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
 import { handshakeBytes, identity, RawPeer, Recorder, Side } from '../wire/harness.js';
 
 const OTHER = 'bb'.repeat(20);
@@ -12,10 +13,13 @@ describe('the listener', () => {
   test('serves many torrents on one port', async () => {
     const side = await new Side().listen();
     const other = new Recorder();
-    side.listener.register(identity({ infoHash: OTHER, pieceCount: 3 }), (connection) => {
-      side.connections.push(connection);
-      connection.handler = other;
-    });
+    side.listener.register(
+      identity({ infoHash: OTHER, geometry: new TorrentGeometry(16_384, 3 * 16_384) }),
+      (connection) => {
+        side.connections.push(connection);
+        connection.handler = other;
+      },
+    );
     const first = side.nextPeer();
     const a = await RawPeer.to(side.port);
     a.send(handshakeBytes(), Buffer.from([0, 0, 0, 1, 2]));

@@ -208,7 +208,7 @@ export class FakeSwarm {
     const identity: HandshakeIdentity = {
       infoHash: '00'.repeat(20),
       peerId: new Uint8Array(20),
-      pieceCount: pieces,
+      geometry: this.geometry,
       extendedHandshake: { client: 'test', listenPort: 0, requestQueue: 500, extensions: [] },
     };
     this.swarm = new Swarm({

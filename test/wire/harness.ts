@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
 import type {
   Clock,
   CloseReason,
@@ -20,6 +21,8 @@ import { TcpWire } from '../../engine/wire/tcp-wire.js';
 
 export const INFO_HASH = 'aa'.repeat(20);
 export const PIECES = 21;
+/** Longer than any block that a test names. */
+const PIECE_BYTES = 2 ** 31;
 
 const realClock: Clock = {
   now: () => asMillis(performance.now()),
@@ -70,7 +73,7 @@ export function identity(over: Partial<HandshakeIdentity> & { seed?: number } = 
   return {
     infoHash: INFO_HASH,
     peerId: createPeerId(new Uint8Array(12).fill(seed)),
-    pieceCount: PIECES,
+    geometry: new TorrentGeometry(PIECE_BYTES, PIECES * PIECE_BYTES),
     extendedHandshake: {
       client: 'swarm test',
       listenPort: 6881,
