@@ -5,6 +5,7 @@ import { formatBytes, formatDuration, formatShare } from '../tui/format.js';
 import { chooseFiles } from './choose-files.js';
 import { defineCommand, flag, text, value } from './command.js';
 import { EXIT } from './exit-codes.js';
+import { IdleWatch, type Watched } from './idle-watch.js';
 import { Interrupted } from './interrupts.js';
 import { waitsFor } from './live-lines.js';
 import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
@@ -21,13 +22,15 @@ export const command = defineCommand({
   name: 'get',
   about:
     'Downloads what the torrents describe, verifies every piece, and exits. Started again, it goes on where it ' +
-    'stopped. Ctrl-C says goodbye and leaves; a second one leaves at once.',
+    'stopped. Ctrl-C says goodbye and leaves; a second one leaves at once. The time that --timeout allows begins ' +
+    'after the check of what is on disk. With --preallocate full a lack of space shows before the download.',
   positionals: { placeholder: 'SOURCE', min: 1, max: MAX_SOURCES },
   options: {
     out: value('DIR', 'download into this folder (default: here)', text, 'o'),
     files: value('LIST|GLOB', 'only these: 0,2-5 as in swarm info, or "*.mkv"', text),
     sequential: flag('fetch pieces in order'),
-    timeout: value('DURATION', 'exit 4 when nothing arrives for so long', parseDuration),
+    preallocate: value('sparse|full', 'full writes zeros first (default: sparse)', parsePreallocate),
+    timeout: value('DURATION', 'exit 4 when nothing arrives for so long', parseTimeout),
     'seed-ratio': value('R', 'go on seeding until R times the size is sent', parseRatio),
     'seed-time': value('DURATION', 'go on seeding for so long', parseDuration),
     'keep-seeding': flag('go on seeding until interrupted'),
@@ -65,6 +68,7 @@ export const command = defineCommand({
 interface GetOptions {
   readonly out: string | undefined;
   readonly sequential: boolean;
+  readonly preallocate: 'sparse' | 'full' | undefined;
   readonly tracker: readonly string[];
   readonly timeout: number | undefined;
   readonly 'seed-ratio': number | undefined;
@@ -123,7 +127,7 @@ function add(
   { engine }: Session,
   metainfo: Metainfo,
   wantedFiles: readonly boolean[] | undefined,
-  { out = '.', sequential, tracker, peers, several }: AddOptions,
+  { out = '.', sequential, preallocate, tracker, peers, several }: AddOptions,
   output: Output,
 ): Torrent {
   const startedAt = performance.now();
@@ -133,6 +137,7 @@ function add(
     trackers: tracker,
     peers,
     ...(wantedFiles === undefined ? {} : { wantedFiles }),
+    ...(preallocate === undefined ? {} : { preallocate }),
   });
   tellEvents(torrent, output);
   torrent.onEvent((event) => {
@@ -167,7 +172,7 @@ async function download(
   }
 }
 
-/** Until each is complete or failed. @throws SwarmError PEERS_NONE when nothing arrived for `timeoutMs` */
+/** Until each is complete or failed. @throws SwarmError PEERS_NONE or STORAGE_FAILED when nothing moved for `timeoutMs` */
 async function complete(
   session: Session,
   torrents: readonly Torrent[],
@@ -177,19 +182,31 @@ async function complete(
     await session.unlessLeft(Promise.allSettled(torrents.map((torrent) => torrent.completed)));
     return;
   }
-  let received = -1;
-  let arrivedAt = performance.now();
-  let stalled = false;
+  const watch = new IdleWatch(timeoutMs, performance.now());
+  let idle: ReturnType<IdleWatch['observe']>;
   await session.until(() => {
-    const before = received;
-    received = torrents.reduce((bytes, torrent) => bytes + torrent.transferred.downloadedBytes, 0);
-    const busy = received !== before || torrents.some(({ phase }) => phase === 'checking');
-    if (busy) arrivedAt = performance.now();
-    stalled = performance.now() - arrivedAt >= timeoutMs;
-    return stalled || torrents.every(isSettled);
+    idle = watch.observe(performance.now(), torrents.map(watched));
+    return idle !== undefined || torrents.every(isSettled);
   });
   if (torrents.every(isSettled)) return;
-  throw torrents.find(({ error }) => error !== null)?.error ?? nothingArrived(session, timeoutMs);
+  const fault = torrents.find(({ error }) => error !== null)?.error;
+  throw fault ?? (idle === 'disk' ? nothingChecked(timeoutMs) : nothingArrived(session, timeoutMs));
+}
+
+/** A snapshot is dear while pieces come in, and tells nothing then that is not told for less. */
+const watched = (torrent: Torrent): Watched => ({
+  phase: torrent.phase,
+  downloadedBytes: torrent.transferred.downloadedBytes,
+  checkedShare: torrent.phase === 'checking' ? torrent.snapshot().checkedShare : 1,
+});
+
+function nothingChecked(timeoutMs: number): SwarmError {
+  return new SwarmError(
+    'STORAGE_FAILED',
+    'the check of what is on disk does not go on: the disk does not answer',
+    { timeoutMs },
+    { hint: 'A network disk may have gone; without --timeout swarm waits for it.' },
+  );
 }
 
 function nothingArrived({ engine }: Session, timeoutMs: number): SwarmError {
@@ -235,6 +252,17 @@ function stoppedAt(torrents: readonly Torrent[]): string {
 
 const isSeeding = ({ phase }: Torrent): boolean => phase === 'seeding';
 const isSettled = ({ phase }: Torrent): boolean => phase === 'seeding' || phase === 'failed';
+
+function parsePreallocate(given: string): 'sparse' | 'full' {
+  if (given === 'sparse' || given === 'full') return given;
+  throw new Error(`expected sparse or full, got "${given}"`);
+}
+
+function parseTimeout(given: string): number {
+  const timeoutMs = parseDuration(given);
+  if (timeoutMs > 0) return timeoutMs;
+  throw new Error(`expected more than 0; without it swarm waits for ever, got "${given}"`);
+}
 
 function parseRatio(given: string): number {
   const ratio = Number(given);

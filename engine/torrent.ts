@@ -35,6 +35,8 @@ export interface AddOptions {
   readonly wantedFiles?: readonly boolean[];
   /** Fetch pieces in the order of their index. Default false: rarest first. */
   readonly sequential?: boolean;
+  /** `full` writes zeros first, so that a lack of space shows before the download. Default `sparse`. */
+  readonly preallocate?: 'sparse' | 'full';
   /** Peers to try at once. */
   readonly peers?: readonly PeerAddress[];
   /** Announce URLs in front of the torrent's own. */
@@ -211,6 +213,7 @@ export class Torrent {
       wantedFiles: this.#selection.files,
       readOnly: this.#options.readOnly ?? false,
       assumeComplete: this.#options.assumeComplete ?? false,
+      preallocate: this.#options.preallocate ?? 'sparse',
       signal: this.#abortCheck.signal,
       onCheckProgress: (share) => {
         this.#checkedShare = share;

@@ -27,7 +27,7 @@ export interface OpenTorrentOptions {
   /** `full` writes zeros first, so that a full disk shows at once. Default `sparse`. */
   readonly preallocate?: 'sparse' | 'full';
   readonly signal?: AbortSignal;
-  /** Share of the bytes in doubt that have been hashed, 0 to 1. */
+  /** Share that is done, 0 to 1: first of the bytes to preallocate, then, anew, of the bytes in doubt to hash. */
   readonly onCheckProgress?: (share: number) => void;
   /** The files were hashed a moment ago: whatever is long enough is believed. */
   readonly assumeComplete?: boolean;
@@ -71,7 +71,8 @@ export async function openTorrentStore(
   const verdict = judge(metainfo, facts, told, bootId, options.assumeComplete ?? false);
   if (!readOnly) {
     await makeSkeleton(root, files, isWanted, touchedFiles(metainfo, isWanted), facts);
-    if (options.preallocate === 'full') await preallocate(root, files, isWanted, signal);
+    if (options.preallocate === 'full')
+      await preallocate(root, files, isWanted, signal, options.onCheckProgress);
     // Making files changed what is known of them.
     await lookAtFiles(root, files, facts);
   }

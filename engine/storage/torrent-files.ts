@@ -93,10 +93,14 @@ export async function preallocate(
   files: readonly MetainfoFile[],
   isWanted: (file: number) => boolean,
   signal: AbortSignal | undefined,
+  onProgress?: (share: number) => void,
 ): Promise<void> {
   const zeros = Buffer.alloc(ZEROS_BYTES);
+  const needsBytes = (file: MetainfoFile, index: number) => !file.padding && isWanted(index);
+  const totalBytes = files.reduce((sum, file, i) => sum + (needsBytes(file, i) ? file.lengthBytes : 0), 0);
+  let doneBytes = 0;
   for (const [index, file] of files.entries()) {
-    if (file.padding || !isWanted(index) || file.lengthBytes === 0) continue;
+    if (!needsBytes(file, index) || file.lengthBytes === 0) continue;
     const path = join(root, file.diskPath);
     try {
       const fd = await openSafely(root, file.diskPath, CREATE_FLAGS, modeOf(file));
@@ -105,7 +109,9 @@ export async function preallocate(
           signal?.throwIfAborted();
           at += (await writeAsync(fd, zeros, 0, Math.min(zeros.length, file.lengthBytes - at), at))
             .bytesWritten;
+          onProgress?.((doneBytes + at) / totalBytes);
         }
+        doneBytes += file.lengthBytes;
       } finally {
         await closeAsync(fd);
       }

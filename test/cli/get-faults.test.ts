@@ -38,6 +38,8 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
       ['--down', 'fast'],
       ['--up', '-1'],
       ['--timeout', 'soon'],
+      ['--timeout', '0'],
+      ['--preallocate', 'none'],
       ['--seed-ratio', 'much'],
       ['--seed-ratio=-1'],
       ['--seed-ratio', 'Infinity'],

@@ -100,6 +100,18 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     await lab.assertGot(film, join(lab.here, 'six'));
   });
 
+  test('--preallocate full takes all the space before anything arrives, sparse none of it', async (t) => {
+    const lab = await CommandLab.create(t);
+    const film = await lab.file('film', MIB);
+    for (const kind of ['full', 'sparse'])
+      await lab.expect(4, ['get', film.file, '--out', kind, '--preallocate', kind, '--timeout', '1s']);
+    assert.ok((await stat(join(lab.here, 'full/film'))).blocks * 512 >= MIB);
+    assert.ok(!existsSync(join(lab.here, 'sparse/film')));
+    const peer = await lab.seed([film]);
+    await lab.expect(0, ['get', film.file, '--out', 'full', '--peer', peer]);
+    await lab.assertGot(film, join(lab.here, 'full'));
+  });
+
   test('after Ctrl-C the same command goes on where it stopped', async (t) => {
     const lab = await CommandLab.create(t);
     const film = await lab.file('film', 2 * MIB);

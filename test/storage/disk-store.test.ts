@@ -232,7 +232,12 @@ test('preallocates whole files and still fetches everything', async (t) => {
   const folder = await makeFolder(t);
   const torrent = makeTorrent(16_384, 3_000_000);
   const { storage } = makeStorage(t, folder);
-  const { store, have } = await storage.openTorrent(torrent.metainfo, folder, { preallocate: 'full' });
+  const shares: number[] = [];
+  const { store, have } = await storage.openTorrent(torrent.metainfo, folder, {
+    preallocate: 'full',
+    onCheckProgress: (share) => shares.push(share),
+  });
+  assert.deepEqual([shares.length, shares.at(-1)], [3, 1]);
   const { size, blocks } = await stat(join(folder, 'data-1.bin'));
   assert.equal(size, 3_000_000);
   assert.ok(blocks * 512 >= 3_000_000);
