@@ -13,12 +13,17 @@ const SOON_MS = 5;
 
 export class Choking {
   readonly #state: SwarmState;
-  readonly #choker: Choker;
+  readonly #choker: Pick<Choker, 'rechoke'>;
   readonly #uploading: Uploading;
   readonly #uploadSlots: () => number;
   #roundAt: Millis = asMillis(0);
 
-  constructor(state: SwarmState, choker: Choker, uploading: Uploading, uploadSlots: () => number) {
+  constructor(
+    state: SwarmState,
+    choker: Pick<Choker, 'rechoke'>,
+    uploading: Uploading,
+    uploadSlots: () => number,
+  ) {
     this.#state = state;
     this.#choker = choker;
     this.#uploading = uploading;

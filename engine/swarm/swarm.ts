@@ -53,6 +53,9 @@ export interface SwarmOptions {
   uploadSlots(): number;
   /** More addresses would help. */
   wantPeers(): void;
+  /** Other policies than ours, to be compared with them. */
+  readonly picker?: PiecePicker;
+  readonly choker?: Pick<Choker, 'rechoke'>;
 }
 
 export class Swarm implements PieceStoreHandler {
@@ -66,7 +69,7 @@ export class Swarm implements PieceStoreHandler {
 
   constructor(options: SwarmOptions) {
     const { geometry, rng, clock, store, have, wanted } = options;
-    const picker = new PiecePicker(geometry, rng);
+    const picker = options.picker ?? new PiecePicker(geometry, rng);
     for (let piece = 0; piece < geometry.pieceCount; piece++) {
       if (have.get(piece as PieceIndex)) picker.onPieceHave(piece as PieceIndex);
     }
@@ -98,7 +101,8 @@ export class Swarm implements PieceStoreHandler {
     };
     this.#uploading = new Uploading(this.state);
     this.#downloading = new Downloading(this.state, new SmartBan());
-    this.#choking = new Choking(this.state, new Choker(rng), this.#uploading, options.uploadSlots);
+    const choker = options.choker ?? new Choker(rng);
+    this.#choking = new Choking(this.state, choker, this.#uploading, options.uploadSlots);
     this.#connecting = new Connecting(this.state, {
       dialer: options.dialer,
       identity: options.identity,
