@@ -3,7 +3,7 @@
  * longer than the least possible time the last of them, and the mean, takes until it has everything.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,18 +11,19 @@ import { CleanUp, temporaryFolder } from '../test/support/cleanup.js';
 import { isInstalled } from '../test/support/clients.js';
 import { writeContent } from '../test/support/content.js';
 import { median } from './measure.js';
-import { type Accounts, accountsOf, CAUSES, PHASES } from './shaped/accounts.js';
+import { type Accounts, accountsOf, CAUSES, MILESTONES, PHASES } from './shaped/accounts.js';
 import { aria2, type ClientKind, libtorrent, type Observed, swarm } from './shaped/clients.js';
 import { enterLab, type Lab, NoLab } from './shaped/lab.js';
 import { type Crew, leastSeconds, runSwarm, type ShapedCase, type SwarmRun } from './shaped/swarm-run.js';
 import { formatTable } from './table.js';
 
-const HELP = `npm run bench:shaped -- [--case NAME]… [--client NAME]… [--runs 3] [--leechers 8] [--verbose] [--json FILE]
+const HELP = `npm run bench:shaped -- [--case NAME]… [--client NAME]… [--runs 3] [--leechers 8] [--verbose] [--trace FILE] [--json FILE]
 
   --case        seed-16 (16 Mbit/s, 32 MiB) or seed-6 (6 Mbit/s, 16 MiB); leechers have 80:8 Mbit/s down:up
   --client      swarm, libtorrent, aria2 or mixed (half libtorrent, half swarm, seeded by libtorrent); default all
   --congestion  congestion control of every client's TCP; default this machine's
   --verbose     a line a second: pieces of every client; of ours rates, whom it lets ask, what waits where
+  --trace       writes everything that was seen of every run, a JSON line a run, into this file
   --dir         where content and downloads go; default /dev/shm, so that no disk is measured
 
 Needs root and iproute2 (namespaces, tc).`;
@@ -37,6 +38,11 @@ const CASES: readonly ShapedCase[] = [
 ];
 const KINDS = [swarm, libtorrent, aria2];
 const MIXED = 'mixed';
+const DELAYS = [
+  { title: 'from a verified piece until a peer hears of it', of: 'have' },
+  { title: 'from request to block, of the seed', of: 'blockOfSeed' },
+  { title: 'from request to block, of a leecher', of: 'blockOfLeecher' },
+] as const;
 
 const { values: options } = parseArgs({
   options: {
@@ -48,6 +54,7 @@ const { values: options } = parseArgs({
     verbose: { type: 'boolean', default: false },
     dir: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
     json: { type: 'string' },
+    trace: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -112,6 +119,10 @@ async function measureCase(lab: Lab, scope: CleanUp, shaped: ShapedCase): Promis
       const tell = options.verbose ? verboseTeller(lab) : () => {};
       const result = await runSwarm(lab, shaped, crew, source, options.congestion, tell);
       done.get(crew)?.push(result);
+      if (options.trace !== undefined) {
+        const trace = { case: shaped.name, crew: crew.name, ...result };
+        await appendFile(options.trace, `${JSON.stringify(trace)}\n`);
+      }
       const least = leastSeconds(shaped, leechers);
       const { lastSeconds, meanSeconds } = resultOf(result, crew.leechers[0]?.name ?? '');
       const factors = `last ${(lastSeconds / least).toFixed(3)}, mean ${(meanSeconds / least).toFixed(3)}`;
@@ -226,7 +237,29 @@ function printAccounts(rows: readonly Row[]): void {
     add('the seed had sent, of one copy', ({ seed }) => seed && seed.wireShare * least);
     console.log(formatTable([`${shaped.name}, of the least`, ...mine.map(({ crew }) => crew)], lines));
     console.log('');
+    const ours = mine.find(({ crew }) => crew === swarm.name);
+    if (ours !== undefined) printTimes(shaped, ours.accounts);
   }
+}
+
+/** What only the probe sees. */
+function printTimes({ name }: ShapedCase, accounts: readonly Accounts[]): void {
+  const middle = (pick: (accounts: Accounts) => number | undefined) =>
+    median(accounts.map((one) => pick(one) ?? Number.NaN)).toFixed(2);
+  const lines = [
+    ...MILESTONES.map((milestone) => [
+      `a leecher's first "${milestone}"`,
+      middle(({ milestones }) => milestones?.[milestone]),
+      '',
+    ]),
+    ...DELAYS.map(({ title, of }) => [
+      title,
+      middle(({ delays }) => delays?.[of][0]),
+      middle(({ delays }) => delays?.[of][1]),
+    ]),
+  ];
+  console.log(formatTable([`${name}: ${swarm.name}, s`, 'mean or median', 'ninth decile'], lines));
+  console.log('');
 }
 
 function allUplinks({ seed, leecher }: ShapedCase): number {

@@ -39,7 +39,23 @@ export interface Accounts {
   /** Received and thrown away, or unfinished. */
   readonly wasteSeconds: number;
   readonly seed: SeedAccounts | undefined;
+  /** Ours only: until the first of each, of the mean leecher. */
+  readonly milestones: Readonly<Record<Milestone, number>> | undefined;
+  readonly delays: Delays | undefined;
 }
+
+/** Ours only; medians and ninth deciles, in seconds. */
+interface Delays {
+  /** From a piece's verification until another peer hears of it. */
+  readonly have: readonly [number, number];
+  /** From request to block. */
+  readonly blockOfSeed: readonly [number, number];
+  readonly blockOfLeecher: readonly [number, number];
+}
+
+/** Events of the command and of the probe. */
+export const MILESTONES = ['checked', 'peers-found', 'peer-connected', 'verified'] as const;
+type Milestone = (typeof MILESTONES)[number];
 
 /** Ours only: what the seed had sent when the first full copy existed among the leechers. */
 interface SeedAccounts {
@@ -72,7 +88,42 @@ export function accountsOf(run: SwarmRun, shaped: ShapedCase): Accounts {
     overheadSeconds: seconds - (idleBytes + usefulBytes + wasteBytes) / allBytesPerSecond,
     wasteSeconds: wasteBytes / allBytesPerSecond,
     seed: seedAccounts(run, shaped),
+    milestones: milestonesOf(run),
+    delays: delaysOf(run),
   };
+}
+
+function milestonesOf({ observed, startedAtMs }: SwarmRun): Accounts['milestones'] {
+  const leechers = observed.slice(1).filter(({ samples }) => samples.length > 0);
+  if (leechers.length === 0) return undefined;
+  const meanOf = (name: Milestone) => {
+    const times = leechers.map(({ firstAtMs }) => ((firstAtMs[name] ?? Number.NaN) - startedAtMs) / 1000);
+    return [name, times.reduce((sum, seconds) => sum + seconds, 0) / times.length] as const;
+  };
+  return Object.fromEntries(MILESTONES.map(meanOf)) as Record<Milestone, number>;
+}
+
+function delaysOf({ observed, hosts }: SwarmRun): Delays | undefined {
+  const verifiedAtMs = new Map<string, number>();
+  for (const [i, { verified }] of observed.entries())
+    for (const { piece, atMs } of verified) verifiedAtMs.set(`${hosts[i]} ${piece}`, atMs);
+  const have = observed.flatMap(({ heard }) =>
+    heard.map(({ from, piece, atMs }) => atMs - (verifiedAtMs.get(`${from} ${piece}`) ?? Number.NaN)),
+  );
+  const samples = observed.flatMap((one) => one.samples);
+  if (samples.length === 0) return undefined;
+  return {
+    have: deciles(have.filter((delay) => !Number.isNaN(delay))),
+    blockOfSeed: deciles(samples.flatMap(({ seedDelaysMs }) => seedDelaysMs)),
+    blockOfLeecher: deciles(samples.flatMap(({ leecherDelaysMs }) => leecherDelaysMs)),
+  };
+}
+
+/** The fifth and the ninth, in seconds. */
+function deciles(delaysMs: number[]): [number, number] {
+  const sorted = delaysMs.sort((a, b) => a - b);
+  const at = (share: number) => (sorted[Math.floor(share * sorted.length)] ?? Number.NaN) / 1000;
+  return [at(0.5), at(0.9)];
 }
 
 interface Idleness {
@@ -116,6 +167,8 @@ const sentBetween = (from: LinkSample | undefined, to: LinkSample | undefined, i
 
 function seedAccounts(run: SwarmRun, { totalBytes }: ShapedCase): SeedAccounts | undefined {
   const [seed, ...leechers] = run.observed;
+  // Of others it is not known which pieces they have.
+  if (run.observed.some(({ samples }) => samples.length === 0)) return undefined;
   const firstAtMs = new Map<number, number>();
   for (const { atMs, piece } of leechers.flatMap(({ verified }) => verified))
     firstAtMs.set(piece, Math.min(atMs, firstAtMs.get(piece) ?? atMs));

@@ -8,7 +8,7 @@ import { startLibtorrent } from '../../test/support/libtorrent.js';
 import type { NetworkSide } from '../../test/support/namespaces.js';
 import { buildRoot } from '../../test/support/root.js';
 import { swarmCommandLine } from '../../test/support/swarm-command.js';
-import type { PieceSample, Sample } from './probe.js';
+import type { HeardSample, PieceSample, Sample } from './probe.js';
 
 export interface Place {
   readonly scope: CleanUp;
@@ -26,6 +26,9 @@ export class Observed {
   /** Ours only. */
   readonly samples: Sample[] = [];
   readonly verified: PieceSample[] = [];
+  readonly heard: HeardSample[] = [];
+  /** When the command first told each type of event. */
+  readonly firstAtMs: Record<string, number> = {};
   /** The Unix time in milliseconds at which it had everything; rejects when it ends before. */
   readonly finished: Promise<number>;
   finish!: () => void;
@@ -66,9 +69,11 @@ async function startSwarm(place: Place, args: readonly string[]): Promise<Observ
   const client = startClient(scope, command, [...rest, ...flags], { env });
   return new Observed(client, (line, observed) => {
     if (!line.startsWith('{')) return;
-    const event = JSON.parse(line) as Sample | PieceSample | { type: 'complete' };
+    const event = JSON.parse(line) as Sample | PieceSample | HeardSample | { type: 'complete' };
+    observed.firstAtMs[event.type] ??= Date.now();
     if (event.type === 'complete') observed.finish();
     else if (event.type === 'verified') observed.verified.push(event);
+    else if (event.type === 'heard') observed.heard.push(event);
     else if (event.type === 'sample') {
       observed.samples.push(event);
       observed.pieces = event.pieces;
@@ -106,9 +111,11 @@ async function aria2Client(
   more: readonly string[],
 ): Promise<Observed> {
   const job = { torrents: [torrent], folder };
-  const flags = ['--seed-ratio=0.0', '--summary-interval=1', ...more];
+  // It goes on seeding without a word; echo tells its arguments: an id, the number of files, the first.
+  const hook = '--on-bt-download-complete=/bin/echo';
+  const flags = ['--seed-ratio=0.0', '--summary-interval=1', hook, ...more];
   return new Observed(await startAria2(scope, side, job, flags), (line, observed) => {
-    if (/Download complete/i.test(line)) {
+    if (/^[0-9a-f]{16} \d+ /.test(line)) {
       observed.finish();
       observed.pieces = pieceCount;
     }

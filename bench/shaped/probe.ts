@@ -2,7 +2,9 @@
  * Probe: loaded before the command (`node --import`), tells what its swarm does, as JSON lines on stdout. It only
  * reads; what it tells and the command does not is who lets whom ask, and what waits where.
  */
+import type { Peer } from '../../engine/swarm/peer.js';
 import { Swarm } from '../../engine/swarm/swarm.js';
+import type { PieceIndex } from '../../engine/units.js';
 
 /** Four times a second. */
 const SAMPLE_MS = 250;
@@ -33,7 +35,13 @@ export interface Sample {
   /** Asked for and not here. */
   readonly outstandingBlocks: number;
   readonly requestLimit: number;
+  /** Of those who let us ask and are asked for nothing: pieces that they have, we lack, and have not begun. */
+  readonly idleSources: number;
+  readonly freshPiecesOfIdleSources: number;
   readonly endgame: boolean;
+  /** From request to block, of the blocks since the last sample: of those who had everything, and of others. */
+  readonly seedDelaysMs: readonly number[];
+  readonly leecherDelaysMs: readonly number[];
 }
 
 export interface PieceSample {
@@ -42,17 +50,29 @@ export interface PieceSample {
   readonly piece: number;
 }
 
-const tell = (line: Sample | PieceSample) => process.stdout.write(`${JSON.stringify(line)}\n`);
+/** A peer told us of a piece. */
+export interface HeardSample {
+  readonly type: 'heard';
+  readonly atMs: number;
+  readonly piece: number;
+  /** Its address. */
+  readonly from: string;
+}
+
+const tell = (line: Sample | PieceSample | HeardSample) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 class Watch {
   readonly #swarm: Swarm;
   readonly #sent: Uint16Array[];
+  readonly #joined = new WeakSet<Peer>();
+  #seedDelaysMs: number[] = [];
+  #leecherDelaysMs: number[] = [];
 
   constructor(swarm: Swarm) {
     this.#swarm = swarm;
     const { geometry, store, have } = swarm.state;
     this.#sent = Array.from({ length: geometry.pieceCount }, (_, piece) => {
-      return new Uint16Array(geometry.blockCount(piece as Parameters<typeof geometry.blockCount>[0]));
+      return new Uint16Array(geometry.blockCount(piece as PieceIndex));
     });
     const frames = store.frames.bind(store);
     store.frames = (piece, begin, blockBytes, blocks) => {
@@ -71,14 +91,48 @@ class Watch {
     };
   }
 
+  /** Listens along to what a peer says and is asked. */
+  join(peer: Peer): void {
+    if (this.#joined.has(peer)) return;
+    this.#joined.add(peer);
+    const { connection } = peer;
+    const { handler } = connection;
+    const asked = new Map<string, number>();
+    const request = connection.request.bind(connection);
+    connection.request = (piece, begin, length) => {
+      asked.set(`${piece} ${begin}`, Date.now());
+      request(piece, begin, length);
+    };
+    connection.handler = {
+      ...handler,
+      onHave: (piece) => {
+        tell({ type: 'heard', atMs: Date.now(), piece, from: connection.remote.host });
+        handler.onHave(piece);
+      },
+      onBlock: (piece, begin, block) => {
+        const askedAt = asked.get(`${piece} ${begin}`);
+        const delays = peer.isSeed ? this.#seedDelaysMs : this.#leecherDelaysMs;
+        if (askedAt !== undefined) delays.push(Date.now() - askedAt);
+        asked.delete(`${piece} ${begin}`);
+        handler.onBlock(piece, begin, block);
+      },
+    };
+  }
+
   sample(): Sample {
-    const { peers, totals, have, scheduler } = this.#swarm.state;
+    const { peers, totals, have, scheduler, picker, geometry } = this.#swarm.state;
     const all = [...peers.values()];
     const interested = all.filter((peer) => peer.peerInterested);
     const unchoked = interested.filter((peer) => !peer.amChoking);
     const served = unchoked.filter((peer) => peer.uploads.size > 0 || peer.connection.bufferedBytes > 0);
     const interesting = all.filter((peer) => peer.amInterested);
     const unchokedBy = interesting.filter((peer) => !peer.peerChoking);
+    const idleSources = unchokedBy.filter((peer) => peer.pipeline.outstanding === 0);
+    const isFresh = (piece: PieceIndex) => picker.isMissing(piece) && !scheduler.isBegun(piece);
+    const pieces = Array.from({ length: geometry.pieceCount }, (_, piece) => piece as PieceIndex);
+    const [seedDelaysMs, leecherDelaysMs] = [this.#seedDelaysMs, this.#leecherDelaysMs];
+    this.#seedDelaysMs = [];
+    this.#leecherDelaysMs = [];
     const counts = this.#sent.flatMap((blocks) => [...blocks]);
     return {
       type: 'sample',
@@ -99,7 +153,13 @@ class Watch {
       unchokedBy: unchokedBy.length,
       outstandingBlocks: sum(all.map((peer) => peer.pipeline.outstanding)),
       requestLimit: sum(unchokedBy.map((peer) => peer.pipeline.limit)),
+      idleSources: idleSources.length,
+      freshPiecesOfIdleSources: sum(
+        idleSources.map((peer) => pieces.filter((piece) => peer.has.get(piece) && isFresh(piece)).length),
+      ),
       endgame: scheduler.endgame,
+      seedDelaysMs,
+      leecherDelaysMs,
     };
   }
 }
@@ -108,12 +168,19 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 
 // The swarm of a torrent is nobody's to reach from outside; it is told of peers before it can do anything.
 const told = Swarm.prototype.onPeersFound;
-const watched = new WeakSet<Swarm>();
+const watches = new WeakMap<Swarm, Watch>();
 Swarm.prototype.onPeersFound = function (this: Swarm, ...args) {
-  if (!watched.has(this)) {
-    watched.add(this);
+  if (!watches.has(this)) {
     const watch = new Watch(this);
+    watches.set(this, watch);
     setInterval(() => tell(watch.sample()), SAMPLE_MS).unref();
+    // A peer is in the map one step before it has its handler.
+    const { peers } = this.state;
+    const set = peers.set.bind(peers);
+    peers.set = (id, peer) => {
+      queueMicrotask(() => watch.join(peer));
+      return set(id, peer);
+    };
   }
   told.apply(this, args);
 };

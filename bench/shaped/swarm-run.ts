@@ -38,6 +38,9 @@ export interface LinkSample {
 export interface SwarmRun {
   readonly startedAtMs: number;
   readonly pieceCount: number;
+  /** Of every client, the seed first. */
+  readonly hosts: readonly string[];
+  /** Of every leecher. */
   readonly kinds: readonly string[];
   /** Of every leecher. */
   readonly finishedAtMs: readonly number[];
@@ -154,9 +157,10 @@ async function measureRun(
     const { size } = await stat(join(folder, contentName));
     if (size !== shaped.totalBytes) throw new Error(`received ${size} of ${shaped.totalBytes} bytes`);
   }
+  const hosts = places.map(({ side }) => side.hosts[0]);
   const kinds = crew.leechers.map(({ name }) => name);
   const cpuShare = cpuSeconds / seconds / availableParallelism();
-  return { startedAtMs, pieceCount, kinds, finishedAtMs, observed, links, chargedBytes, cpuShare };
+  return { startedAtMs, pieceCount, hosts, kinds, finishedAtMs, observed, links, chargedBytes, cpuShare };
 }
 
 function every(scope: CleanUp, periodMs: number, act: () => void): void {
