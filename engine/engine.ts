@@ -7,6 +7,7 @@ import { ActivityLog } from './activity-log.js';
 import { TrackerSource } from './discovery/tracker-source.js';
 import { UdpTrackerSockets } from './discovery/udp-tracker.js';
 import { SwarmError } from './errors.js';
+import { FileClaims } from './file-claims.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { parseTorrent } from './metainfo/parse.js';
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from './options.js';
@@ -40,6 +41,7 @@ export class Engine {
   readonly #listener: PeerListener;
   readonly #dialer: SlottedDialer;
   readonly #udp = new UdpTrackerSockets({ clock: systemClock });
+  readonly #fileClaims = new FileClaims();
   readonly #downloadBucket: TokenBucket;
   readonly #uploadBucket: TokenBucket;
   #listen: EngineSnapshot['listen'] = null;
@@ -91,7 +93,8 @@ export class Engine {
   /**
    * Adds a torrent: checks what is on disk, then fetches and serves it, until `torrent.stop()`.
    * @param source a torrent file's bytes, or what `parseTorrent` made of them
-   * @throws SwarmError TORRENT_… for bytes that are no good torrent, USAGE_INVALID_OPTION when it is here already
+   * @throws SwarmError TORRENT_… for bytes that are no good torrent, USAGE_INVALID_OPTION when it is here already,
+   *   STORAGE_IN_USE when another torrent here writes one of its files, or would have it written by this one
    */
   add(source: Uint8Array | Metainfo, options: AddOptions = {}): Torrent {
     if (this.#closed !== undefined) throw new SwarmError('CLOSED', 'the engine is closed');
@@ -150,6 +153,7 @@ export class Engine {
       storage: this.#storage,
       dialer: this.#dialer,
       listener: this.#listener,
+      fileClaims: this.#fileClaims,
       maxPeersPerTorrent: this.#options.maxPeersPerTorrent,
       downloadBucket: this.#downloadBucket,
       uploadBucket: this.#uploadBucket,

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   STORAGE_EXISTS: 'a file that must not be overwritten is in the way',
   STORAGE_MISSING: 'the download folder or a file in it has vanished',
   STORAGE_UNSAFE_PATH: 'a path on disk leads out of the download folder',
+  STORAGE_IN_USE: 'another torrent has the same file',
   STORAGE_FAILED: 'the file system reported a fault',
   VERIFY_MISMATCH: 'data on disk does not match the torrent',
   ADDRESS_UNAVAILABLE: 'an address or port is not available',

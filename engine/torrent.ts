@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { describeNoSwarm, describeSwarm } from './describe.js';
 import type { TrackerSource } from './discovery/tracker-source.js';
 import { SwarmError, toSwarmError } from './errors.js';
+import type { FileClaims } from './file-claims.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { uploadSlotsFor } from './policy/choker.js';
 import { FileLayout } from './policy/file-layout.js';
@@ -57,6 +58,7 @@ export interface TorrentHost {
   readonly storage: Storage;
   readonly dialer: PeerDialer;
   readonly listener: PeerListener;
+  readonly fileClaims: FileClaims;
   readonly maxPeersPerTorrent: number;
   readonly downloadBucket: TokenBucket;
   readonly uploadBucket: TokenBucket;
@@ -98,7 +100,7 @@ export class Torrent {
   #trackers: TrackerSource | undefined;
   #stopped: Promise<void> | undefined;
 
-  /** Use `Engine.add`. */
+  /** Use `Engine.add`. @throws SwarmError STORAGE_IN_USE */
   constructor(
     readonly metainfo: Metainfo,
     options: AddOptions,
@@ -109,6 +111,14 @@ export class Torrent {
     this.#peersToTry = [...(options.peers ?? [])];
     this.#geometry = new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes);
     this.#selection = new FileSelection(new FileLayout(metainfo.files), this.#geometry, options.wantedFiles);
+    host.fileClaims.take({
+      infoHash: metainfo.infoHash,
+      folder: options.out ?? '.',
+      diskPaths: metainfo.files.flatMap(({ padding, diskPath }, file) =>
+        !padding && this.#selection.touches(file) ? diskPath : [],
+      ),
+      writes: !options.readOnly,
+    });
     const sequential = options.sequential ?? false;
     this.#reader = new TorrentReader(this.#geometry, (next) =>
       this.#swarm?.setSequential(next !== undefined || sequential, next),
@@ -340,6 +350,7 @@ export class Torrent {
     }
     if (this.#phase === 'stopping') this.#phase = 'stopped';
     this.#settle.reject(closed);
+    this.#host.fileClaims.release(this.metainfo.infoHash);
     this.#host.onClosed(this);
   }
 

@@ -9,6 +9,7 @@ export class FileSelection {
   readonly pieces: Bitfield;
   /** Bytes of the wanted files, padding left out. */
   readonly bytes: number;
+  readonly #geometry: TorrentGeometry;
 
   /** @param files wanted or not, in torrent order; all when left out */
   constructor(
@@ -16,6 +17,7 @@ export class FileSelection {
     geometry: TorrentGeometry,
     readonly files: readonly boolean[] = layout.files.map(() => true),
   ) {
+    this.#geometry = geometry;
     this.pieces = new Bitfield(geometry.pieceCount);
     let bytes = 0;
     layout.files.forEach(({ lengthBytes, padding }, file) => {
@@ -28,5 +30,15 @@ export class FileSelection {
       }
     });
     this.bytes = bytes;
+  }
+
+  /** Whether the file is wanted, or shares a piece with one that is: then it comes to exist too. */
+  touches(file: number): boolean {
+    if (this.files[file]) return true;
+    const { lengthBytes = 0 } = this.layout.files[file] ?? {};
+    if (lengthBytes === 0) return false;
+    const offset = this.layout.offsetOf(file);
+    const pieceAt = (byte: number) => asPiece(Math.floor(byte / this.#geometry.pieceLength));
+    return this.pieces.get(pieceAt(offset)) || this.pieces.get(pieceAt(offset + lengthBytes - 1));
   }
 }

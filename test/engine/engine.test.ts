@@ -224,6 +224,22 @@ test('several torrents share one engine', async (t) => {
     await assertSameFiles(metainfo, join(base, 'source'), join(base, 'out'));
 });
 
+test('a second torrent with the same file in the same folder is refused, until the first has stopped', async (t) => {
+  const { base, torrent, metainfo, seed } = await seeded(t, MIB);
+  const { bytes: other } = await createTorrent(join(base, 'source', 'folder'), { pieceLength: 32_768 });
+  const engine = await start(t, base, 'a');
+  const first = engine.add(torrent, { out: join(base, 'a'), peers: [peerOf(seed)] });
+  const refused = { code: 'STORAGE_IN_USE', message: new RegExp(metainfo.files[0]!.diskPath) };
+  assert.throws(() => engine.add(other, { out: join(base, 'a') }), refused);
+  assert.equal(engine.torrents.length, 1);
+  await first.completed;
+  await first.stop();
+  await engine.add(other, { out: join(base, 'a') }).completed;
+  const serving = { out: join(base, 'source'), readOnly: true, assumeComplete: true };
+  await seed.add(other, serving).completed;
+  await assertSameFiles(metainfo, join(base, 'source'), join(base, 'a'));
+});
+
 test('goes on where it stopped', async (t) => {
   const { base, torrent, metainfo, seed } = await seeded(t, 4 * MIB, { uploadBytesPerSecond: 2 * MIB });
   const options: AddOptions = { out: join(base, 'a'), peers: [peerOf(seed)] };
