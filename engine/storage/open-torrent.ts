@@ -80,7 +80,9 @@ export async function openTorrentStore(
 
   const warn = (error: unknown): void =>
     onWarning(`no resume data can be written below ${stateDir}: ${toSwarmError(error).message}`);
-  await resume.begin(verdict.have, facts).catch(warn);
+  // What was hashed a moment ago and cannot change here will be hashed again before the next time.
+  const leavesResume = !(readOnly && options.assumeComplete);
+  if (leavesResume) await resume.begin(verdict.have, facts).catch(warn);
   const store = new DiskStore(writerTorrent(metainfo, root, facts), verdict.have, parts, {
     journalFd: resume.fd,
     readOnly,
@@ -101,7 +103,7 @@ export async function openTorrentStore(
       closing ??= store
         .close()
         .then(() => discarding)
-        .then(() => resume.end(store.have, facts).catch(warn));
+        .then(() => (leavesResume ? resume.end(store.have, facts).catch(warn) : undefined));
       return closing;
     },
   };

@@ -1,6 +1,7 @@
 /** `swarm seed` as a program: makes, announces and serves; refuses to serve what is not right. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { jsonLines, runCli, summaryIn } from '../support/cli.js';
@@ -41,6 +42,32 @@ describe('swarm seed', { concurrency: 3, timeout: 60_000 }, () => {
     seed.child.kill('SIGINT');
     assert.equal((await seed.ended).code, 0);
     assert.deepEqual(await files(), before);
+    assert.equal(
+      existsSync(join(lab.folder, 'state')),
+      false,
+      'it is hashed at every start: nothing to remember',
+    );
+  });
+
+  test('remembers the check of an existing torrent, so that the next start hashes nothing', async (t) => {
+    const lab = await CommandLab.create(t);
+    const film = await lab.file('film', 90_000);
+    const seed = async () => {
+      const running = lab.start(['seed', film.source, '--torrent', film.file, '--json']);
+      await running.event('seeding');
+      running.child.kill('SIGINT');
+      assert.equal((await running.ended).code, 0);
+    };
+    await utimes(film.source, 1_600_000_000, 1_600_000_000);
+    await seed();
+    assert.equal((await readdir(join(lab.folder, 'state/swarm'))).length, 1);
+    // A change that size and time do not show: who hashes finds it.
+    await writeFile(film.source, Buffer.alloc(90_000));
+    await utimes(film.source, 1_600_000_000, 1_600_000_000);
+    await seed();
+    await rm(join(lab.folder, 'state'), { recursive: true });
+    const hashed = await lab.expect(6, ['seed', film.source, '--torrent', film.file]);
+    assert.match(hashed.stderr, /differ from the torrent/);
   });
 
   test('saves the same torrent again, and overwrites another one only when told', async (t) => {
