@@ -6,7 +6,7 @@ import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
 
 /** Files of these lengths in pieces of 10 bytes; which of them come to exist when `wanted` are wanted. */
 function touched(lengths: readonly number[], wanted: readonly number[]): number[] {
-  const layout = new FileLayout(lengths.map((lengthBytes) => ({ lengthBytes })));
+  const layout = new FileLayout(lengths.map((lengthBytes) => ({ lengthBytes, padding: false })));
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const selection = new FileSelection(
     layout,
