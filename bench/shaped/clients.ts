@@ -93,6 +93,8 @@ async function libtorrentClient({ scope, side, torrent, folder }: Place, seed: b
   const torrents = [{ file: torrent, folder, seed }];
   const { client } = await startLibtorrent(scope, side, { torrents, tellPieces: true });
   return new Observed(client, (line, observed) => {
+    // The first may be the rest of the line that told that it listens.
+    if (!line.startsWith('{')) return;
     const event = JSON.parse(line) as { event: string; count?: number };
     if (event.event === 'finished') observed.finish();
     else if (event.event === 'pieces') observed.pieces = event.count ?? 0;
