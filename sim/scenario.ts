@@ -1,0 +1,104 @@
+/** Scenario: a swarm to be simulated, as data. Files in scenarios/ each hold one; `npm run sim -- NAME` runs it. */
+import type { Behaviour } from './behaviour.js';
+import type { AccessLink } from './virtual-network.js';
+
+export interface Scenario {
+  readonly name: string;
+  /** One line: what it shows. */
+  readonly about: string;
+  /** How many leechers, unless the command says. */
+  readonly peers: number;
+  readonly pieces: number;
+  readonly pieceBytes: number;
+  readonly seeds: readonly SeedGroup[];
+  /** Shares of the leechers; they add up to 1. */
+  readonly leechers: readonly LeecherGroup[];
+  readonly arrivals: Arrivals;
+  readonly departure: Departure;
+  readonly neighbours: Neighbours;
+  readonly network?: Partial<NetworkConditions>;
+  /** Some leechers cannot finish, and the run ends well without them. */
+  readonly mayStarve?: boolean;
+}
+
+export interface SeedGroup {
+  readonly count: number;
+  readonly link: AccessLink;
+  /** When given, it leaves so long after it has sent every block once. */
+  readonly leavesAfterCopyMs?: number;
+}
+
+export interface LeecherGroup {
+  readonly name: string;
+  readonly share: number;
+  readonly link: AccessLink;
+  readonly behaviour?: Behaviour;
+  /** False: like behind a NAT, it accepts no connections. Default true. */
+  readonly reachable?: boolean;
+}
+
+/** `flash`: all within so long. `poisson`: independently, so many a second. */
+export type Arrivals =
+  | { readonly kind: 'flash'; readonly withinMs: number }
+  | { readonly kind: 'poisson'; readonly perSecond: number };
+
+/** `stay`: until the last has finished. `leave`: so long after its own finish. */
+export type Departure = { readonly kind: 'stay' } | { readonly kind: 'leave'; readonly lingerMs: number };
+
+/**
+ * `tracker`: random ones, so that a peer has `degree` connections on average.
+ * `chain`: each leecher knows only the one before, the first the seed. `star`: all know only the seed.
+ */
+export type Neighbours =
+  | { readonly kind: 'tracker'; readonly degree: number }
+  | { readonly kind: 'chain' }
+  | { readonly kind: 'star' };
+
+export interface NetworkConditions {
+  /** One way between a host and the middle of the network: a round trip is four times that. */
+  readonly latencyMs: number;
+  /** What TCP and IP headers add; 0 so that arithmetic is exact, about 0.05 as on real sockets. */
+  readonly overhead: number;
+  /** What the kernel takes of a connection before it is sent. */
+  readonly sendBufferBytes: number;
+  /** A queue that all connections of a host share behind the kernel. */
+  readonly modemBufferBytes: number;
+  /** A dial's chance to find nobody. */
+  readonly dialLoss: number;
+}
+
+export const USUAL_CONDITIONS: NetworkConditions = {
+  latencyMs: 12,
+  overhead: 0,
+  sendBufferBytes: 64 * 1024,
+  modemBufferBytes: 0,
+  dialLoss: 0,
+};
+
+/** Leechers of a group when there are `peers` in all; rounding goes to the last group. */
+export function groupSizes(groups: readonly LeecherGroup[], peers: number): number[] {
+  const sizes = groups.map(({ share }) => Math.round(share * peers));
+  const rest = peers - sizes.reduce((sum, size) => sum + size, 0);
+  sizes[sizes.length - 1]! += rest;
+  return sizes;
+}
+
+const SECOND_KBIT_BYTES = 1024 / 8;
+
+/**
+ * The least time in which all leechers can have everything, in seconds (Kumar and Ross 2006): the seeds' uplinks,
+ * the slowest downlink, or all uplinks together. Peers that upload nothing count with nothing.
+ */
+export function leastSeconds(scenario: Scenario, peers: number): number {
+  const bytes = scenario.pieces * scenario.pieceBytes;
+  const seedUp = scenario.seeds.reduce((sum, { count, link }) => sum + count * link.upKbit, 0);
+  const sizes = groupSizes(scenario.leechers, peers);
+  let leecherUp = 0;
+  let slowest = Number.POSITIVE_INFINITY;
+  scenario.leechers.forEach(({ link, behaviour }, i) => {
+    if (behaviour?.uploadsNothing !== true) leecherUp += sizes[i]! * link.upKbit;
+    if (sizes[i]! > 0) slowest = Math.min(slowest, link.downKbit);
+  });
+  const useful = scenario.neighbours.kind === 'star' ? seedUp : seedUp + leecherUp;
+  return Math.max(bytes / seedUp, bytes / slowest, (peers * bytes) / useful) / SECOND_KBIT_BYTES;
+}

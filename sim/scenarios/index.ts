@@ -1,0 +1,21 @@
+/** All scenarios, by name. */
+import type { Scenario } from '../scenario.js';
+import { B1, B2, B3, B4 } from './flash-crowd.js';
+import { CHURN, FREE_RIDERS, LAST_SEED, MODEM, NAT, POISON } from './hardships.js';
+import { CHAIN, PAIR, STAR } from './shapes.js';
+
+export const SCENARIOS: readonly Scenario[] = [
+  B1,
+  B2,
+  B3,
+  B4,
+  PAIR,
+  CHAIN,
+  STAR,
+  CHURN,
+  LAST_SEED,
+  POISON,
+  NAT,
+  FREE_RIDERS,
+  MODEM,
+];

@@ -1,0 +1,85 @@
+/** Table: runs as rows for people: one a scenario and policy, with the spread over seeds. */
+import { mean, type RunResult } from './run-result.js';
+import { IDLE_CAUSES } from './survey.js';
+
+/** Two-sided 95 % of Student's t, by degrees of freedom from 1 on; beyond, the normal's. */
+const STUDENT = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13];
+
+export interface MeasuredRun extends RunResult {
+  readonly wallSeconds: number;
+  readonly peakMegabytes: number;
+}
+
+/** Half the width of the mean's 95 % confidence interval; undefined with fewer than two values. */
+export function halfWidth(values: readonly number[]): number | undefined {
+  if (values.length < 2) return undefined;
+  const centre = mean(values);
+  const variance = values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1);
+  return (STUDENT[values.length - 2] ?? 1.96) * Math.sqrt(variance / values.length);
+}
+
+const HEAD = [
+  'scenario',
+  'peers',
+  'seeds',
+  'T_min s',
+  'last s',
+  'mean s',
+  'last/T_min',
+  '± 95 %',
+  'uplinks',
+  'seed dup',
+  'waste',
+  'events/s',
+  'wall s',
+  'MB',
+  'trace',
+];
+
+export function formatRuns(runs: readonly MeasuredRun[]): string {
+  const groups = new Map<string, MeasuredRun[]>();
+  for (const run of runs) {
+    const key = `${run.scenario} ${run.policy}`;
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  const rows = [...groups].map(([name, group]) => rowOf(name, group));
+  const widths = HEAD.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
+  const idle = [...groups].map(([name, group]) => `${name}: ${idleOf(group)}`);
+  return [line(HEAD), ...rows.map(line), '', 'Where uplinks lay idle, of all there are:', ...idle].join('\n');
+}
+
+function rowOf(name: string, runs: readonly MeasuredRun[]): string[] {
+  const first = runs[0]!;
+  const of = (field: (run: MeasuredRun) => number): number => mean(runs.map(field));
+  const spread = halfWidth(runs.map((run) => run.lastOverLeast));
+  return [
+    name,
+    `${first.peers}`,
+    `${runs.length}`,
+    of((run) => run.leastSeconds).toFixed(0),
+    of((run) => run.lastSeconds).toFixed(0),
+    of((run) => run.meanSeconds).toFixed(0),
+    of((run) => run.lastOverLeast).toFixed(3),
+    spread === undefined ? '–' : spread.toFixed(3),
+    percent(of((run) => run.uplinkUse)),
+    percent(of((run) => run.seedDuplicates)),
+    percent(
+      of((run) => run.waste),
+      2,
+    ),
+    `${(of((run) => run.events / run.wallSeconds) / 1e6).toFixed(2)} M`,
+    of((run) => run.wallSeconds).toFixed(1),
+    Math.max(...runs.map((run) => run.peakMegabytes)).toFixed(0),
+    runs.length === 1 ? first.traceHash : `${first.traceHash} …`,
+  ];
+}
+
+function idleOf(runs: readonly MeasuredRun[]): string {
+  return IDLE_CAUSES.map((cause) => `${cause} ${percent(mean(runs.map((run) => run.idle[cause])))}`).join(
+    ', ',
+  );
+}
+
+const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`;

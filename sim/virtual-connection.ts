@@ -1,0 +1,282 @@
+/**
+ * Virtual connection: one end of a connection, the PeerConnection port on the virtual network. Blocks that the
+ * kernel has room for count as flushed; what is beyond is in the application's hands.
+ */
+import type { Bitfield } from '../engine/policy/bitfield.js';
+import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
+import type { CloseReason, HandshakeIdentity, PeerConnection, PeerHandler } from '../engine/ports.js';
+import { BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../engine/units.js';
+import type { EventQueue } from './event-queue.js';
+import { EVENT } from './events.js';
+import {
+  BITFIELD_HEADER_BYTES,
+  BLOCK_HEADER_BYTES,
+  EXTENDED_HANDSHAKE_BYTES,
+  HAVE_BYTES,
+  MESSAGE,
+  type MessageKind,
+  REQUEST_BYTES,
+  STATE_BYTES,
+} from './messages.js';
+import type { VirtualNetwork } from './virtual-network.js';
+import { blockView, RunBytes } from './virtual-store.js';
+
+/** Below this the owner is told that there is room again. */
+const LOW_WATER_BYTES = 64 * 1024;
+
+/** What the host that owns an end wants to know, and says. */
+export interface ConnectionOwner {
+  readonly identity: HandshakeIdentity;
+  onRequesting(connection: VirtualConnection, piece: PieceIndex, begin: number): void;
+  onAnswered(connection: VirtualConnection): void;
+  onSending(connection: VirtualConnection, piece: PieceIndex, begin: number): void;
+  /** Whether the next block that it sends is corrupt. */
+  corrupts(): boolean;
+}
+
+/** What connections share. */
+export interface Wiring {
+  readonly queue: EventQueue;
+  readonly network: VirtualNetwork;
+  readonly geometry: TorrentGeometry;
+  /** How much of what is not sent yet the kernel takes, a connection. */
+  readonly sendBufferBytes: number;
+}
+
+export class VirtualConnection implements PeerConnection {
+  readonly fast = true;
+  readonly extended = true;
+  readonly encrypted = false;
+  readonly peerId: Uint8Array;
+  handler: PeerHandler = NO_HANDLER;
+  other!: VirtualConnection;
+  /** Requests sent and neither answered nor rejected. */
+  unanswered = 0;
+  isClosed = false;
+  readonly #wiring: Wiring;
+  /** The bitfield that it sent, for the other end to take when the message arrives. */
+  #announced: Bitfield | undefined;
+  readonly #flushes: (() => void)[] = [];
+  /** By entry of `#flushes`: bytes handed over up to its end. */
+  readonly #flushAt: number[] = [];
+  #handedBytes = 0;
+  #isFlushDue = false;
+  #isDrained = true;
+
+  constructor(
+    wiring: Wiring,
+    readonly end: number,
+    readonly owner: ConnectionOwner,
+    readonly remote: PeerAddress,
+    remoteIdentity: HandshakeIdentity,
+    readonly incoming: boolean,
+  ) {
+    this.#wiring = wiring;
+    this.peerId = remoteIdentity.peerId;
+  }
+
+  // ─── What we say ───────────────────────────────────────────────────────────────────────────────────────
+
+  choke(): void {
+    this.#say(MESSAGE.choke, 0, 0, STATE_BYTES);
+  }
+
+  unchoke(): void {
+    this.#say(MESSAGE.unchoke, 0, 0, STATE_BYTES);
+  }
+
+  interested(): void {
+    this.#say(MESSAGE.interested, 0, 0, STATE_BYTES);
+  }
+
+  notInterested(): void {
+    this.#say(MESSAGE.notInterested, 0, 0, STATE_BYTES);
+  }
+
+  have(piece: PieceIndex): void {
+    this.#say(MESSAGE.have, piece, 0, HAVE_BYTES);
+  }
+
+  bitfield(pieces: Bitfield): void {
+    this.#announced = pieces.copy();
+    const isShort = pieces.isFull || pieces.count === 0;
+    this.#say(MESSAGE.bitfield, 0, 0, isShort ? STATE_BYTES : BITFIELD_HEADER_BYTES + pieces.bytes.length);
+  }
+
+  request(piece: PieceIndex, begin: number): void {
+    if (this.isClosed) return;
+    this.unanswered++;
+    this.owner.onRequesting(this, piece, begin);
+    this.#say(MESSAGE.request, piece, begin, REQUEST_BYTES);
+  }
+
+  cancel(piece: PieceIndex, begin: number): void {
+    this.#say(MESSAGE.cancel, piece, begin, REQUEST_BYTES);
+  }
+
+  reject(piece: PieceIndex, begin: number): void {
+    this.#say(MESSAGE.reject, piece, begin, REQUEST_BYTES);
+  }
+
+  sendFrames(frames: Uint8Array, onFlushed: () => void): void {
+    if (!(frames instanceof RunBytes)) throw new TypeError('frames of another store');
+    this.#flushes.push(onFlushed);
+    if (!this.isClosed) {
+      const { network } = this.#wiring;
+      const { piece, begin, blockBytes, blocks } = frames;
+      const bytes = BLOCK_HEADER_BYTES + blockBytes;
+      for (let i = 0; i < blocks; i++) {
+        const at = begin + i * blockBytes;
+        this.owner.onSending(this, piece, at);
+        const kind = this.owner.corrupts() ? MESSAGE.corruptBlock : MESSAGE.block;
+        network.sendBlock(this.end, kind, piece, at, bytes);
+      }
+      this.#handedBytes += blocks * bytes;
+      if (this.bufferedBytes >= LOW_WATER_BYTES) this.#isDrained = false;
+    }
+    this.#flushAt.push(this.#handedBytes);
+    this.onSent();
+  }
+
+  extendedMessage(): void {}
+
+  extendedHandshake(): void {
+    this.#say(MESSAGE.extendedHandshake, 0, 0, EXTENDED_HANDSHAKE_BYTES);
+  }
+
+  get bufferedBytes(): number {
+    if (this.isClosed) return 0;
+    return Math.max(0, this.#wiring.network.queuedBytes(this.end) - this.#wiring.sendBufferBytes);
+  }
+
+  cork(): void {}
+
+  uncork(): void {}
+
+  close(reason: string): void {
+    if (this.isClosed) return;
+    this.#wiring.network.close(this.end);
+    this.#wiring.network.sendMessage(this.end, MESSAGE.close, 0, 0, 0);
+    this.#finish({ kind: 'local', text: reason });
+  }
+
+  // ─── What happens ──────────────────────────────────────────────────────────────────────────────────────
+
+  onMessage(kind: MessageKind, piece: PieceIndex, begin: number): void {
+    if (this.isClosed) return;
+    const { handler } = this;
+    const { geometry } = this.#wiring;
+    switch (kind) {
+      case MESSAGE.have:
+        handler.onHave(piece);
+        break;
+      case MESSAGE.request:
+        handler.onRequest(piece, begin, geometry.blockBytes(piece, begin / BLOCK_BYTES));
+        break;
+      case MESSAGE.block:
+      case MESSAGE.corruptBlock: {
+        this.#countAnswer();
+        const length = geometry.blockBytes(piece, begin / BLOCK_BYTES);
+        handler.onBlock(piece, begin, blockView(length, kind === MESSAGE.corruptBlock));
+        break;
+      }
+      case MESSAGE.choke:
+        handler.onChoke();
+        break;
+      case MESSAGE.unchoke:
+        handler.onUnchoke();
+        break;
+      case MESSAGE.interested:
+        handler.onInterested();
+        break;
+      case MESSAGE.notInterested:
+        handler.onNotInterested();
+        break;
+      case MESSAGE.cancel:
+        handler.onCancel(piece, begin, geometry.blockBytes(piece, begin / BLOCK_BYTES));
+        break;
+      case MESSAGE.reject:
+        this.#countAnswer();
+        handler.onReject(piece, begin, geometry.blockBytes(piece, begin / BLOCK_BYTES));
+        break;
+      case MESSAGE.bitfield: {
+        const pieces = this.other.#announced;
+        this.other.#announced = undefined;
+        if (pieces !== undefined) handler.onBitfield(pieces);
+        break;
+      }
+      case MESSAGE.extendedHandshake: {
+        const { client, listenPort, requestQueue } = this.other.owner.identity.extendedHandshake;
+        handler.onExtendedHandshake({ client, listenPort, requestQueue, extensions: new Set() });
+        break;
+      }
+      case MESSAGE.close:
+        this.#wiring.network.close(this.end);
+        this.#finish({ kind: 'remote', text: 'closed by the peer' });
+        break;
+    }
+  }
+
+  /** Something of ours went through the link, or was handed over. */
+  onSent(): void {
+    if (this.#isFlushDue || !this.#canFlush()) return;
+    this.#isFlushDue = true;
+    const { queue } = this.#wiring;
+    queue.schedule(queue.alloc(EVENT.flushed, this.end, 0, 0, 0, 0), queue.now);
+  }
+
+  onFlushed(): void {
+    this.#isFlushDue = false;
+    while (this.#canFlush()) {
+      this.#flushAt.shift();
+      this.#flushes.shift()?.();
+    }
+    if (this.#isDrained || this.bufferedBytes >= LOW_WATER_BYTES) return;
+    this.#isDrained = true;
+    this.handler.onDrain();
+  }
+
+  #canFlush(): boolean {
+    const first = this.#flushAt[0];
+    if (first === undefined) return false;
+    const { network, sendBufferBytes } = this.#wiring;
+    return this.isClosed || this.#handedBytes - network.queuedBytes(this.end) + sendBufferBytes >= first;
+  }
+
+  #countAnswer(): void {
+    this.unanswered--;
+    this.owner.onAnswered(this);
+  }
+
+  #say(kind: MessageKind, piece: number, begin: number, bytes: number): void {
+    if (!this.isClosed) this.#wiring.network.sendMessage(this.end, kind, piece, begin, bytes);
+  }
+
+  #finish(reason: CloseReason): void {
+    this.isClosed = true;
+    const { handler } = this;
+    this.handler = NO_HANDLER;
+    handler.onClose(reason);
+    this.onSent();
+  }
+}
+
+const NO_HANDLER: PeerHandler = {
+  onChoke() {},
+  onUnchoke() {},
+  onInterested() {},
+  onNotInterested() {},
+  onHave() {},
+  onBitfield() {},
+  onRequest() {},
+  onCancel() {},
+  onReject() {},
+  onBlock() {},
+  onSuggest() {},
+  onAllowedFast() {},
+  onExtendedHandshake() {},
+  onExtended() {},
+  onDhtPort() {},
+  onDrain() {},
+  onClose() {},
+};
