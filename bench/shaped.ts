@@ -11,7 +11,14 @@ import { CleanUp, temporaryFolder } from '../test/support/cleanup.js';
 import { isInstalled } from '../test/support/clients.js';
 import { writeContent } from '../test/support/content.js';
 import { median } from './measure.js';
-import { type Accounts, accountsOf, CAUSES, MILESTONES, PHASES } from './shaped/accounts.js';
+import {
+  type Accounts,
+  accountsOf,
+  CAUSES,
+  MILESTONES,
+  PHASES,
+  type SeedAccounts,
+} from './shaped/accounts.js';
 import { aria2, type ClientKind, libtorrent, type Observed, swarm } from './shaped/clients.js';
 import { enterLab, type Lab, NoLab } from './shaped/lab.js';
 import { type Crew, leastSeconds, runSwarm, type ShapedCase, type SwarmRun } from './shaped/swarm-run.js';
@@ -234,7 +241,13 @@ function printAccounts(rows: readonly Row[]): void {
     for (const { phase, cause } of spans)
       add(`the seed idle ${phase}: ${cause}`, ({ seedIdle }) => seedIdle[phase][cause]);
     add('first full copy after', ({ seed }) => seed?.fullCopySeconds);
-    add('the seed had sent, of one copy', ({ seed }) => seed && seed.wireShare * least);
+    // Shares of one copy rather than of the time.
+    const ofCopy = (title: string, pick: (seed: SeedAccounts) => number) =>
+      add(`the seed, of one copy: ${title}`, ({ seed }) => seed && pick(seed) * least);
+    ofCopy('sent until then', ({ wireShare }) => wireShare);
+    ofCopy('asked for again, heard of elsewhere', ({ askedThoughHeardShare }) => askedThoughHeardShare);
+    ofCopy('asked for again, elsewhere but not heard of', ({ askedUnheardShare }) => askedUnheardShare);
+    ofCopy('asked for again, on its way', ({ askedMeanwhileShare }) => askedMeanwhileShare);
     console.log(formatTable([`${shaped.name}, of the least`, ...mine.map(({ crew }) => crew)], lines));
     console.log('');
     const ours = mine.find(({ crew }) => crew === swarm.name);

@@ -58,12 +58,18 @@ export const MILESTONES = ['checked', 'peers-found', 'peer-connected', 'verified
 type Milestone = (typeof MILESTONES)[number];
 
 /** Ours only: what the seed had sent when the first full copy existed among the leechers. */
-interface SeedAccounts {
+export interface SeedAccounts {
   readonly fullCopySeconds: number;
   /** Handed to connections by then, beyond one copy, over one copy. */
   readonly duplicateShare: number;
   /** On the wire by then, headers included, over one copy. */
   readonly wireShare: number;
+  /** Pieces that another had been asked for first, over one copy: the asker had heard that a leecher has it, … */
+  readonly askedThoughHeardShare: number;
+  /** … a leecher had it, but the asker had not heard, … */
+  readonly askedUnheardShare: number;
+  /** … nobody had it yet: it was on its way. */
+  readonly askedMeanwhileShare: number;
 }
 
 export function accountsOf(run: SwarmRun, shaped: ShapedCase): Accounts {
@@ -183,6 +189,36 @@ function seedAccounts(run: SwarmRun, { totalBytes }: ShapedCase): SeedAccounts |
     fullCopySeconds: (fullCopyAtMs - run.startedAtMs) / 1000,
     duplicateShare: (duplicates * BLOCK_BYTES) / totalBytes,
     wireShare: (scale * sentBetween(run.links[0], link, 0)) / totalBytes,
+    ...askedAgain(run, firstAtMs, fullCopyAtMs),
+  };
+}
+
+/** Why the seed was asked for pieces that it had been asked for already. */
+function askedAgain(
+  { observed, hosts, pieceCount }: SwarmRun,
+  firstAtMs: ReadonlyMap<number, number>,
+  untilMs: number,
+): Pick<SeedAccounts, 'askedThoughHeardShare' | 'askedUnheardShare' | 'askedMeanwhileShare'> {
+  const heardAtMs = new Map<string, number>();
+  for (const [i, { heard }] of observed.entries()) {
+    for (const { piece, atMs, from } of heard) {
+      const key = `${hosts[i]} ${piece}`;
+      if (from !== hosts[0]) heardAtMs.set(key, Math.min(atMs, heardAtMs.get(key) ?? atMs));
+    }
+  }
+  const seen = new Set<number>();
+  const counts = { heard: 0, unheard: 0, meanwhile: 0 };
+  for (const { piece, atMs, from } of observed[0]?.asked ?? []) {
+    if (atMs > untilMs) break;
+    if (!seen.has(piece)) seen.add(piece);
+    else if ((heardAtMs.get(`${from} ${piece}`) ?? untilMs) < atMs) counts.heard++;
+    else if ((firstAtMs.get(piece) ?? untilMs) < atMs) counts.unheard++;
+    else counts.meanwhile++;
+  }
+  return {
+    askedThoughHeardShare: counts.heard / pieceCount,
+    askedUnheardShare: counts.unheard / pieceCount,
+    askedMeanwhileShare: counts.meanwhile / pieceCount,
   };
 }
 

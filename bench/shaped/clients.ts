@@ -8,7 +8,7 @@ import { startLibtorrent } from '../../test/support/libtorrent.js';
 import type { NetworkSide } from '../../test/support/namespaces.js';
 import { buildRoot } from '../../test/support/root.js';
 import { swarmCommandLine } from '../../test/support/swarm-command.js';
-import type { HeardSample, PieceSample, Sample } from './probe.js';
+import type { PeerSample, PieceSample, Sample } from './probe.js';
 
 export interface Place {
   readonly scope: CleanUp;
@@ -26,7 +26,8 @@ export class Observed {
   /** Ours only. */
   readonly samples: Sample[] = [];
   readonly verified: PieceSample[] = [];
-  readonly heard: HeardSample[] = [];
+  readonly heard: PeerSample[] = [];
+  readonly asked: PeerSample[] = [];
   /** When the command first told each type of event. */
   readonly firstAtMs: Record<string, number> = {};
   /** The Unix time in milliseconds at which it had everything; rejects when it ends before. */
@@ -69,11 +70,12 @@ async function startSwarm(place: Place, args: readonly string[]): Promise<Observ
   const client = startClient(scope, command, [...rest, ...flags], { env });
   return new Observed(client, (line, observed) => {
     if (!line.startsWith('{')) return;
-    const event = JSON.parse(line) as Sample | PieceSample | HeardSample | { type: 'complete' };
+    const event = JSON.parse(line) as Sample | PieceSample | PeerSample | { type: 'complete' };
     observed.firstAtMs[event.type] ??= Date.now();
     if (event.type === 'complete') observed.finish();
     else if (event.type === 'verified') observed.verified.push(event);
     else if (event.type === 'heard') observed.heard.push(event);
+    else if (event.type === 'asked') observed.asked.push(event);
     else if (event.type === 'sample') {
       observed.samples.push(event);
       observed.pieces = event.pieces;

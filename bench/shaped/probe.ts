@@ -50,16 +50,16 @@ export interface PieceSample {
   readonly piece: number;
 }
 
-/** A peer told us of a piece. */
-export interface HeardSample {
-  readonly type: 'heard';
+/** A peer told us of a piece, or asked us for the first block of it. */
+export interface PeerSample {
+  readonly type: 'heard' | 'asked';
   readonly atMs: number;
   readonly piece: number;
   /** Its address. */
   readonly from: string;
 }
 
-const tell = (line: Sample | PieceSample | HeardSample) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const tell = (line: Sample | PieceSample | PeerSample) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 class Watch {
   readonly #swarm: Swarm;
@@ -97,7 +97,9 @@ class Watch {
     this.#joined.add(peer);
     const { connection } = peer;
     const { handler } = connection;
+    const from = connection.remote.host;
     const asked = new Map<string, number>();
+    const piecesAsked = new Set<PieceIndex>();
     const request = connection.request.bind(connection);
     connection.request = (piece, begin, length) => {
       asked.set(`${piece} ${begin}`, Date.now());
@@ -106,8 +108,13 @@ class Watch {
     connection.handler = {
       ...handler,
       onHave: (piece) => {
-        tell({ type: 'heard', atMs: Date.now(), piece, from: connection.remote.host });
+        tell({ type: 'heard', atMs: Date.now(), piece, from });
         handler.onHave(piece);
+      },
+      onRequest: (piece, begin, length) => {
+        if (!piecesAsked.has(piece)) tell({ type: 'asked', atMs: Date.now(), piece, from });
+        piecesAsked.add(piece);
+        handler.onRequest(piece, begin, length);
       },
       onBlock: (piece, begin, block) => {
         const askedAt = asked.get(`${piece} ${begin}`);

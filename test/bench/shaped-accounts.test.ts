@@ -50,6 +50,7 @@ function observedAs(samples: readonly Sample[], verified: readonly PieceSample[]
     samples: [...samples],
     verified: [...verified],
     heard: [],
+    asked: [],
     firstAtMs: {},
   };
   return observed as Observed;
