@@ -47,6 +47,8 @@ export interface PeerHandler {
   onExtended(name: string, payload: Uint8Array): void;
   /** BEP 5 `port`: the peer's DHT node listens there. */
   onDhtPort(port: number): void;
+  /** What arrived together has been told: the moment to answer it together. */
+  onReadEnd(): void;
   /** `bufferedBytes` fell below the low-water mark: there is room to send. */
   onDrain(): void;
   /** Last call ever. */

@@ -88,19 +88,19 @@ export class RequestPipeline {
     this.#wasFilled = this.#outstanding >= this.limit;
   }
 
-  /** A block that was asked for arrived, first or not. */
-  onBlock(now: Millis, bytes: number): void {
+  /** Blocks that were asked for arrived together, first or not. */
+  onBlocks(now: Millis, blocks: number, bytes: number): void {
     this.#closeRounds(now);
-    this.#outstanding = Math.max(0, this.#outstanding - 1);
+    this.#outstanding = Math.max(0, this.#outstanding - blocks);
     this.#rate.add(bytes);
-    if (this.#delay.onBlock(now)) this.#measuring = false;
-    this.#gap.onBlock(now);
+    if (this.#delay.onBlocks(now, blocks)) this.#measuring = false;
+    this.#gap.onBlocks(now);
     this.#progressAt = now;
     this.#timeouts = 0;
     if (this.#snubbed) {
       this.#snubbed = false;
       this.#restart(now);
-    } else if (this.#slowStart && this.#wasFilled && this.#limit < MAX_LIMIT) this.#limit++;
+    } else if (this.#slowStart && this.#wasFilled && this.#limit < MAX_LIMIT) this.#limit += blocks;
   }
 
   /** Requests were rejected or cancelled. */
@@ -248,9 +248,11 @@ class DelayProbe {
     return now - this.#measuredAt >= DELAY_VALID_MS;
   }
 
-  /** True when this was the probe's block, and it says what the delay is. */
-  onBlock(now: Millis): boolean {
-    if (this.#left === 0 || --this.#left > 0) return false;
+  /** True when the probe's block was among these, and it says what the delay is. */
+  onBlocks(now: Millis, blocks: number): boolean {
+    if (this.#left === 0) return false;
+    this.#left = Math.max(0, this.#left - blocks);
+    if (this.#left > 0) return false;
     const delay = now - this.#sentAt;
     if (this.#least !== undefined && delay > this.#least && this.#sentBehind >= MIN_LIMIT) return false;
     this.#least = delay;
@@ -263,7 +265,7 @@ class DelayProbe {
   }
 }
 
-/** Time between blocks: mean and mean deviation, as TCP does for its time-outs (RFC 6298). */
+/** Time between arrivals of blocks: mean and mean deviation, as TCP does for its time-outs (RFC 6298). */
 class GapEstimate {
   #lastAt: Millis | undefined;
   #mean: number | undefined;
@@ -279,7 +281,7 @@ class GapEstimate {
     this.#lastAt = undefined;
   }
 
-  onBlock(now: Millis): void {
+  onBlocks(now: Millis): void {
     if (this.#lastAt !== undefined) {
       const gap = now - this.#lastAt;
       if (this.#mean === undefined) {

@@ -8,8 +8,11 @@ import type { FileReader } from './file-reader.js';
 import { FRAME_BYTES, framePayloads, framesBytes, writeFrameHeaders } from './piece-frames.js';
 import type { ExtentRange, ExtentReader, ReadCache } from './read-cache.js';
 
-/** What the read cache reads at once: many blocks a system call, yet several extents in the smallest cache. */
-const EXTENT_BYTES = 256 * 1024;
+/**
+ * What the read cache reads at once. Seeding 1 GiB costs 0.9 CPU s at 256 KiB, 0.7 at 512 KiB: each read is a trip
+ * to the thread pool and back. More would let a peer that asks for single blocks make us read much for little.
+ */
+const EXTENT_BYTES = 512 * 1024;
 
 export interface PieceServerHandler {
   /** Frames of this piece may be asked for again. */

@@ -181,7 +181,6 @@ export class Downloading {
 
   onBlock(peer: Peer, piece: PieceIndex, begin: number, bytes: Uint8Array): void {
     const { geometry, scheduler, store, totals } = this.#state;
-    const now = this.#state.now();
     const block = begin / BLOCK_BYTES;
     const fits =
       Number.isInteger(block) &&
@@ -193,11 +192,8 @@ export class Downloading {
       totals.wastedBytes += bytes.length;
       return;
     }
-    peer.pipeline.onBlock(now, bytes.length);
-    peer.downloadRate.add(now, bytes.length);
-    peer.contribution.add(now, bytes.length);
-    this.#state.downloadRate.add(now, bytes.length);
-    peer.rejectsInARow = 0;
+    peer.arrivedBlocks++;
+    peer.arrivedBytes += bytes.length;
     if (result === BLOCK_RESULT.duplicate) {
       totals.wastedBytes += bytes.length;
     } else {
@@ -206,6 +202,21 @@ export class Downloading {
       store.putBlock(piece, begin, bytes);
       this.#cancelElsewhere(piece, block, begin, bytes.length);
       if (scheduler.isComplete(piece)) this.#finish(piece);
+    }
+  }
+
+  /** Accounts for the blocks that arrived together, and asks for more. */
+  onReadEnd(peer: Peer): void {
+    const { arrivedBlocks, arrivedBytes } = peer;
+    if (arrivedBlocks > 0) {
+      const now = this.#state.now();
+      peer.arrivedBlocks = 0;
+      peer.arrivedBytes = 0;
+      peer.rejectsInARow = 0;
+      peer.pipeline.onBlocks(now, arrivedBlocks, arrivedBytes);
+      peer.downloadRate.add(now, arrivedBytes);
+      peer.contribution.add(now, arrivedBytes);
+      this.#state.downloadRate.add(now, arrivedBytes);
     }
     this.pump(peer);
   }

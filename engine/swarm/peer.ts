@@ -33,6 +33,9 @@ export class Peer {
   listenAddress: PeerAddress | undefined;
 
   downloadedBytes = 0;
+  /** Of the read under way, not in the rates yet. */
+  arrivedBlocks = 0;
+  arrivedBytes = 0;
   uploadedBytes = 0;
   /** Requests that were not answered, whatever became of them; below zero: answers to what nobody asked. */
   answersDue = 0;

@@ -232,6 +232,10 @@ export class Swarm implements PieceStoreHandler {
       onExtendedHandshake: (handshake) => this.#onExtendedHandshake(peer, handshake),
       onExtended: () => {},
       onDhtPort: () => {},
+      onReadEnd: () => {
+        downloading.onReadEnd(peer);
+        uploading.pump(peer);
+      },
       onDrain: () => uploading.pump(peer),
       onClose: (reason) => this.#onClose(peer, reason),
     };

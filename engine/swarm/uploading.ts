@@ -28,8 +28,9 @@ export class Uploading {
   onRequest(peer: Peer, piece: PieceIndex, begin: number, length: number): void {
     const allowed =
       !peer.amChoking && this.#state.have.get(piece) && length <= BLOCK_BYTES && !this.#state.failed;
-    if (allowed && peer.uploads.push(piece, begin, length)) this.pump(peer);
-    else peer.connection.reject(piece, begin, length);
+    // Sent at the end of the read: what was asked together goes out as runs.
+    if (allowed && peer.uploads.push(piece, begin, length)) return;
+    peer.connection.reject(piece, begin, length);
   }
 
   onCancel(peer: Peer, piece: PieceIndex, begin: number, length: number): void {

@@ -115,6 +115,7 @@ export class TcpPeerConnection
     const { out } = this.#parts;
     out.cork(); // what one chunk makes us say is one write
     const fault = this.#reader.read(chunk);
+    if (fault === undefined && !this.#closed) this.handler.onReadEnd();
     out.uncork();
     if (fault !== undefined) this.onViolation(fault);
     else if (!this.#paused && out.controlBytes > STOP_READING_BYTES + this.#bitfieldBytes) this.#pause();
@@ -301,6 +302,7 @@ export const NO_HANDLER: PeerHandler = {
   onCancel() {},
   onReject() {},
   onBlock() {},
+  onReadEnd() {},
   onSuggest() {},
   onAllowedFast() {},
   onExtendedHandshake() {},

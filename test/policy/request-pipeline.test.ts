@@ -32,7 +32,7 @@ class SimulatedPeer {
       this.#send(now);
       while (this.#returning.length > 0 && this.#returning[0]! <= now) {
         this.#returning.shift();
-        this.pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+        this.pipeline.onBlocks(asMillis(now), 1, BLOCK_BYTES);
         this.bytes += BLOCK_BYTES;
       }
       const room = this.pipeline.room(asMillis(now));
@@ -129,7 +129,7 @@ describe('RequestPipeline', () => {
     assert.equal(pipeline.room(asMillis(21_000)), 1);
     pipeline.onRequested(asMillis(21_000), 1);
     assert.equal(pipeline.nextDeadline(), 61_000);
-    pipeline.onBlock(asMillis(30_000), BLOCK_BYTES);
+    pipeline.onBlocks(asMillis(30_000), 1, BLOCK_BYTES);
     assert.equal(pipeline.isSnubbed, false);
     assert.equal(pipeline.room(asMillis(30_000)), 8);
   });
@@ -140,7 +140,7 @@ describe('RequestPipeline', () => {
     let now = 0;
     for (let i = 0; i < 6; i++) {
       now += 10_000;
-      pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+      pipeline.onBlocks(asMillis(now), 1, BLOCK_BYTES);
     }
     assert.equal(pipeline.overdue(asMillis(now + 19_999)), false);
     assert.ok(pipeline.nextDeadline()! <= now + 60_000);
@@ -152,7 +152,7 @@ describe('RequestPipeline', () => {
     for (let i = 0; i < 1_000; i++) {
       pipeline.onRequested(asMillis(now), pipeline.room(asMillis(now)));
       now += 2;
-      pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+      pipeline.onBlocks(asMillis(now), 1, BLOCK_BYTES);
     }
     assert.equal(pipeline.nextDeadline(), now + 5_000);
   });
@@ -161,7 +161,7 @@ describe('RequestPipeline', () => {
     const pipeline = new RequestPipeline(asMillis(0));
     for (let now = 0; now < 400; now++) {
       pipeline.onRequested(asMillis(now), 1);
-      pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+      pipeline.onBlocks(asMillis(now), 1, BLOCK_BYTES);
     }
     assert.equal(pipeline.limit, 8);
   });
@@ -174,7 +174,7 @@ describe('RequestPipeline', () => {
     for (let i = 0; i < 2_000; i++) {
       pipeline.onRequested(asMillis(now), pipeline.room(asMillis(now)));
       now += 10;
-      pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+      pipeline.onBlocks(asMillis(now), 1, BLOCK_BYTES);
     }
     // 0.1 blocks a millisecond × (10 ms + 500 ms).
     assert.ok(pipeline.limit <= 60, `${pipeline.limit}`);
@@ -187,7 +187,7 @@ describe('RequestPipeline', () => {
       for (let i = 0; i < blocks; i++) {
         pipeline.onRequested(asMillis(now), pipeline.room(asMillis(now)));
         now += 10;
-        pipeline.onBlock(asMillis(now), BLOCK_BYTES);
+        pipeline.onBlocks(asMillis(now), 1, BLOCK_BYTES);
       }
     };
     run(1_000);
@@ -229,7 +229,7 @@ describe('RequestPipeline', () => {
             pipeline.onRequested(now, blocks);
             outstanding += blocks;
           } else if (what === 'block' && outstanding > 0) {
-            pipeline.onBlock(now, BLOCK_BYTES);
+            pipeline.onBlocks(now, 1, BLOCK_BYTES);
             outstanding--;
           } else if (what === 'release' && outstanding > 0) {
             const blocks = Math.min(amount, outstanding);

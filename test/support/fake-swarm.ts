@@ -92,6 +92,13 @@ export class FakeConnection implements PeerConnection {
     for (const [piece, begin, length] of this.requests.splice(0, count)) {
       this.handler.onBlock(piece, begin, new Uint8Array(length).fill(fill));
     }
+    this.handler.onReadEnd();
+  }
+
+  /** Asks us for a block, in a read of its own. */
+  ask(piece: PieceIndex, begin: number, length: number): void {
+    this.handler.onRequest(piece, begin, length);
+    this.handler.onReadEnd();
   }
 
   #say(word: string): void {

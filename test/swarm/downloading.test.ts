@@ -223,7 +223,7 @@ test('after a storage fault it asks and serves no more, and says so once', () =>
   peer.answer();
   assert.equal(peer.requests.length, 0);
   assert.ok(before > 0);
-  peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
+  peer.ask(asPiece(0), 0, BLOCK_BYTES);
   assert.equal(peer.sent.at(-1), 'reject 0:0');
   assert.deepEqual(
     fake.events.filter((event) => event.startsWith('failed')),

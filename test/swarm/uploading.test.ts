@@ -18,8 +18,7 @@ function unchoked(fake: FakeSwarm) {
 test('answers contiguous requests in one send once the piece is in memory', () => {
   const fake = new FakeSwarm({ pieces: 2, blocksPerPiece: 4, have: [0, 1] });
   const peer = unchoked(fake);
-  for (let block = 0; block < 4; block++)
-    peer.handler.onRequest(asPiece(1), block * BLOCK_BYTES, BLOCK_BYTES);
+  for (let block = 0; block < 4; block++) peer.ask(asPiece(1), block * BLOCK_BYTES, BLOCK_BYTES);
   assert.deepEqual(fake.store.asked, [1]);
   fake.store.load(asPiece(1));
   assert.equal(peer.sent.at(-1), `frames ${4 * FRAME}`);
@@ -30,8 +29,8 @@ test('counts as uploaded what the kernel took, not what was queued or lost with 
   for (const piece of [0, 1]) fake.store.cached.add(asPiece(piece));
   const peer = unchoked(fake);
   const seated = [...fake.swarm.state.peers.values()][0]!;
-  peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
-  peer.handler.onRequest(asPiece(1), 0, BLOCK_BYTES);
+  peer.ask(asPiece(0), 0, BLOCK_BYTES);
+  peer.ask(asPiece(1), 0, BLOCK_BYTES);
   assert.equal(fake.swarm.totals.uploadedBytes, 0);
   peer.flush(1);
   assert.equal(fake.swarm.totals.uploadedBytes, BLOCK_BYTES);
@@ -45,21 +44,21 @@ test('counts as uploaded what the kernel took, not what was queued or lost with 
 test('rejects requests while choking, for pieces it lacks, and for more than a block', () => {
   const fake = new FakeSwarm({ pieces: 2, have: [0] });
   const peer = fake.connect([]);
-  peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
+  peer.ask(asPiece(0), 0, BLOCK_BYTES);
   assert.equal(peer.sent.at(-1), 'reject 0:0');
   peer.handler.onInterested();
   fake.clock.advance(1_000);
-  peer.handler.onRequest(asPiece(1), 0, BLOCK_BYTES);
+  peer.ask(asPiece(1), 0, BLOCK_BYTES);
   assert.equal(peer.sent.at(-1), 'reject 1:0');
-  peer.handler.onRequest(asPiece(0), 0, 2 * BLOCK_BYTES);
+  peer.ask(asPiece(0), 0, 2 * BLOCK_BYTES);
   assert.equal(peer.sent.at(-1), 'reject 0:0');
 });
 
 test('a cancelled request is not sent', () => {
   const fake = new FakeSwarm({ pieces: 1, have: [0] });
   const peer = unchoked(fake);
-  peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
-  peer.handler.onRequest(asPiece(0), BLOCK_BYTES, BLOCK_BYTES);
+  peer.ask(asPiece(0), 0, BLOCK_BYTES);
+  peer.ask(asPiece(0), BLOCK_BYTES, BLOCK_BYTES);
   peer.handler.onCancel(asPiece(0), BLOCK_BYTES, BLOCK_BYTES);
   fake.store.load(asPiece(0));
   assert.equal(peer.sent.at(-1), `frames ${FRAME}`);
@@ -69,7 +68,7 @@ test('a cancelled request is not sent', () => {
 test('queues a bounded number of requests and rejects the rest', () => {
   const fake = new FakeSwarm({ pieces: 1, have: [0] });
   const peer = unchoked(fake);
-  for (let i = 0; i < 10_000; i++) peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
+  for (let i = 0; i < 10_000; i++) peer.ask(asPiece(0), 0, BLOCK_BYTES);
   assert.equal(peer.sent.filter((word) => word === 'reject 0:0').length, 10_000 - MAX_QUEUED_REQUESTS);
 });
 
@@ -79,7 +78,7 @@ test('hands a peer that does not read no more than a little ahead', () => {
   const peer = unchoked(fake);
   for (let piece = 0; piece < 64; piece++) {
     for (let block = 0; block < 4; block++) {
-      peer.handler.onRequest(asPiece(piece), block * BLOCK_BYTES, BLOCK_BYTES);
+      peer.ask(asPiece(piece), block * BLOCK_BYTES, BLOCK_BYTES);
     }
   }
   assert.ok(peer.bufferedBytes <= 1024 * 1024);
@@ -92,7 +91,7 @@ test('sends no faster than the limit allows', () => {
   const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], uploadRate: rate });
   for (let piece = 0; piece < 64; piece++) fake.store.cached.add(asPiece(piece));
   const peer = unchoked(fake);
-  for (let piece = 0; piece < 64; piece++) peer.handler.onRequest(asPiece(piece), 0, BLOCK_BYTES);
+  for (let piece = 0; piece < 64; piece++) peer.ask(asPiece(piece), 0, BLOCK_BYTES);
   for (let second = 0; second < 10; second++) {
     fake.clock.advance(1_000);
     peer.flush();
@@ -104,7 +103,7 @@ test('sends no faster than the limit allows', () => {
 test('forgets the queue of a peer that it chokes or that leaves', () => {
   const fake = new FakeSwarm({ pieces: 1, have: [0] });
   const peer = unchoked(fake);
-  peer.handler.onRequest(asPiece(0), 0, BLOCK_BYTES);
+  peer.ask(asPiece(0), 0, BLOCK_BYTES);
   peer.disconnect();
   fake.store.load(asPiece(0));
   assert.ok(!peer.sent.some((word) => word.startsWith('frames')));
@@ -118,8 +117,7 @@ test('shares an upload limit among peers that all ask', () => {
   const peers = [unchoked(fake), unchoked(fake), unchoked(fake)];
   for (const peer of peers) {
     for (const piece of pieces) {
-      for (let block = 0; block < 4; block++)
-        peer.handler.onRequest(asPiece(piece), block * BLOCK_BYTES, BLOCK_BYTES);
+      for (let block = 0; block < 4; block++) peer.ask(asPiece(piece), block * BLOCK_BYTES, BLOCK_BYTES);
     }
   }
   for (let ms = 0; ms < 30_000; ms += 50) {
@@ -129,4 +127,15 @@ test('shares an upload limit among peers that all ask', () => {
   const given = [...fake.swarm.state.peers.values()].map((peer) => peer.uploadedBytes);
   const fair = given.reduce((sum, bytes) => sum + bytes, 0) / given.length;
   for (const bytes of given) assert.ok(Math.abs(bytes - fair) < 0.3 * fair, `${given}`);
+});
+
+test('requests that arrive together go out as one run', () => {
+  const fake = new FakeSwarm({ pieces: 2, blocksPerPiece: 4, have: [0, 1] });
+  fake.store.cached.add(asPiece(1));
+  const peer = unchoked(fake);
+  for (let block = 0; block < 4; block++)
+    peer.handler.onRequest(asPiece(1), block * BLOCK_BYTES, BLOCK_BYTES);
+  assert.equal(peer.sent.filter((word) => word.startsWith('frames')).length, 0);
+  peer.handler.onReadEnd();
+  assert.equal(peer.sent.filter((word) => word.startsWith('frames')).length, 1);
 });

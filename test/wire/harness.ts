@@ -128,6 +128,7 @@ export class Recorder implements PeerHandler {
   onExtendedHandshake = (handshake: object) => this.#note('extendedHandshake', handshake);
   onExtended = (name: string, payload: Uint8Array) => this.#note('extended', name, hex(payload));
   onDhtPort = (port: number) => this.#note('dhtPort', port);
+  onReadEnd = () => {};
   onDrain = () => {};
   onClose = (reason: CloseReason) => {
     this.#note('close', reason.kind);
