@@ -215,6 +215,7 @@ export class VirtualConnection implements PeerConnection {
         this.#finish({ kind: 'remote', text: 'closed by the peer' });
         break;
     }
+    this.handler.onReadEnd();
   }
 
   /** Something of ours went through the link, or was handed over. */
@@ -272,6 +273,7 @@ const NO_HANDLER: PeerHandler = {
   onCancel() {},
   onReject() {},
   onBlock() {},
+  onReadEnd() {},
   onSuggest() {},
   onAllowedFast() {},
   onExtendedHandshake() {},
