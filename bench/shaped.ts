@@ -7,7 +7,6 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CleanUp, temporaryFolder } from '../test/support/cleanup.js';
 import { isInstalled } from '../test/support/clients.js';
 import { writeContent } from '../test/support/content.js';
 import { median } from './measure.js';
@@ -82,6 +81,8 @@ interface Row {
   readonly kind: string;
   readonly results: readonly Result[];
   readonly accounts: readonly Accounts[];
+  /** Of the machine, by anybody: near to all of it, the lines are not what was measured. */
+  readonly cpuShares: readonly number[];
   readonly perClient: readonly (readonly ClientFigures[])[];
 }
 
@@ -99,25 +100,20 @@ for (const name of options.client) assertKnown('--client', name, [...KINDS, { na
 if (!(runs >= 1 && leechers >= 1 && leechers <= 100))
   throw new Error('--runs and --leechers: expected 1 or more');
 
-const lab = await enterLab(leechers + 1).catch((thrown: unknown) => {
+const lab = await enterLab(leechers + 1, options.dir).catch((thrown: unknown) => {
   if (!(thrown instanceof NoLab)) throw thrown;
   console.log(`bench:shaped: skipped, ${thrown.message}`);
   process.exit(0);
 });
-const scope = new CleanUp();
-try {
-  const rows: Row[] = [];
-  for (const shaped of cases) rows.push(...(await measureCase(lab, scope, shaped)));
-  printTable(rows);
-  printAccounts(rows);
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
-} finally {
-  await scope.run();
-}
+const rows: Row[] = [];
+for (const shaped of cases) rows.push(...(await measureCase(lab, shaped)));
+printTable(rows);
+printAccounts(rows);
+if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
 
 /** Crews take turns, so that what disturbs the machine disturbs all alike. */
-async function measureCase(lab: Lab, scope: CleanUp, shaped: ShapedCase): Promise<Row[]> {
-  const source = join(await temporaryFolder(scope, options.dir), 'source', 'content.bin');
+async function measureCase(lab: Lab, shaped: ShapedCase): Promise<Row[]> {
+  const source = join(lab.folder, shaped.name, 'content.bin');
   await writeContent(source, shaped.totalBytes, shaped.name);
   const crews = crewsOf(options.client);
   const done = new Map<Crew, SwarmRun[]>(crews.map((crew) => [crew, []]));
@@ -179,6 +175,7 @@ function rowsOf(shaped: ShapedCase, crew: Crew, done: readonly SwarmRun[]): Row[
     kind,
     results: done.map((run) => resultOf(run, kind)),
     accounts: done.map((run) => accountsOf(run, shaped)),
+    cpuShares: done.map(({ cpuShare }) => cpuShare),
     perClient: done.map(clientFigures),
   }));
 }
@@ -193,8 +190,17 @@ function clientFigures({ observed, finishedAtMs, startedAtMs }: SwarmRun): Clien
 }
 
 function printTable(rows: readonly Row[]): void {
-  const head = ['swarm', 'least s', 'last s', 'last ÷ least', 'mean ÷ least', 'seed duplicates', 'wasted'];
-  const lines = rows.map(({ shaped, crew, kind, results, accounts }) => {
+  const head = [
+    'swarm',
+    'least s',
+    'last s',
+    'last ÷ least',
+    'mean ÷ least',
+    'seed duplicates',
+    'wasted',
+    'CPU',
+  ];
+  const lines = rows.map(({ shaped, crew, kind, results, accounts, cpuShares }) => {
     const least = leastSeconds(shaped, leechers);
     const last = median(results.map(({ lastSeconds }) => lastSeconds));
     const mean = median(results.map(({ meanSeconds }) => meanSeconds));
@@ -209,6 +215,7 @@ function printTable(rows: readonly Row[]): void {
       (mean / least).toFixed(3),
       isOurs ? percent(duplicates) : '–',
       isOurs ? percent(wasted) : '–',
+      percent(median(cpuShares)),
     ];
   });
   console.log(

@@ -142,6 +142,7 @@ interface Idleness {
 function* idlenessOf(run: SwarmRun, index: number, bytesPerSecond: number): Generator<Idleness> {
   const { links, observed, chargedBytes } = run;
   const firstFinishAtMs = Math.min(...run.finishedAtMs);
+  const lastFinishAtMs = Math.max(...run.finishedAtMs);
   const { samples = [], verified = [] } = observed[index] ?? {};
   // The shaper counts headers that an interface does not: those of every packet but the first of a super-packet.
   const counted = sentBetween(links[0], links.at(-1), index);
@@ -152,8 +153,10 @@ function* idlenessOf(run: SwarmRun, index: number, bytesPerSecond: number): Gene
     const before = links[i - 1];
     if (before === undefined) continue;
     const could = (bytesPerSecond * (link.atMs - before.atMs)) / 1000;
+    // A busy machine may look late at the end.
+    const counts = Math.max(0, Math.min(1, (lastFinishAtMs - before.atMs) / (link.atMs - before.atMs)));
     // A burst of the shaper's bucket may be more: it makes up for idleness before it.
-    const bytes = could - scale * sentBetween(before, link, index);
+    const bytes = counts * (could - scale * sentBetween(before, link, index));
     while (at + 1 < samples.length && (samples[at]?.atMs ?? 0) < before.atMs) at++;
     const phase: Phase =
       link.atMs > firstFinishAtMs ? 'end' : link.atMs > (startsAtMs ?? run.startedAtMs) ? 'middle' : 'start';

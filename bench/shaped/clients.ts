@@ -1,8 +1,8 @@
 /** Clients of a shaped swarm: each as its user would start it, to stay when it is done. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startAria2 } from '../../test/support/aria2.js';
-import { type CleanUp, temporaryFolder } from '../../test/support/cleanup.js';
+import type { CleanUp } from '../../test/support/cleanup.js';
 import { type ClientName, type RunningClient, startClient } from '../../test/support/clients.js';
 import { startLibtorrent } from '../../test/support/libtorrent.js';
 import type { NetworkSide } from '../../test/support/namespaces.js';
@@ -66,7 +66,7 @@ async function startSwarm(place: Place, args: readonly string[]): Promise<Observ
   const commandLine = swarmCommandLine(side);
   const [command = '', ...rest] = [...commandLine.slice(0, -1), '--import', probe, ...commandLine.slice(-1)];
   const flags = [...args, '--listen', `${host}:0`, '--json', '--quiet'];
-  const env = { ...process.env, XDG_STATE_HOME: await temporaryFolder(scope) };
+  const env = { ...process.env, XDG_STATE_HOME: join(dirname(place.torrent), `state ${host}`) };
   const client = startClient(scope, command, [...rest, ...flags], { env });
   return new Observed(client, (line, observed) => {
     if (!line.startsWith('{')) return;

@@ -4,7 +4,8 @@
  * tracker is there, unshaped, and the hub's interface counters tell what every line carried.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   canMakeNamespaces,
   ip,
@@ -33,10 +34,15 @@ export class NoLab extends Error {}
 export class Lab {
   /** Where this process is. */
   readonly hub: NetworkSide = { hosts: [HUB_HOST], prefix: [] };
+  /** For what is received; gone afterwards. */
+  readonly folder: string;
   readonly #name: string;
 
-  constructor(name: string) {
+  constructor(name: string, parent: string) {
     this.#name = name;
+    this.folder = join(parent, name);
+    mkdirSync(this.folder);
+    process.once('exit', () => rmSync(this.folder, { recursive: true, force: true }));
   }
 
   /** Where client `index` is. */
@@ -95,16 +101,18 @@ export class Lab {
 
 /**
  * Call it first of all. Returns in the run that is inside the hub only.
+ * @param parent where the lab's folder is made
  * @throws NoLab where namespaces or shapers cannot be made
  */
-export async function enterLab(clients: number): Promise<Lab> {
+export async function enterLab(clients: number, parent: string): Promise<Lab> {
   const inside = process.env[INSIDE];
   if (inside !== undefined) {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-    return new Lab(inside);
+    return new Lab(inside, parent);
   }
   if (!canMakeNamespaces()) throw new NoLab('network namespaces need root and iproute2');
   for (const stale of staleNamespaces(new RegExp(`^${PREFIX}-(?<pid>\\d+)-`))) removeNamespace(stale);
+  removeStaleFolders(parent);
   const name = `${PREFIX}-${process.pid}`;
   const indexes = Array.from({ length: clients }, (_, index) => index);
   process.once('exit', () => {
@@ -117,6 +125,14 @@ export async function enterLab(clients: number): Promise<Lab> {
   if (probe.status !== 0)
     throw new NoLab(`tc cannot shape here: ${String(probe.stderr ?? probe.error).trim()}`);
   return runAgainIn(hubOf(name), { [INSIDE]: name });
+}
+
+/** Those whose maker is dead. */
+function removeStaleFolders(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const [, pid] = new RegExp(`^${PREFIX}-(\\d+)$`).exec(name) ?? [];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(parent, name), { recursive: true });
+  }
 }
 
 const hubOf = (name: string): string => `${name}-hub`;
