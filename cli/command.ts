@@ -132,6 +132,7 @@ function parseOption(spec: Option, rawName: string, given: string | undefined, i
     return true;
   }
   if (given === undefined) throw new UsageError(`${rawName} needs a value: ${rawName} ${spec.placeholder}`);
+  if (given === '') throw new UsageError(`${rawName} needs a value, got an empty one`);
   if (given.length > 1 && given.startsWith('-') && !inline)
     throw new UsageError(
       `${rawName} needs a value, got the option "${given}"`,
@@ -159,4 +160,6 @@ function checkCount(
   const hint = `See swarm ${name} --help.`;
   if (given.length < min) throw new UsageError(`swarm ${name} needs ${placeholder}`, hint);
   if (given.length > max) throw new UsageError(`unexpected argument "${given[max]}"`, hint);
+  // An unset variable of a script; as a path it would be the current folder.
+  if (given.includes('')) throw new UsageError(`${placeholder} is empty`, hint);
 }

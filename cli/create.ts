@@ -8,7 +8,7 @@ import { hashingProgress } from './hashing-progress.js';
 import { withInterrupts } from './interrupts.js';
 import type { Output } from './output.js';
 import { assertWritable, replaceFile } from './replace-file.js';
-import { parseSize, parseUrl } from './units-text.js';
+import { parsePieceLength, parseUrl } from './units-text.js';
 import { plural } from './words.js';
 
 const TRACKER_SCHEMES = ['http', 'https', 'udp', 'ws', 'wss'];
@@ -23,7 +23,7 @@ export const command = defineCommand({
     force: flag('overwrite FILE if it exists', 'f'),
     tracker: list('URL[,URL…]', 'a tier of trackers, best first', parseTier),
     'web-seed': list('URL', 'a web server that has the data', (url) => parseUrl(url, ['http', 'https'])),
-    'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parseSize),
+    'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parsePieceLength),
     private: flag('peers only from the trackers (BEP 27)'),
     comment: value('TEXT', 'a comment in the torrent', text),
     name: value('NAME', 'what the torrent is called (default: the name of PATH)', text),

@@ -1,5 +1,5 @@
 /** Exit codes: what a script learns of how a command ended. Once published, a number keeps its meaning. */
-import type { ErrorCode } from '../engine/index.js';
+import type { ErrorCode, ErrorDetails } from '../engine/index.js';
 
 export const EXIT = {
   done: 0,
@@ -36,6 +36,7 @@ const EXIT_BY_GROUP: Readonly<Record<GroupOf<ErrorCode>, ExitCode>> = {
 export interface CodedError extends Error {
   readonly code: ErrorCode;
   readonly hint?: string | undefined;
+  readonly details?: ErrorDetails;
 }
 
 export const isCodedError = (thrown: unknown): thrown is CodedError =>

@@ -21,8 +21,8 @@ const MAX_RATIO = 1_000_000;
 export const command = defineCommand({
   name: 'get',
   about:
-    'Downloads what the torrents describe, verifies every piece, and exits. Started again, it goes on where it ' +
-    'stopped. Ctrl-C says goodbye and leaves; a second one leaves at once. The time that --timeout allows begins ' +
+    'Downloads what each SOURCE, a torrent file, describes, verifies every piece, and exits. Started again, it goes ' +
+    'on where it stopped. Ctrl-C says goodbye and leaves; a second one leaves at once. The time that --timeout allows begins ' +
     'after the check of what is on disk. With --preallocate full a lack of space shows before the download.',
   positionals: { placeholder: 'SOURCE', min: 1, max: MAX_SOURCES },
   options: {
@@ -209,6 +209,8 @@ function nothingChecked(timeoutMs: number): SwarmError {
   );
 }
 
+const PEERS_HINT = '--peer HOST:PORT adds a peer, --tracker URL a tracker; --tui shows what they say.';
+
 function nothingArrived({ engine }: Session, timeoutMs: number): SwarmError {
   const snapshot = engine.snapshot();
   const why = snapshot.torrents.map((torrent) => waitsFor(torrent, snapshot)).find(Boolean);
@@ -216,7 +218,8 @@ function nothingArrived({ engine }: Session, timeoutMs: number): SwarmError {
     'PEERS_NONE',
     `nothing arrived for ${formatDuration(timeoutMs / 1000)}${why === undefined ? '' : `: ${why}`}`,
     { timeoutMs },
-    { hint: '--peer HOST:PORT adds a peer, --tracker URL a tracker; --tui shows what they say.' },
+    // A reason that names the way out needs no hint.
+    why?.includes('--peer') === true ? {} : { hint: PEERS_HINT },
   );
 }
 

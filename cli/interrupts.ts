@@ -12,24 +12,30 @@ export class Interrupted extends Error {
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 
+/** Who is watched dies with the terminal, and says goodbye first. Nohup, which wants that ignored, takes us off it. */
+const hangUp = (): readonly NodeJS.Signals[] =>
+  process.stdout.isTTY || process.stderr.isTTY ? ['SIGHUP'] : [];
+
 /**
  * Runs `work` with a signal that the first interrupt aborts; listens no longer than `work` takes.
  * @param work its second argument interrupts, for keys that reach the program as input
- * @param more signals that count, too; SIGHUP is not among them, as whoever started us with nohup wants it ignored
+ * @param more signals that count, whoever watches
  */
 export async function withInterrupts<T>(
   work: (signal: AbortSignal, interrupt: () => void) => Promise<T>,
   more: readonly NodeJS.Signals[] = [],
 ): Promise<T> {
   const controller = new AbortController();
-  const interrupt = () => {
+  const interrupt = (signal?: NodeJS.Signals) => {
+    // The shell and the system each tell of the same end of a terminal: that is no impatience.
+    if (controller.signal.aborted && signal === 'SIGHUP') return;
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
     controller.abort(new Interrupted());
   };
-  const signals = [...SIGNALS, ...more];
+  const signals = new Set([...SIGNALS, ...hangUp(), ...more]);
   for (const signal of signals) process.on(signal, interrupt);
   try {
-    return await work(controller.signal, interrupt);
+    return await work(controller.signal, () => interrupt());
   } finally {
     for (const signal of signals) process.off(signal, interrupt);
   }

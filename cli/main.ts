@@ -4,10 +4,11 @@ import './v8-flags.js';
 import { EXIT } from './exit-codes.js';
 import { run } from './run.js';
 
-// Whoever read us went away (`swarm info … | head`): there is nobody left to tell.
+// Whoever read us went away (`swarm info … | head`): there is nobody left to tell. That a terminal went away (EIO) we
+// are told by a signal, which leaves time for goodbyes.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-  process.exit(EXIT.done);
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  if (error.code !== 'EIO') throw error;
 });
 // The work itself does not depend on being watched.
 process.stderr.on('error', () => {});

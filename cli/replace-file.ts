@@ -20,10 +20,12 @@ export async function assertWritable(file: string, overwrite: boolean): Promise<
     const what = isPlain ? 'exists already' : there.isDirectory() ? 'is a folder' : 'is not a plain file';
     throw new SwarmError('STORAGE_EXISTS', `${printable(file)} ${what}`, { path: file }, { hint });
   }
+  const folder = dirname(file);
   try {
-    await access(dirname(file), constants.W_OK);
+    await access(folder, constants.W_OK);
   } catch (error) {
-    throw storageError(error, dirname(file));
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw storageError(error, folder);
+    throw new SwarmError('STORAGE_MISSING', `there is no folder ${printable(folder)}`, { path: folder });
   }
 }
 

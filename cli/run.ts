@@ -22,6 +22,15 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   demo: { summary: 'a whole swarm on this machine, to look at', load: () => import('./demo.js') },
 };
 
+/** What the system's own names for faults mean. */
+const ERRNO_HINT: Readonly<Record<string, string>> = {
+  ENOENT: 'There is no such file or folder.',
+  ENOTDIR: 'A part of the path is a file, not a folder.',
+  EACCES: 'You may not read it: look at its permissions and those of its folders.',
+  ELOOP: 'Its links lead in a circle.',
+  ENAMETOOLONG: 'The name is too long.',
+};
+
 /** Characters of an error that are shown: it may quote a file or a peer. */
 const MAX_MESSAGE_CELLS = 2_000;
 
@@ -34,6 +43,9 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     return await fail(error, output, terminal);
   }
 }
+
+/** Beside the commands. */
+const MAIN_OPTIONS = ['help', 'version'];
 
 async function dispatch(argv: readonly string[], output: Output): Promise<ExitCode> {
   const [name, ...rest] = argv;
@@ -58,13 +70,7 @@ async function dispatch(argv: readonly string[], output: Output): Promise<ExitCo
 
 async function runCommand(name: string, argv: readonly string[], output: Output): Promise<ExitCode> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (entry === undefined) {
-    const guess = closest(name, Object.keys(COMMANDS));
-    throw new UsageError(
-      `swarm has no command "${name}"`,
-      guess === undefined ? 'See swarm --help.' : `Did you mean swarm ${guess}?`,
-    );
-  }
+  if (entry === undefined) throw unknownCommand(name);
   const { command } = await entry.load();
   const args = parseArguments(command, argv);
   if (args.options.help === true) {
@@ -72,6 +78,22 @@ async function runCommand(name: string, argv: readonly string[], output: Output)
     return EXIT.done;
   }
   return command.run(args, output);
+}
+
+function unknownCommand(name: string): UsageError {
+  if (name.startsWith('-')) {
+    const option = name === '-v' ? 'version' : closest(name.replace(/^-+/, ''), MAIN_OPTIONS);
+    const hint =
+      option === undefined
+        ? 'Options follow the command: see swarm --help.'
+        : `Did you mean swarm --${option}?`;
+    return new UsageError(`swarm has no option ${name}`, hint);
+  }
+  const command = /\.torrent$/i.test(name) ? `get ${name}` : closest(name, Object.keys(COMMANDS));
+  return new UsageError(
+    name === '' ? 'the command is empty' : `swarm has no command "${name}"`,
+    command === undefined ? 'See swarm --help.' : `Did you mean swarm ${command}?`,
+  );
 }
 
 const generalHelp = (): string =>
@@ -86,7 +108,9 @@ async function fail(error: unknown, output: Output, { env }: Terminal): Promise<
   const { printable } = await import('../engine/torrent-files.js');
   const thrown = error instanceof Error ? error : new Error(String(error));
   const code = isCodedError(thrown) ? thrown.code : 'INTERNAL';
-  const hint = isCodedError(thrown) ? thrown.hint : 'This is a fault of swarm; SWARM_DEBUG=1 shows where.';
+  const hint = isCodedError(thrown)
+    ? (thrown.hint ?? ERRNO_HINT[String(thrown.details?.errno)])
+    : 'This is a fault of swarm; SWARM_DEBUG=1 shows where.';
   output.event({ type: 'error', code, message: thrown.message, ...(hint === undefined ? {} : { hint }) });
   output.complain(`${output.paint('red', 'error:')} ${printable(thrown.message, MAX_MESSAGE_CELLS)}`);
   if (hint !== undefined) output.complain(output.paint('dim', printable(hint, MAX_MESSAGE_CELLS)));

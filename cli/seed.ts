@@ -12,7 +12,7 @@ import type { Output } from './output.js';
 import { hasContent, replaceFile } from './replace-file.js';
 import { type Session, summaryOf, withSession } from './session.js';
 import { tellEvents, tellFault, tellSeeded } from './tell.js';
-import { parseSize } from './units-text.js';
+import { parsePieceLength } from './units-text.js';
 import { wantsDashboard } from './view.js';
 import { plural } from './words.js';
 
@@ -29,7 +29,7 @@ export const command = defineCommand({
     'save-torrent': value('FILE', 'write the torrent there, to be given to others', text),
     force: flag('overwrite FILE if it is another torrent', 'f'),
     private: flag('peers only from the trackers (BEP 27)'),
-    'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parseSize),
+    'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parsePieceLength),
     'super-seed': value('auto|off', 'this version never does; accepted for scripts', parseSuperSeed),
     ...NETWORK_OPTIONS,
   },

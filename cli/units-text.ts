@@ -15,6 +15,13 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
+/** As a torrent may have it. */
+export function parsePieceLength(text: string): number {
+  const bytes = parseSize(text);
+  if (Number.isInteger(Math.log2(bytes)) && bytes >= 16 * KIB && bytes <= 128 * KIB * KIB) return bytes;
+  throw new Error(`expected a power of two from 16K to 128M, got "${text}"`);
+}
+
 /** `500K`, `2M`, `2M/s` → bytes per second; 0 is without limit. */
 export function parseRate(text: string): number {
   try {

@@ -38,6 +38,10 @@ export const command = defineCommand({
       verifyFiles(metainfo, root, { signal, onProgress: hashingProgress(output) }),
     );
     report(checked, output);
+    if (checked.files.length > 0 && checked.files.every(({ verdict }) => verdict === 'missing')) {
+      const [top = ''] = checked.files[0]?.diskPath.split('/') ?? [];
+      output.note(`nothing of it is there: --out names the folder that holds ${printable(top)}`);
+    }
     output.event({
       type: 'verified',
       complete: checked.complete,

@@ -37,11 +37,16 @@ export class Screen {
   /** What each line shows; undefined after a resize. */
   #shown: (Row | undefined)[] = [];
   #closed = false;
+  /** Every write to a terminal that is gone fails: one loss is told. */
+  #isLost = false;
 
   constructor(options: ScreenOptions) {
     this.#output = options.output;
     this.#attributes = options.colour ? colourAttribute : monochromeAttribute;
-    this.#lost = () => options.onLost();
+    this.#lost = () => {
+      if (!this.#isLost) options.onLost();
+      this.#isLost = true;
+    };
     this.#screen = blessed.screen({
       input: options.input,
       output: options.output,

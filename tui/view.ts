@@ -101,8 +101,10 @@ function header({ snapshot, width }: Model): Row {
   ];
   const left: Span[] = badge;
   const uptime: Row = [span(`up ${formatDuration(Math.floor(snapshot.uptimeMs / 1000))} `, 'dim')];
-  for (const part of parts) {
-    if (rowWidth(left) + rowWidth(part) + 3 + rowWidth(uptime) > width) break;
+  for (const [i, part] of parts.entries()) {
+    // The rates matter more than the time.
+    const besides = i < 2 ? 0 : 3 + rowWidth(uptime);
+    if (rowWidth(left) + rowWidth(part) + besides > width) break;
     left.push(...part, span('   '));
   }
   return spread(left, uptime, width);

@@ -7,6 +7,7 @@ import { EXIT, exitCodeOf, isCodedError } from '../../cli/exit-codes.js';
 import { commandHelp } from '../../cli/help.js';
 import { parseSize } from '../../cli/units-text.js';
 import { ERROR_CODES, type ErrorCode, SwarmError } from '../../engine/errors.js';
+import { runCli } from '../support/cli.js';
 
 const command = defineCommand({
   name: 'try',
@@ -80,6 +81,29 @@ test('too few and too many arguments are refused', () => {
   refused(/swarm try needs PATH/);
   refused(/unexpected argument "c"/, 'a', 'b', 'c');
   assert.equal(parse('--help').options.help, true, 'but not when help is asked for');
+});
+
+test('an empty argument or value, as of an unset variable, is refused: it would mean the current folder', () => {
+  refused(/PATH is empty/, '');
+  refused(/PATH is empty/, 'a', '');
+  refused(/--out needs a value, got an empty one/, 'a', '--out', '');
+  refused(/-o needs a value, got an empty one/, 'a', '-o', '');
+  refused(/--out needs a value, got an empty one/, 'a', '--out=');
+});
+
+test('what stands in the place of the command is guessed at', async () => {
+  for (const [word, hint] of [
+    ['gett', 'Did you mean swarm get?'],
+    ['--versoin', 'Did you mean swarm --version?'],
+    ['-v', 'Did you mean swarm --version?'],
+    ['--out', 'Options follow the command'],
+    ['film.torrent', 'Did you mean swarm get film.torrent?'],
+    ['', 'See swarm --help.'],
+  ] as const) {
+    const { code, stdout, stderr } = await runCli([word]);
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.ok(stderr.includes(hint), `${word}: ${stderr}`);
+  }
 });
 
 test('whatever is typed is parsed or refused as a usage error', () => {

@@ -1,7 +1,10 @@
 /** On a real terminal (tmux): the live view of `get`, and `--tui`, which gives the terminal back. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -122,6 +125,29 @@ describe('on a terminal', { concurrency: 3, timeout: 60_000 }, () => {
     );
   });
 
+  for (const flag of ['', '--tui']) {
+    test(`says goodbye to the tracker when the terminal is closed ${flag}`, async (t) => {
+      if (!requireClient(t, 'tmux')) return;
+      const lab = await CommandLab.create(t);
+      const announces = new EventEmitter();
+      const server = createServer((request, response) => {
+        response.end('d8:intervali1800e5:peers0:e');
+        announces.emit(new URL(request.url ?? '', 'http://x').searchParams.get('event') ?? '');
+      }).listen(0, '127.0.0.1');
+      lab.after(() => void server.close());
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const film = await lab.file('film', 1000, `http://127.0.0.1:${port}/announce`);
+      const started = once(announces, 'started');
+      const stopped = once(announces, 'stopped');
+      const terminal = await Terminal.run(lab, `get ${film.file} ${flag}`, [80, 20]);
+      await started;
+      await terminal.shows(/know of no other peer/);
+      await terminal.tmux('kill-server');
+      await stopped;
+    });
+  }
+
   test('get --tui shows the dashboard; when all is there the terminal is back, with the summary', async (t) => {
     if (!requireClient(t, 'tmux')) return;
     const { lab, film, peer } = await slowSeed(t);
@@ -140,7 +166,7 @@ describe('on a terminal', { concurrency: 3, timeout: 60_000 }, () => {
       if (!requireClient(t, 'tmux')) return;
       const { lab, film, peer } = await slowSeed(t, 16 * MIB);
       const terminal = await Terminal.run(lab, `get ${film.file} --peer ${peer} --tui`, [100, 30]);
-      await terminal.shows(/peers/i);
+      await terminal.shows(/downloading/);
       await terminal.tmux('send-keys', key);
       assert.equal(await terminal.ended(), 130);
       assert.match(await terminal.screen(), /^stopped at .*; run the same command to go on$/m);

@@ -151,6 +151,25 @@ test('verify names what is wrong with which file and piece, and exits with 6', a
   assert.equal(events.at(-1)?.complete, false);
 });
 
+test('verify says what --out means when nothing of the torrent is there', async (t) => {
+  const { folder, torrent } = await album(t);
+  const inside = await runCli(['verify', torrent, '--out', join(folder, 'album')]);
+  assert.equal(inside.code, 6);
+  assert.match(inside.stderr, /^nothing of it is there: --out names the folder that holds album$/m);
+  await rm(join(folder, 'album/one'));
+  assert.equal((await runCli(['verify', torrent, '--out', folder])).stderr, '');
+});
+
+test('a fault of the system is said in words', async (t) => {
+  const { folder, torrent } = await album(t);
+  const nothing = await runCli(['info', join(folder, 'nothing')]);
+  assert.match(nothing.stderr, /\(ENOENT\)\nThere is no such file or folder\.\n$/);
+  const below = await runCli(['info', join(torrent, 'x')]);
+  assert.match(below.stderr, /\(ENOTDIR\)\nA part of the path is a file, not a folder\.\n$/);
+  const length = await runCli(['create', folder, '--piece-length', '100']);
+  assert.match(length.stderr, /--piece-length: expected a power of two from 16K to 128M, got "100"/);
+});
+
 test('each kind of failure has its exit code', async (t) => {
   const { folder, torrent } = await album(t);
   const broken = join(folder, 'broken.torrent');

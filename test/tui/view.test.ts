@@ -242,6 +242,18 @@ test('builds only the lines that are on the screen', () => {
   assert.equal(built, 10);
 });
 
+test('shows the chosen torrent and its rate on the smallest screens', () => {
+  for (const [width, height] of [
+    [24, 3],
+    [24, 4],
+    [30, 5],
+  ] as const) {
+    const text = shown(width, height).join('\n');
+    assert.match(text, /debian/, `${width} × ${height}`);
+    assert.match(text, /↓ [\d.]+ MiB\/s/, `${width} × ${height}`);
+  }
+});
+
 test('fills every size exactly, also the absurd ones', () => {
   for (const [width, height] of [
     [80, 24],

@@ -36,8 +36,11 @@ const THUMB = '▐';
 /** Cells that the frame takes from the width and lines that it takes from the height. */
 export const FRAME = 2;
 
+/** Too small a panel is its body alone. */
+export const hasFrame = (width: number, height: number): boolean => height > FRAME && width >= FRAME + 4;
+
 export function panel(frame: PanelFrame, body: readonly Row[], width: number, height: number): Row[] {
-  if (height < FRAME + 1 || width < FRAME + 4) {
+  if (!hasFrame(width, height)) {
     return Array.from({ length: height }, (_, y) => fitRow(body[y] ?? [], width));
   }
   const edge = frame.focused ? 'focus' : 'frame';

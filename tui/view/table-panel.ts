@@ -2,7 +2,7 @@
 import type { Row } from '../spans.js';
 import { span } from '../spans.js';
 import type { PanelFrame } from './panel.js';
-import { FRAME, panel } from './panel.js';
+import { FRAME, hasFrame, panel } from './panel.js';
 import type { TableView } from './table.js';
 import { firstLine, HEAD, table } from './table.js';
 
@@ -18,6 +18,7 @@ export function tablePanel<Item>(
   height: number,
 ): Row[] {
   if (view.length === 0) return panel(frame, [[span(` ${empty}`, 'dim')]], width, height);
+  if (!hasFrame(width, height)) return panel(frame, table(view, width, height), width, height);
   const visible = visibleLines(height);
   const list = { from: firstLine(view.from, view.length, visible), visible, length: view.length };
   return panel({ ...frame, list }, table(view, width - FRAME, height - FRAME), width, height);

@@ -28,16 +28,18 @@ export interface TableView<Item> {
   readonly marked?: number;
 }
 
-/** Lines that the titles of the columns take. */
+/** Lines that the titles of the columns take; where there is one line, it is the item's. */
 export const HEAD = 1;
 
 export function table<Item>(view: TableView<Item>, width: number, height: number): Row[] {
   if (height <= 0) return [];
   const gap = width >= 100 ? 2 : 1;
   const columns = layOut(view.columns, width - 2, gap);
-  const rows: Row[] = [line(columns, gap, width, ({ column, cells }) => title(column, cells))];
-  const from = firstLine(view.from, view.length, height - HEAD);
-  for (let index = from; index < Math.min(view.length, from + height - HEAD); index++) {
+  const head = line(columns, gap, width, ({ column, cells }) => title(column, cells));
+  const rows: Row[] = height > HEAD ? [head] : [];
+  const visible = height - rows.length;
+  const from = firstLine(view.from, view.length, visible);
+  for (let index = from; index < Math.min(view.length, from + visible); index++) {
     const item = view.item(index);
     if (item === undefined) continue;
     const row = line(columns, gap, width, ({ column, cells }) => cell(column, cells, item));
