@@ -176,7 +176,10 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     const unreadable = join(lab.folder, 'nothing.torrent');
     const three = await lab.expect(3, ['get', one.file, unreadable, two.file, one.file, '--peer', peer]);
     assert.match(three.stderr, /^failed .*nothing\.torrent: cannot read/m);
-    assert.match(three.stderr, /^error: cannot read .*nothing\.torrent \(ENOENT\)\n$/m);
+    assert.match(
+      three.stderr,
+      /^error: cannot read .*nothing\.torrent \(ENOENT\)\nThere is no such file or folder\.\n$/m,
+    );
     for (const torrent of [one, two]) await lab.assertGot(torrent);
 
     const three2 = await lab.expect(3, ['get', one.file, unreadable, '--json']);

@@ -52,14 +52,21 @@ test('an error is one JSON event on stdout with --json, and its text on stderr',
   const { code, stdout, stderr } = await runCli(['info', '/no/such/file', '--json', '--quiet']);
   assert.equal(code, 3);
   assert.deepEqual(jsonLines(stdout), [
-    { type: 'error', code: 'INPUT_NOT_FOUND', message: 'cannot read /no/such/file (ENOENT)' },
+    {
+      type: 'error',
+      code: 'INPUT_NOT_FOUND',
+      message: 'cannot read /no/such/file (ENOENT)',
+      hint: 'There is no such file or folder.',
+    },
   ]);
-  assert.equal(stderr, 'error: cannot read /no/such/file (ENOENT)\n');
+  assert.equal(stderr, 'error: cannot read /no/such/file (ENOENT)\nThere is no such file or folder.\n');
 });
 
 test('an error cannot drive the terminal with what it quotes', async () => {
   const { stderr } = await runCli(['info', '/no/\x1b]52;c;x\x07\x9b2J\u202efile']);
-  assert.doesNotMatch(stderr.trimEnd(), /[\x00-\x1f\x7f-\x9f\u202e]/);
+  const [message = '', hint, ...more] = stderr.split('\n');
+  assert.doesNotMatch(message, /[\x00-\x1f\x7f-\x9f\u202e]/);
+  assert.deepEqual([hint, ...more], ['There is no such file or folder.', '']);
 });
 
 test('colours appear on a terminal only, and not with NO_COLOR or a dumb one', async () => {
