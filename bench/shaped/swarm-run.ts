@@ -20,6 +20,8 @@ export interface ShapedCase {
   readonly totalBytes: number;
   readonly seed: Line;
   readonly leecher: Line & { readonly downBitsPerSecond: number };
+  /** What the last finish of ours over the least time is to be at most. */
+  readonly target: number;
 }
 
 export interface Crew {

@@ -11,6 +11,7 @@ const shapedCase = (seedMbit: number, totalBytes: number, downMbit = 80): Shaped
   totalBytes,
   seed: { upBitsPerSecond: seedMbit * MBIT, downBitsPerSecond: undefined },
   leecher: { upBitsPerSecond: 8 * MBIT, downBitsPerSecond: downMbit * MBIT },
+  target: 1,
 });
 
 test('the least time is bound by all uplinks, by the seed, or by the slowest downlink', () => {
