@@ -58,9 +58,9 @@ export const command = defineCommand({
           } finally {
             await swarm.close();
           }
-          // A terminal that is closed must not leave the folder behind.
         },
-        ['SIGHUP'],
+        // Nobody must find the folder afterwards.
+        true,
       );
     } finally {
       await rm(base, { recursive: true, force: true });

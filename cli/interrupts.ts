@@ -1,4 +1,5 @@
 /** Interrupts: the first Ctrl-C or SIGTERM asks the command to end, the second ends the process. */
+import { isatty } from 'node:tty';
 import { EXIT } from './exit-codes.js';
 
 /** Reason of the signal, thrown by whatever it aborts. The message is for people. */
@@ -12,32 +13,39 @@ export class Interrupted extends Error {
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 
-/** Who is watched dies with the terminal, and says goodbye first. Nohup, which wants that ignored, takes us off it. */
-const hangUp = (): readonly NodeJS.Signals[] =>
-  process.stdout.isTTY || process.stderr.isTTY ? ['SIGHUP'] : [];
+/**
+ * On a terminal, its end is an interrupt. Without one (nohup, cron, a service) a hang-up is ignored, as nohup wants: Node
+ * undoes what we inherit of that.
+ */
+const isOnTerminal = (): boolean => [0, 1, 2].some(isatty);
 
 /**
  * Runs `work` with a signal that the first interrupt aborts; listens no longer than `work` takes.
  * @param work its second argument interrupts, for keys that reach the program as input
- * @param more signals that count, whoever watches
+ * @param leavesNothing a hang-up counts without a terminal, too
  */
 export async function withInterrupts<T>(
   work: (signal: AbortSignal, interrupt: () => void) => Promise<T>,
-  more: readonly NodeJS.Signals[] = [],
+  leavesNothing = false,
 ): Promise<T> {
   const controller = new AbortController();
-  const interrupt = (signal?: NodeJS.Signals) => {
-    // The shell and the system each tell of the same end of a terminal: that is no impatience.
-    if (controller.signal.aborted && signal === 'SIGHUP') return;
+  const interrupt = () => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
     controller.abort(new Interrupted());
   };
-  const signals = new Set([...SIGNALS, ...hangUp(), ...more]);
-  for (const signal of signals) process.on(signal, interrupt);
+  // Asked now: a terminal that has gone is none.
+  const counts = leavesNothing || isOnTerminal();
+  const hangUp = () => {
+    // The shell and the system each tell of the end of a terminal: that is no impatience.
+    if (!controller.signal.aborted && counts) interrupt();
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupt);
+  process.on('SIGHUP', hangUp);
   try {
-    return await work(controller.signal, () => interrupt());
+    return await work(controller.signal, interrupt);
   } finally {
-    for (const signal of signals) process.off(signal, interrupt);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+    process.off('SIGHUP', hangUp);
   }
 }
 

@@ -8,7 +8,9 @@ import { run } from './run.js';
 // are told by a signal, which leaves time for goodbyes.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.done);
-  if (error.code !== 'EIO') throw error;
+  if (error.code === 'EIO') return;
+  process.stderr.write(`error: stdout cannot be written to (${error.code})\n`);
+  process.exit(EXIT.storage);
 });
 // The work itself does not depend on being watched.
 process.stderr.on('error', () => {});

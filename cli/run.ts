@@ -77,7 +77,19 @@ async function runCommand(name: string, argv: readonly string[], output: Output)
     output.result(commandHelp(command));
     return EXIT.done;
   }
+  await assertHere();
   return command.run(args, output);
+}
+
+/** @throws SwarmError when the folder we were started in is gone: every path would fail at it, each in its own words */
+async function assertHere(): Promise<void> {
+  try {
+    process.cwd();
+  } catch (cause) {
+    const { SwarmError } = await import('../engine/torrent-files.js');
+    const hint = 'Change to a folder that is there.';
+    throw new SwarmError('STORAGE_MISSING', 'the current folder has been deleted', {}, { hint, cause });
+  }
 }
 
 function unknownCommand(name: string): UsageError {

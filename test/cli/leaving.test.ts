@@ -75,6 +75,17 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     assert.ok(performance.now() - startedAt < 1_900);
   });
 
+  test('without a terminal ignores a hang-up, as nohup wants', async (t) => {
+    const lab = await CommandLab.create(t);
+    const film = await lab.file('film', 300 * KIB);
+    const peer = await lab.seed([film], { uploadBytesPerSecond: 200 * KIB });
+    const run = lab.start(['get', film.file, '--peer', peer, '--json']);
+    await run.event('checked');
+    run.child.kill('SIGHUP');
+    assert.equal((await run.ended).code, 0);
+    await lab.assertGot(film);
+  });
+
   test('goes on seeding until --seed-ratio is reached', async (t) => {
     const lab = await CommandLab.create(t);
     const film = await lab.file('film', 300 * KIB);

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { asciiJson } from '../../cli/output.js';
 import { jsonLines, runCli } from '../support/cli.js';
+import { buildRoot } from '../support/root.js';
 
 test('JSON is pure ASCII, whatever is in it, and says the same', () => {
   fc.assert(
@@ -60,6 +66,27 @@ test('an error is one JSON event on stdout with --json, and its text on stderr',
     },
   ]);
   assert.equal(stderr, 'error: cannot read /no/such/file (ENOENT)\nThere is no such file or folder.\n');
+});
+
+test('a stdout that is full ends the command with 5, and a reason', async (t) => {
+  if (!existsSync('/dev/full')) return t.skip('needs /dev/full');
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  const { status, stderr } = spawnSync(process.execPath, [join(buildRoot, 'cli/main.js'), '--help'], {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  assert.deepEqual([status, stderr], [5, 'error: stdout cannot be written to (ENOSPC)\n']);
+});
+
+test('a current folder that is gone is said to be', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'swarm-gone-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const script = 'rmdir "$1" && exec "$2" "$3" get x.torrent';
+  const argv = ['-c', script, 'sh', folder, process.execPath, join(buildRoot, 'cli/main.js')];
+  const { status, stderr } = spawnSync('sh', argv, { cwd: folder, encoding: 'utf8' });
+  assert.equal(status, 5);
+  assert.match(stderr, /^error: the current folder has been deleted\n/);
 });
 
 test('an error cannot drive the terminal with what it quotes', async () => {
