@@ -2,6 +2,7 @@
 import { cellWidth, type EngineSnapshot, printable, type TorrentSnapshot } from '../engine/index.js';
 import { formatBytes, formatDuration, formatRate, formatShare, progressBar } from '../tui/format.js';
 import { reason } from '../tui/reason.js';
+import { shorten } from '../tui/spans.js';
 import type { Output } from './output.js';
 import { count, plural } from './words.js';
 
@@ -46,7 +47,7 @@ function plainLine(snapshot: EngineSnapshot): string {
   const { torrents } = snapshot;
   const [only] = torrents;
   if (torrents.length !== 1 || only === undefined) return totals(snapshot);
-  const name = printable(only.name, MAX_NAME_CELLS);
+  const name = shorten(only.name, MAX_NAME_CELLS);
   if (only.phase === 'seeding') return `${name}  ${seedingFigures(only, String)}`;
   const share = shareOf(only);
   const why = waitsFor(only, snapshot);
@@ -140,6 +141,6 @@ export function drawBar(share: number, cells: number, paint: Paint): string {
 }
 
 function nameIn({ name }: TorrentSnapshot, cells: number): string {
-  const text = printable(name, cells);
+  const text = shorten(name, cells);
   return text + ' '.repeat(Math.max(0, cells - cellWidth(text)));
 }

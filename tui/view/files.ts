@@ -4,7 +4,7 @@ import { formatShare } from '../format.js';
 import type { Model } from '../model.js';
 import { chosenTorrent } from '../model.js';
 import type { Row } from '../spans.js';
-import { span } from '../spans.js';
+import { shorten, span } from '../spans.js';
 import { barColumn, sizeColumn } from './columns.js';
 import type { Column } from './table.js';
 import { tablePanel } from './table-panel.js';
@@ -15,7 +15,7 @@ const COLUMNS: readonly Column<FileSnapshot>[] = [
     width: 14,
     grow: 4,
     yields: 0,
-    cell: ({ path, wanted }) => span(path, wanted ? 'text' : 'faint'),
+    cell: ({ path, wanted }, cells) => span(shorten(path, cells), wanted ? 'text' : 'faint'),
   },
   barColumn(
     { title: '', width: 6, grow: 1, most: 20, yields: 2 },

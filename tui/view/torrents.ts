@@ -5,7 +5,7 @@ import type { Model } from '../model.js';
 import { chosenIndex, chosenTorrent } from '../model.js';
 import { reason } from '../reason.js';
 import type { Row, Style } from '../spans.js';
-import { span } from '../spans.js';
+import { shorten, span } from '../spans.js';
 import { barColumn, countColumn, quiet, rateColumn, sizeColumn } from './columns.js';
 import { FRAME } from './panel.js';
 import type { Column } from './table.js';
@@ -22,7 +22,7 @@ const PHASE_STYLE: Readonly<Record<TorrentPhase, Style>> = {
 };
 
 const COLUMNS: readonly Column<TorrentSnapshot>[] = [
-  { title: 'name', width: 18, grow: 5, yields: 0, cell: ({ name }) => span(name, 'text') },
+  { title: 'name', width: 18, grow: 5, yields: 0, cell: ({ name }, cells) => span(shorten(name, cells)) },
   barColumn(
     { title: 'progress', width: 8, grow: 3, most: 44, yields: 6 },
     share,
