@@ -6,6 +6,7 @@ import { chosenTorrent } from '../model.js';
 import type { Row, Span } from '../spans.js';
 import { span } from '../spans.js';
 import { amountColumn, barColumn, countColumn, rateColumn } from './columns.js';
+import { FRAME } from './panel.js';
 import type { Column } from './table.js';
 import { tablePanel } from './table-panel.js';
 
@@ -92,11 +93,11 @@ function note(model: Model): Row {
 }
 
 const LONG_LEGEND =
-  'D downloading  d it chokes us  K not asked  U uploading  u we choke it  k not asked  O by chance  E encrypted  I incoming';
-const SHORT_LEGEND = 'D down  U up  d u choked  K k not asked  O chance  E encrypted  I incoming';
+  'D downloading  d it chokes us  K unused  U uploading  u we choke it  k unused  O chance  E encrypted  I incoming';
+const SHORT_LEGEND = 'D down  U up  d u choked  K k unused  O by chance  E encrypted  I incoming';
 
 const legend = (width: number): Row =>
-  (width >= LONG_LEGEND.length + 8 ? LONG_LEGEND : SHORT_LEGEND)
+  (width >= LONG_LEGEND.length + FRAME + 4 ? LONG_LEGEND : SHORT_LEGEND)
     .split(/( +)/)
     .map((word) => span(word, word.length === 1 ? flagStyle(word) : 'dim'));
 

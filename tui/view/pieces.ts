@@ -111,13 +111,13 @@ interface LegendEntry {
 
 const LEGEND: readonly LegendEntry[] = [
   { glyph: GLYPH.have, word: 'have', long: 'have' },
-  { glyph: GLYPH.mostly, word: 'part', long: 'have a part' },
+  { glyph: GLYPH.mostly, word: 'part', long: 'part' },
   { glyph: GLYPH.requested, word: 'coming', long: 'coming' },
   { glyph: GLYPH.missing, word: 'want', long: 'missing' },
   { glyph: GLYPH.nowhere, word: 'none', long: 'nobody has it' },
 ];
 /** Cells of the long legend and its frame. */
-const LONG_LEGEND_CELLS = 70;
+const LONG_LEGEND_CELLS = 62;
 
 /** Only whole entries. */
 function legend(width: number): Row {
