@@ -13,12 +13,14 @@ export interface Behaviour {
   readonly choker?: (rng: Rng) => Pick<Choker, 'rechoke'>;
   readonly sequential?: boolean;
   readonly uploadsNothing?: boolean;
+  /** Its seeds serve equals alike, and a run in which they do not has failed. */
+  readonly isFair?: boolean;
   /** Share of the blocks it sends that are corrupt. */
   readonly corruptShare?: number;
 }
 
 /** The engine as it is. */
-export const SWARM: Behaviour = { name: 'swarm' };
+export const SWARM: Behaviour = { name: 'swarm', isFair: true };
 
 const classic = (rng: Rng): ClassicChoker => new ClassicChoker(rng);
 

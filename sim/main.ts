@@ -43,10 +43,13 @@ function main(): number {
           (policy.name === 'swarm' ? '' : ` --policy ${policy.name}`);
         try {
           const startedAt = performance.now();
+          const cpuBefore = process.cpuUsage();
           const result = simulate({ scenario, policy, seed: seed + i, peers: count, replay });
           const wallSeconds = (performance.now() - startedAt) / 1000;
+          const cpu = process.cpuUsage(cpuBefore);
+          const cpuSeconds = (cpu.user + cpu.system) / 1e6;
           const peakMegabytes = process.resourceUsage().maxRSS / 1024;
-          runs.push({ ...result, wallSeconds, peakMegabytes });
+          runs.push({ ...result, wallSeconds, cpuSeconds, peakMegabytes });
           process.stderr.write(
             `${scenario.name} ${policy.name} seed ${seed + i}: last ${result.lastSeconds.toFixed(0)} s, ` +
               `${result.lastOverLeast.toFixed(3)} × T_min, ${wallSeconds.toFixed(1)} s of real time\n`,

@@ -17,15 +17,15 @@ export interface Scenario {
   readonly departure: Departure;
   readonly neighbours: Neighbours;
   readonly network?: Partial<NetworkConditions>;
-  /** Some leechers cannot finish, and the run ends well without them. */
-  readonly mayStarve?: boolean;
 }
 
-export interface SeedGroup {
+interface SeedGroup {
   readonly count: number;
   readonly link: AccessLink;
   /** When given, it leaves so long after it has sent every block once. */
   readonly leavesAfterCopyMs?: number;
+  /** When given, it leaves so long after the beginning. */
+  readonly leavesAfterMs?: number;
 }
 
 export interface LeecherGroup {
@@ -38,18 +38,18 @@ export interface LeecherGroup {
 }
 
 /** `flash`: all within so long. `poisson`: independently, so many a second. */
-export type Arrivals =
+type Arrivals =
   | { readonly kind: 'flash'; readonly withinMs: number }
   | { readonly kind: 'poisson'; readonly perSecond: number };
 
 /** `stay`: until the last has finished. `leave`: so long after its own finish. */
-export type Departure = { readonly kind: 'stay' } | { readonly kind: 'leave'; readonly lingerMs: number };
+type Departure = { readonly kind: 'stay' } | { readonly kind: 'leave'; readonly lingerMs: number };
 
 /**
  * `tracker`: random ones, so that a peer has `degree` connections on average.
  * `chain`: each leecher knows only the one before, the first the seed. `star`: all know only the seed.
  */
-export type Neighbours =
+type Neighbours =
   | { readonly kind: 'tracker'; readonly degree: number }
   | { readonly kind: 'chain' }
   | { readonly kind: 'star' };

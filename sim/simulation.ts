@@ -38,6 +38,9 @@ const LEAST_STALL_MS = 300_000;
 /** A run that takes so many times the least time has gone wrong, unless peers keep arriving. */
 const LIMIT_SHARE = 60;
 
+/** Jain's index of the time that equals have a seed's slots: 0.5 is when half of them have it all. */
+const LEAST_FAIRNESS = 0.5;
+
 /** Streams of randomness, so that one use more in one place changes nothing in another. */
 const STREAM = { arrivals: 0, tracker: 1, dialling: 2, hosts: 1_000 } as const;
 
@@ -110,8 +113,13 @@ class Simulation {
   run(): RunResult {
     const { scenario } = this.#options;
     for (const group of scenario.seeds) {
-      for (let i = 0; i < group.count; i++)
-        this.#join({ group: 'seed', behaviour: SWARM, link: group.link, isReachable: true }, true);
+      for (let i = 0; i < group.count; i++) {
+        const seed = this.#join(
+          { group: 'seed', behaviour: SWARM, link: group.link, isReachable: true },
+          true,
+        );
+        if (group.leavesAfterMs !== undefined) this.#later(group.leavesAfterMs, () => seed.leave());
+      }
     }
     this.#scheduleArrivals();
     this.#every(AUDIT_MS, () => this.#audit());
@@ -123,6 +131,7 @@ class Simulation {
       Number.MAX_SAFE_INTEGER,
     );
     this.#audit();
+    this.#checkFairness();
     return summarise({
       scenario,
       seed: this.#options.seed,
@@ -211,7 +220,7 @@ class Simulation {
     });
   }
 
-  #join({ group, behaviour, link, isReachable }: Arrival, isSeed: boolean): void {
+  #join({ group, behaviour, link, isReachable }: Arrival, isSeed: boolean): Host {
     const index = this.#network.addHost(link);
     const clock: Clock = this.#clock;
     const parts: HostParts = {
@@ -244,6 +253,7 @@ class Simulation {
     this.#hosts.push(host);
     this.#byAddress.set(host.address.host, host);
     this.#announce(host);
+    return host;
   }
 
   #announce(host: Host): void {
@@ -315,6 +325,13 @@ class Simulation {
       this.#checks.fail('the swarm takes for ever', `${this.#unfinished} unfinished`);
   }
 
+  #checkFairness(): void {
+    const { policy, scenario } = this.#options;
+    const fairness = this.#survey.seedFairness;
+    if (policy.isFair !== true || scenario.leechers.length > 1 || fairness === undefined) return;
+    this.#checks.expect(fairness >= LEAST_FAIRNESS, 'a seed prefers some of its equals', fairness.toFixed(2));
+  }
+
   /** Nobody progresses: right only where nobody can, as pieces are lost for good. */
   #onStall(): void {
     const online = this.#hosts.filter((host) => host.isOnline && host.behaviour.uploadsNothing !== true);
@@ -322,7 +339,7 @@ class Simulation {
     for (let piece = 0; piece < this.#geometry.pieceCount; piece++) {
       if (!online.some((host) => host.have.get(asPiece(piece)))) lost++;
     }
-    if (lost === 0 && this.#options.scenario.mayStarve !== true)
+    if (lost === 0)
       this.#checks.fail('nobody progresses, though all pieces are there', `${this.#unfinished} unfinished`);
     if (this.#toArrive > 0) return;
     this.#starved = this.#unfinished;

@@ -8,6 +8,8 @@ import type { VirtualNetwork } from './virtual-network.js';
 
 /** Looks a run, about. */
 const LOOKS = 400;
+/** A peer that wanted a seed's slots for less time may have had none by chance: a turn takes up to three minutes. */
+const LEAST_INTEREST_MS = 900_000;
 
 /** Why a part of an uplink lies idle. */
 export const IDLE_CAUSES = [
@@ -106,11 +108,11 @@ class UnchokeTimes {
     }
   }
 
-  /** Jain's index of the shares of time, 1 when all are equal; undefined with fewer than two who stayed long. */
+  /** Jain's index of the shares of time, 1 when all are equal; undefined with fewer than two who wanted it long. */
   fairness(): number | undefined {
     const longest = Math.max(0, ...[...this.#times.values()].map(({ interested }) => interested));
     const shares = [...this.#times.values()]
-      .filter(({ interested }) => interested >= longest / 2)
+      .filter(({ interested }) => interested >= Math.max(LEAST_INTEREST_MS, longest / 2))
       .map(({ unchoked, interested }) => unchoked / interested);
     if (shares.length < 2) return undefined;
     const sum = shares.reduce((total, share) => total + share, 0);

@@ -12,7 +12,7 @@ interface Source {
   readonly imports: readonly string[];
 }
 
-const sources: Source[] = ['engine', 'tracker', 'tui', 'cli'].flatMap((folder) =>
+const sources: Source[] = ['engine', 'tracker', 'tui', 'cli', 'sim'].flatMap((folder) =>
   readdirSync(join(projectRoot, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
     .map((entry) => readSource(join(entry.parentPath, entry.name))),
@@ -59,6 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'engine/untrusted-text',
   ],
   tui: ['engine/index'],
+  sim: ['engine/units', 'engine/ports', 'engine/errors', 'engine/policy/', 'engine/swarm/'],
   cli: [
     'engine/index',
     'engine/torrent-files',
@@ -106,6 +107,22 @@ for (const folder of ['engine/policy', 'engine/swarm']) {
     assert.deepEqual(wrong, []);
   });
 }
+
+test('sim/ has no time, randomness or promise of its own: a run is its seed', () => {
+  const forbidden =
+    /\b(Date\.now|new Date|setTimeout|setInterval|setImmediate|queueMicrotask|Math\.random|await |async |new Promise|Promise\.)/;
+  const wrong = sources
+    .filter((source) => source.path.startsWith('sim/'))
+    .flatMap((source) =>
+      withoutComments(source.text)
+        .split('\n')
+        .filter(
+          (line) => forbidden.test(line) || (line.includes('performance.now') && source.path !== 'sim/main'),
+        )
+        .map((line) => `${source.path}: ${line.trim()}`),
+    );
+  assert.deepEqual(wrong, []);
+});
 
 test('only one file touches blessed', () => {
   const users = sources.filter((source) => source.imports.includes('blessed')).map((source) => source.path);
