@@ -64,7 +64,7 @@ export interface SeedAccounts {
   readonly duplicateShare: number;
   /** On the wire by then, headers included, over one copy. */
   readonly wireShare: number;
-  /** Pieces that another had been asked for first, over one copy: the asker had heard that a leecher has it, … */
+  /** Blocks that it was asked for again, over one copy: the asker had heard that a leecher has the piece, … */
   readonly askedThoughHeardShare: number;
   /** … a leecher had it, but the asker had not heard, … */
   readonly askedUnheardShare: number;
@@ -192,15 +192,16 @@ function seedAccounts(run: SwarmRun, { totalBytes }: ShapedCase): SeedAccounts |
     fullCopySeconds: (fullCopyAtMs - run.startedAtMs) / 1000,
     duplicateShare: (duplicates * BLOCK_BYTES) / totalBytes,
     wireShare: (scale * sentBetween(run.links[0], link, 0)) / totalBytes,
-    ...askedAgain(run, firstAtMs, fullCopyAtMs),
+    ...askedAgain(run, firstAtMs, fullCopyAtMs, totalBytes),
   };
 }
 
 /** Why the seed was asked for pieces that it had been asked for already. */
 function askedAgain(
-  { observed, hosts, pieceCount }: SwarmRun,
+  { observed, hosts }: SwarmRun,
   firstAtMs: ReadonlyMap<number, number>,
   untilMs: number,
+  totalBytes: number,
 ): Pick<SeedAccounts, 'askedThoughHeardShare' | 'askedUnheardShare' | 'askedMeanwhileShare'> {
   const heardAtMs = new Map<string, number>();
   for (const [i, { heard }] of observed.entries()) {
@@ -209,19 +210,20 @@ function askedAgain(
       if (from !== hosts[0]) heardAtMs.set(key, Math.min(atMs, heardAtMs.get(key) ?? atMs));
     }
   }
-  const seen = new Set<number>();
+  const seen = new Set<string>();
   const counts = { heard: 0, unheard: 0, meanwhile: 0 };
-  for (const { piece, atMs, from } of observed[0]?.asked ?? []) {
+  for (const { piece, begin, atMs, from } of observed[0]?.asked ?? []) {
     if (atMs > untilMs) break;
-    if (!seen.has(piece)) seen.add(piece);
+    const block = `${piece} ${begin}`;
+    if (!seen.has(block)) seen.add(block);
     else if ((heardAtMs.get(`${from} ${piece}`) ?? untilMs) < atMs) counts.heard++;
     else if ((firstAtMs.get(piece) ?? untilMs) < atMs) counts.unheard++;
     else counts.meanwhile++;
   }
   return {
-    askedThoughHeardShare: counts.heard / pieceCount,
-    askedUnheardShare: counts.unheard / pieceCount,
-    askedMeanwhileShare: counts.meanwhile / pieceCount,
+    askedThoughHeardShare: (counts.heard * BLOCK_BYTES) / totalBytes,
+    askedUnheardShare: (counts.unheard * BLOCK_BYTES) / totalBytes,
+    askedMeanwhileShare: (counts.meanwhile * BLOCK_BYTES) / totalBytes,
   };
 }
 

@@ -50,11 +50,12 @@ export interface PieceSample {
   readonly piece: number;
 }
 
-/** A peer told us of a piece, or asked us for the first block of it. */
+/** A peer told us of a piece, or asked us for the block at `begin`. */
 export interface PeerSample {
   readonly type: 'heard' | 'asked';
   readonly atMs: number;
   readonly piece: number;
+  readonly begin?: number;
   /** Its address. */
   readonly from: string;
 }
@@ -99,7 +100,6 @@ class Watch {
     const { handler } = connection;
     const from = connection.remote.host;
     const asked = new Map<string, number>();
-    const piecesAsked = new Set<PieceIndex>();
     const request = connection.request.bind(connection);
     connection.request = (piece, begin, length) => {
       asked.set(`${piece} ${begin}`, Date.now());
@@ -112,8 +112,7 @@ class Watch {
         handler.onHave(piece);
       },
       onRequest: (piece, begin, length) => {
-        if (!piecesAsked.has(piece)) tell({ type: 'asked', atMs: Date.now(), piece, from });
-        piecesAsked.add(piece);
+        tell({ type: 'asked', atMs: Date.now(), piece, begin, from });
         handler.onRequest(piece, begin, length);
       },
       onBlock: (piece, begin, block) => {

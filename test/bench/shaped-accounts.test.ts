@@ -133,3 +133,25 @@ test('what the seed sent again before there was a full copy is counted', () => {
   assert.equal(seed?.duplicateShare, (61 * 16_384) / 2_000_000);
   assert.equal(seed?.wireShare, 1.5);
 });
+
+test('a block that the seed is asked for again is booked on what the asker knew', () => {
+  const { run, shaped } = smallRun();
+  const [seed, a, b] = run.observed;
+  const at = (seconds: number) => run.startedAtMs + 1_000 * seconds;
+  const asked = (seconds: number, from: string) => ({
+    type: 'asked' as const,
+    atMs: at(seconds),
+    piece: 0,
+    begin: 0,
+    from,
+  });
+  // Leecher a has piece 0 after a second, and b hears of it after two.
+  b?.heard.push({ type: 'heard', atMs: at(2), piece: 0, from: 'a' });
+  a?.heard.push({ type: 'heard', atMs: at(0), piece: 0, from: 'seed' });
+  seed?.asked.push(asked(0.1, 'a'), asked(0.5, 'b'), asked(1.5, 'b'), asked(2.5, 'b'), asked(3.5, 'b'));
+  const accounts = accountsOf(run, shaped).seed;
+  const block = 16_384 / 2_000_000;
+  assert.equal(accounts?.askedMeanwhileShare, block);
+  assert.equal(accounts?.askedUnheardShare, block);
+  assert.equal(accounts?.askedThoughHeardShare, block);
+});
