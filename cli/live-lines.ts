@@ -2,7 +2,7 @@
 import { cellWidth, type EngineSnapshot, printable, type TorrentSnapshot } from '../engine/index.js';
 import { formatBytes, formatDuration, formatRate, formatShare, progressBar } from '../tui/format.js';
 import { reason } from '../tui/reason.js';
-import { shorten } from '../tui/spans.js';
+import { shorten } from '../tui/shorten.js';
 import type { Output } from './output.js';
 import { count, plural } from './words.js';
 

@@ -67,6 +67,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'tui/index',
     'tui/format',
     'tui/reason',
+    'tui/shorten',
     'fixtures/folder',
   ],
 };

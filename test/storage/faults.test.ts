@@ -271,7 +271,7 @@ test('a missing folder to seed from, and a file in the place of one, are named',
   await assert.rejects(storage.openTorrent(torrent.metainfo, folder), { code: 'STORAGE_MISSING' });
   await writeFile(join(folder, 'root'), 'a file');
   await assert.rejects(storage.openTorrent(torrent.metainfo, join(folder, 'root')), {
-    code: 'STORAGE_FAILED',
+    code: 'STORAGE_EXISTS',
   });
 });
 

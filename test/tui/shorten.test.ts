@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { cellWidth, printable } from '../../engine/untrusted-text.js';
-import { shorten } from '../../tui/spans.js';
+import { shorten } from '../../tui/shorten.js';
 
 test('a name is cut in its middle, so that names of a kind can be told apart', () => {
   assert.equal(shorten('Some series S01E02.mkv', 22), 'Some series S01E02.mkv');
