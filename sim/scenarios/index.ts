@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario.js';
 import { B1, B2, B3, B4 } from './flash-crowd.js';
 import { CHURN, FREE_RIDERS, LAST_SEED, MODEM, NAT, POISON } from './hardships.js';
+import { SHAPED_6, SHAPED_16 } from './shaped.js';
 import { CHAIN, PAIR, STAR } from './shapes.js';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -18,4 +19,6 @@ export const SCENARIOS: readonly Scenario[] = [
   NAT,
   FREE_RIDERS,
   MODEM,
+  SHAPED_16,
+  SHAPED_6,
 ];
