@@ -18,6 +18,7 @@ export { BLOCK_RESULT, type BlockResult };
 /** A peer with this many requests under way gets no duplicates in endgame: they are for the idle, and cost traffic. */
 const ENDGAME_DEPTH = 4;
 const NONE = -1;
+const NO_ROWS: readonly number[] = [];
 
 export interface SchedulerMediator {
   /** Takes memory for a piece; false when there is none now. */
@@ -70,8 +71,9 @@ export class BlockScheduler {
       if (row === NONE) break;
       count = this.#takeFree(row, peer, out, count, limit);
     }
-    return count < limit && (this.endgame || this.#full)
-      ? this.#takeDuplicates(peer, has, out, count, limit, allowed)
+    const rows = this.#rowsToDouble;
+    return count < limit && rows.length > 0
+      ? this.#takeDuplicates(rows, peer, has, out, count, limit, allowed)
       : count;
   }
 
@@ -139,6 +141,12 @@ export class BlockScheduler {
   /** Every block that we want is asked for or here. */
   get endgame(): boolean {
     return this.#picker.openCount === 0 && this.#ledger.freeTotal === 0 && this.#ledger.outstandingTotal > 0;
+  }
+
+  /** Nobody can be given a block, whatever he has: until one is freed, memory is, or a piece is opened again. */
+  get isExhausted(): boolean {
+    if (this.#ledger.freeTotal > 0 || this.#rowsToDouble.length > 0) return false;
+    return this.#picker.openCount === 0 || (this.#isFull && this.#watch.someoneWaits);
   }
 
   /** Pieces that hold memory. */
@@ -243,8 +251,7 @@ export class BlockScheduler {
   }
 
   #begin(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
-    // Without a piece begun here, no piece of ours will come free: then it is asked every time.
-    const isFull = this.#full && this.#ledger.begunRows.length > 0;
+    const isFull = this.#isFull;
     if (isFull && this.#watch.someoneWaits) return NONE;
     const piece = allowed === undefined ? this.#pick(peer, has) : this.#picker.pickAmong(allowed, has);
     if (piece === NONE || !this.#watch.mayBegin(peer, piece)) return NONE;
@@ -261,6 +268,11 @@ export class BlockScheduler {
     this.#owner = grown(this.#owner, row + 1, NONE);
     this.#owner[row] = ownsWhole || this.#singleSource.has(piece) ? peer : NONE;
     return row;
+  }
+
+  /** Without a piece begun here, no piece of ours will come free: then the mediator is asked every time. */
+  get #isFull(): boolean {
+    return this.#full && this.#ledger.begunRows.length > 0;
   }
 
   /** As the picker's; a peer that had nothing to pick is not looked at again before that can have changed. */
@@ -291,11 +303,15 @@ export class BlockScheduler {
     return taken;
   }
 
-  /**
-   * Blocks that others are asked for: those asked of the fewest first. Outside of endgame only of pieces that make
-   * no headway while memory is short.
-   */
+  /** Rows whose blocks may be asked twice: in endgame all, else those that make no headway while memory is short. */
+  get #rowsToDouble(): readonly number[] {
+    if (this.endgame) return this.#ledger.begunRows;
+    return this.#full ? this.#watch.openToHelpers : NO_ROWS;
+  }
+
+  /** Blocks that others are asked for: those asked of the fewest first. */
   #takeDuplicates(
+    rows: readonly number[],
     peer: number,
     has: Bitfield,
     out: Int32Array,
@@ -304,13 +320,11 @@ export class BlockScheduler {
     allowed: ReadonlySet<PieceIndex> | undefined,
   ): number {
     let taken = count;
-    const { endgame } = this;
     const end = Math.min(limit, count + ENDGAME_DEPTH - this.#ledger.outstanding(peer));
     for (let requesters = 1; requesters < MAX_REQUESTERS; requesters++) {
-      for (const row of this.#ledger.begunRows) {
+      for (const row of rows) {
         if (taken >= end) return taken;
         if (this.#ledger.missingAsked(row, requesters) === 0 || this.#isSingleSource(row)) continue;
-        if (!endgame && !this.#watch.isOpenToHelpers(row)) continue;
         const piece = this.#ledger.pieceOf(row);
         if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
         for (let block = 0; taken < end; block++) {

@@ -32,6 +32,8 @@ export class MemoryWatch {
   #behind = new Int32Array(0);
   /** Reviews with somebody waiting. */
   #age = new Int32Array(0);
+  /** Rows whose blocks may be asked of further peers, though it is not endgame: as of the last review. */
+  #openToHelpers: number[] = [];
   /** Peers that kept a piece waiting, until a piece that they had a part in is verified. */
   readonly #dawdlers = new Set<number>();
   /** Pieces that were let go, until they are verified. */
@@ -55,6 +57,9 @@ export class MemoryWatch {
     this.#missing[row] = this.#ledger.missingBlocks(row) + 1;
     this.#behind[row] = 0;
     this.#age[row] = 0;
+    // What its number stood for is gone.
+    const at = this.#openToHelpers.indexOf(row);
+    if (at >= 0) this.#openToHelpers.splice(at, 1);
   }
 
   /** There was no memory for a piece. */
@@ -97,9 +102,9 @@ export class MemoryWatch {
     return !this.#dawdlers.has(peer) || (this.#failures.get(piece)?.reservedReviews ?? 0) === 0;
   }
 
-  /** Blocks of the row may be asked of further peers, though it is not endgame. */
-  isOpenToHelpers(row: number): boolean {
-    return this.#behind[row]! >= BEHIND_TO_HELP || this.#age[row]! >= 2;
+  /** Rows whose blocks may be asked of further peers, though it is not endgame; some of them may be done. */
+  get openToHelpers(): readonly number[] {
+    return this.#openToHelpers;
   }
 
   /**
@@ -118,6 +123,9 @@ export class MemoryWatch {
     const lost: number[] = [];
     for (const row of this.#ledger.begunRows)
       if (this.#isLost(row, waiting, isSingleSource(row))) lost.push(row);
+    this.#openToHelpers = this.#ledger.begunRows.filter(
+      (row) => this.#behind[row]! >= BEHIND_TO_HELP || this.#age[row]! >= 2,
+    );
     lost.sort((a, b) => this.#ledger.missingBlocks(b) - this.#ledger.missingBlocks(a));
     const most = Math.ceil(this.#ledger.begunRows.length / 2);
     return lost.slice(0, most).map((row) => this.#letGo(row));

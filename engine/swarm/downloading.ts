@@ -32,6 +32,8 @@ export class Downloading {
   /** Digests of pieces that failed before, taken while their blocks are in the arena. */
   readonly #digests = new Map<PieceIndex, string[]>();
   readonly #tokens: TokenQueue;
+  /** Peers that could be asked for more than there was, who has waited longest first. */
+  readonly #hungry = new Set<Peer>();
   #staleCheckAt: Millis = asMillis(0);
 
   constructor(state: SwarmState, smartBan: SmartBan) {
@@ -55,7 +57,6 @@ export class Downloading {
     if (this.#state.have.get(piece) || !this.#state.wanted.get(piece)) return;
     peer.usefulPieces++;
     this.#updateInterest(peer);
-    this.pump(peer);
   }
 
   onAllowedFast(peer: Peer, piece: PieceIndex): void {
@@ -74,12 +75,18 @@ export class Downloading {
 
   #ask(peer: Peer, most: number): void {
     const room = this.#roomOf(peer);
-    if (room <= 0) return;
+    if (room <= 0) {
+      this.#hungry.delete(peer);
+      return;
+    }
     const granted = Math.min(room, most, this.#tokens.blocks);
     if (granted < room) this.#tokens.wait(peer);
     if (granted < 1) return;
     const allowed = peer.peerChoking ? peer.allowedFast : undefined;
     const count = this.#state.scheduler.nextBlocks(peer.id, peer.has, granted, this.#batch, allowed);
+    // Who gets something goes to the end.
+    if (count > 0) this.#hungry.delete(peer);
+    if (count < granted) this.#hungry.add(peer);
     if (count > 0) this.#request(peer, count);
   }
 
@@ -119,7 +126,7 @@ export class Downloading {
       peer.pipeline.onTimedOut(now);
     }
     this.#dropStale(now);
-    this.#pumpAll();
+    for (const peer of this.#state.peers.values()) this.pump(peer);
   }
 
   /** Frees the memory of pieces that make no headway, when others wait for memory. */
@@ -145,7 +152,7 @@ export class Downloading {
     peer.peerChoking = true;
     // BEP 6: a fast peer answers each request by the block or a reject; another forgets them all.
     if (!peer.connection.fast) this.#releaseAll(peer);
-    this.#pumpAll();
+    this.#feed();
   }
 
   onReject(peer: Peer, piece: PieceIndex, begin: number): void {
@@ -157,15 +164,16 @@ export class Downloading {
     // It does not let us ask for that piece after all; without this the two of us would spin.
     if (peer.peerChoking) peer.allowedFast.delete(piece);
     // Asking a peer again that lets us ask and rejects waits for the next check, for the same reason.
-    if (peer.peerChoking) this.#pumpAll();
+    if (peer.peerChoking) this.#feed();
     else if (++peer.rejectsInARow >= MAX_REJECTS_IN_A_ROW) this.#state.drop(peer, 'rejects every request');
   }
 
   onGone(peer: Peer): void {
     this.#tokens.leave(peer);
+    this.#hungry.delete(peer);
     this.#tokens.giveBack(this.#state.scheduler.onPeerLeft(peer.id) * BLOCK_BYTES);
     this.#state.picker.onPeerLeft(peer.has);
-    this.#pumpAll();
+    this.#feed();
   }
 
   #releaseAll(peer: Peer): void {
@@ -173,8 +181,13 @@ export class Downloading {
     peer.pipeline.onChoked(this.#state.now());
   }
 
-  #pumpAll(): void {
-    for (const peer of this.#state.peers.values()) this.pump(peer);
+  /** There is more to ask for: each of the hungry gets a turn, while there is something to give. */
+  #feed(): void {
+    let turns = this.#hungry.size;
+    for (const peer of this.#hungry) {
+      if (turns-- === 0 || this.#state.scheduler.isExhausted) return;
+      this.pump(peer);
+    }
   }
 
   // ─── Receiving ─────────────────────────────────────────────────────────────────────────────────────────
@@ -267,7 +280,7 @@ export class Downloading {
     }
     observer.onPieceVerified(piece);
     if (picker.wantedLeft === 0) observer.onComplete();
-    else this.#pumpAll();
+    else this.#feed();
   }
 
   onPieceCorrupt(piece: PieceIndex): void {
@@ -289,7 +302,7 @@ export class Downloading {
     // Fetched again from one peer alone, it has one culprit or shows who lied before.
     if (liars.length === 0) scheduler.restrictToSingleSource(piece);
     this.#banAll(liars, `sent a corrupt piece ${piece}`);
-    this.#pumpAll();
+    this.#feed();
   }
 
   #blameAfterSuccess(piece: PieceIndex): void {
@@ -316,7 +329,7 @@ export class Downloading {
   /** There is memory for a further piece. */
   onSlotFree(): void {
     this.#state.scheduler.onSlotFree();
-    this.#pumpAll();
+    this.#feed();
   }
 
   /** A request ended with its piece: the peer need not answer it. */

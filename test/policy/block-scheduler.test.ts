@@ -358,8 +358,9 @@ class Model {
     const { picker } = this.#setup;
     const allAsked = picker.openCount === 0 && this.#freeBlocksOfBegun() === 0;
     const wasSingleSource = this.#receivedOfSingles();
+    const { isExhausted } = this.#setup.scheduler;
     const blocks = this.#setup.next(peer, this.#has[peer]!, max);
-    assert.ok(blocks.length <= max);
+    assert.ok(blocks.length <= (isExhausted ? 0 : max));
     this.#forgetTakenOver(wasSingleSource);
     for (const key of blocks) {
       const [p] = parse(key);

@@ -103,6 +103,20 @@ test('begins no more pieces than the store has room for, and goes on when there 
   assert.equal(seed.requests.length, 2);
 });
 
+test('gives memory that comes free to whoever has waited for it longest', () => {
+  const fake = new FakeSwarm({ pieces: 30, blocksPerPiece: 2, slots: 1 });
+  const peers = [fake.connect(), fake.connect(), fake.connect()];
+  for (const peer of peers) peer.handler.onUnchoke();
+  const given = peers.map(() => 0);
+  for (let round = 0; round < 12; round++) {
+    const at = peers.findIndex((peer) => peer.requests.length > 0);
+    given[at]!++;
+    peers[at]!.answer();
+    fake.store.settle();
+  }
+  for (const pieces of given) assert.ok(pieces >= 3, `${given}`);
+});
+
 test('drops a peer that has everything and rejects every request', () => {
   const fake = new FakeSwarm({ pieces: 4, blocksPerPiece: 4 });
   const liar = fake.connect();
