@@ -116,8 +116,9 @@ export function printFinishes(rows: readonly Row[]): void {
 export function printAccounts(rows: readonly Row[]): void {
   const spans = PHASES.flatMap((phase) => CAUSES.map((cause) => ({ phase, cause })));
   for (const shaped of new Set(rows.map((row) => row.shaped))) {
+    const ofCase = rows.filter((row) => row.shaped === shaped);
     // Both kinds of a mixed swarm have the same accounts.
-    const mine = rows.filter((row, i) => row.shaped === shaped && rows[i - 1]?.crew !== row.crew);
+    const mine = ofCase.filter(({ crew }, i) => ofCase[i - 1]?.crew !== crew);
     const { least = Number.NaN, leechers = 0 } = mine[0] ?? {};
     const share = (row: Row, pick: (accounts: Accounts) => number | undefined) =>
       percent(median(row.accounts.map((accounts) => (pick(accounts) ?? Number.NaN) / least)));
