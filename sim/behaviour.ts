@@ -3,8 +3,8 @@ import type { Choker } from '../engine/policy/choker.js';
 import type { PiecePicker } from '../engine/policy/piece-picker.js';
 import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Rng } from '../engine/ports.js';
-import { AlwaysUnchoke, ClassicChoker, NeverUnchoke } from './other-chokers.js';
-import { RandomPicker } from './other-pickers.js';
+import { AlwaysUnchoke, ClassicChoker, FastestFirstSeed, NeverUnchoke } from './other-chokers.js';
+import { NoEndgame, RandomPicker } from './other-pickers.js';
 
 export interface Behaviour {
   readonly name: string;
@@ -31,6 +31,11 @@ export const POLICIES: readonly Behaviour[] = [
   { name: 'sequential', sequential: true },
   { name: 'classic', choker: classic },
   { name: 'always-unchoke', choker: () => new AlwaysUnchoke() },
+  {
+    name: 'fastest-first',
+    picker: (geometry, rng) => new NoEndgame(geometry, rng),
+    choker: (rng) => new FastestFirstSeed(rng),
+  },
 ];
 
 export const FREE_RIDER: Behaviour = {

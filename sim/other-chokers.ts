@@ -1,5 +1,5 @@
 /** Chokers to compare the engine's with. */
-import type { ChokeDecision, ChokerContext, ChokerPeer } from '../engine/policy/choker.js';
+import { type ChokeDecision, Choker, type ChokerContext, type ChokerPeer } from '../engine/policy/choker.js';
 import type { Millis, Rng } from '../engine/units.js';
 import { below } from './prng.js';
 
@@ -57,6 +57,21 @@ export class ClassicChoker {
       .sort((a, b) => b.merit - a.merit || a.lot - b.lot)
       .slice(0, SLOTS)
       .map(({ id }) => id);
+  }
+}
+
+/** The engine's while downloading; a seed gives its slots to who takes the most, as the classic one does. */
+export class FastestFirstSeed {
+  readonly #downloading: Choker;
+  readonly #seeding: ClassicChoker;
+
+  constructor(rng: Rng) {
+    this.#downloading = new Choker(rng);
+    this.#seeding = new ClassicChoker(rng);
+  }
+
+  rechoke(now: Millis, peers: readonly ChokerPeer[], context: ChokerContext): ChokeDecision {
+    return (context.seeding ? this.#seeding : this.#downloading).rechoke(now, peers, context);
   }
 }
 

@@ -42,3 +42,14 @@ export class RandomPicker extends PiecePicker {
     return chosen;
   }
 }
+
+/** The engine's order; it always claims to have a piece left to begin, so that no block is asked of two peers. */
+export class NoEndgame extends PiecePicker {
+  override get openCount(): number {
+    return Math.max(1, super.openCount);
+  }
+
+  override pick(has: Bitfield): PieceIndex | -1 {
+    return super.openCount === 0 ? -1 : super.pick(has);
+  }
+}
