@@ -47,6 +47,8 @@ export class Host implements ConnectionOwner {
   readonly joinedAt: number;
   isOnline = true;
   finishedAt: number | undefined;
+  /** What it had uploaded when it finished. */
+  uploadedAtFinish = 0;
   /** When it had sent every block once, a seed only. */
   firstCopyAt: number | undefined;
   readonly #parts: HostParts;
@@ -182,6 +184,7 @@ export class Host implements ConnectionOwner {
   #onComplete(): void {
     if (this.finishedAt !== undefined) this.#parts.checks.fail('a peer finishes twice', `host ${this.index}`);
     this.finishedAt = this.#parts.clock.now();
+    this.uploadedAtFinish = this.swarm.totals.uploadedBytes;
     this.#parts.onFinished(this);
   }
 }

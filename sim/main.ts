@@ -1,4 +1,5 @@
 /** `npm run sim`: runs scenarios, prints a table, writes JSON. */
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { POLICIES } from './behaviour.js';
@@ -34,6 +35,8 @@ function main(): number {
   }
   const { scenarios, policies, seed, seeds, peers, json } = parsed;
   const runs: MeasuredRun[] = [];
+  const command = `npm run sim -- ${process.argv.slice(2).join(' ')}`;
+  const revision = revisionOfCode();
   for (const scenario of scenarios) {
     for (const policy of policies) {
       for (let i = 0; i < seeds; i++) {
@@ -49,7 +52,7 @@ function main(): number {
           const cpu = process.cpuUsage(cpuBefore);
           const cpuSeconds = (cpu.user + cpu.system) / 1e6;
           const peakMegabytes = process.resourceUsage().maxRSS / 1024;
-          runs.push({ ...result, wallSeconds, cpuSeconds, peakMegabytes });
+          runs.push({ ...result, wallSeconds, cpuSeconds, peakMegabytes, command, revision });
           process.stderr.write(
             `${scenario.name} ${policy.name} seed ${seed + i}: last ${result.lastSeconds.toFixed(0)} s, ` +
               `${result.lastOverLeast.toFixed(3)} × T_min, ${wallSeconds.toFixed(1)} s of real time\n`,
@@ -88,6 +91,14 @@ function parse() {
     peers: values.peers === undefined ? undefined : whole('--peers', values.peers),
     json: values.json,
   };
+}
+
+function revisionOfCode(): string {
+  const git = (...args: string[]) =>
+    spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() ?? '';
+  const commit = git('rev-parse', '--short=10', 'HEAD');
+  const isChanged = git('status', '--porcelain', '--', ':/engine', ':/sim') !== '';
+  return commit === '' ? 'unknown' : `${commit}${isChanged ? '+' : ''}`;
 }
 
 function named<T extends { readonly name: string }>(all: readonly T[], name: string, what: string): T {

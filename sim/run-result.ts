@@ -3,6 +3,7 @@ import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import { type Host, totalBlocks } from './host.js';
 import type { Scenario } from './scenario.js';
 import { IDLE_CAUSES, type IdleCause, type Look, type Survey } from './survey.js';
+import type { AccessLink } from './virtual-network.js';
 
 export interface RunResult {
   readonly scenario: string;
@@ -17,12 +18,16 @@ export interface RunResult {
   readonly lastOverLeast: number;
   /** From each peer's own arrival, sorted, by group. */
   readonly downloadSeconds: Readonly<Record<string, readonly number[]>>;
+  /** Speeds while downloading, by group. */
+  readonly speeds: Readonly<Record<string, GroupSpeeds>>;
   /** Peers that could not finish, as pieces were lost. */
   readonly starved: number;
   /** Share of all uplinks used until the last finish. */
   readonly uplinkUse: number;
   /** Share of all uplinks that lay idle until the last finish, by cause. */
   readonly idle: Readonly<Record<IdleCause, number>>;
+  /** Blocks in the torrent. */
+  readonly blocks: number;
   /** Of the blocks in the torrent, how many a seed sent again before it had sent each once. */
   readonly seedDuplicates: number;
   /** When a seed had sent each block once; null when never. */
@@ -39,6 +44,14 @@ export interface RunResult {
   /** Ticks in which rates were left before they had settled. */
   readonly unsettled: number;
   readonly looks: readonly Look[];
+}
+
+/** In kbit/s of 1,024 bits: the links of a group, and what its peers made of them, as means of those who finished. */
+export interface GroupSpeeds {
+  readonly link: AccessLink;
+  readonly meanDownKbit: number;
+  /** Until each finished. */
+  readonly meanUpKbit: number;
 }
 
 export interface RunFacts {
@@ -92,9 +105,11 @@ export function summarise(facts: RunFacts): RunResult {
     meanSeconds: mean(finishedMs) / 1000,
     lastOverLeast: lastMs / leastMs,
     downloadSeconds: byGroup,
+    speeds: speedsOf(facts),
     starved: facts.starved,
     uplinkUse: mean(looks.map(({ uplinkUse }) => uplinkUse)),
     idle,
+    blocks: totalBlocks(facts.geometry),
     seedDuplicates: (seed?.duplicatesSent ?? 0) / totalBlocks(facts.geometry),
     firstCopySeconds: seed?.firstCopyAt === undefined ? null : seed.firstCopyAt / 1000,
     waste: received === 0 ? 0 : wasted / received,
@@ -107,6 +122,23 @@ export function summarise(facts: RunFacts): RunResult {
     unsettled: facts.unsettled,
     looks: survey.looks,
   };
+}
+
+function speedsOf({ scenario, geometry, hosts }: RunFacts): Record<string, GroupSpeeds> {
+  const fileKbit = (scenario.pieces * geometry.pieceLength * 8) / 1024;
+  const speeds: Record<string, GroupSpeeds> = {};
+  for (const { name, link } of scenario.leechers) {
+    const down: number[] = [];
+    const up: number[] = [];
+    for (const { group, joinedAt, finishedAt, uploadedAtFinish } of hosts) {
+      if (group !== name || finishedAt === undefined) continue;
+      const seconds = (finishedAt - joinedAt) / 1000;
+      down.push(fileKbit / seconds);
+      up.push((uploadedAtFinish * 8) / 1024 / seconds);
+    }
+    if (down.length > 0) speeds[name] = { link, meanDownKbit: mean(down), meanUpKbit: mean(up) };
+  }
+  return speeds;
 }
 
 export const mean = (values: readonly number[]): number =>

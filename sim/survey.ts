@@ -33,6 +33,8 @@ export interface Look {
   /** Shares of all uplinks that lie idle, by cause. */
   readonly idle: Readonly<Record<IdleCause, number>>;
   readonly finished: number;
+  /** Blocks that the first seed sent again, before it had sent each once. */
+  readonly seedDuplicates: number;
 }
 
 export class Survey {
@@ -72,7 +74,8 @@ export class Survey {
     this.#lookedAt = nowMs;
     if (capacity === 0) return;
     for (const cause of IDLE_CAUSES) idle[cause] /= capacity;
-    this.looks.push({ atMs: nowMs, uplinkUse: used / capacity, idle, finished });
+    const seedDuplicates = hosts.find((host) => host.isSeed)?.duplicatesSent ?? 0;
+    this.looks.push({ atMs: nowMs, uplinkUse: used / capacity, idle, finished, seedDuplicates });
   }
 
   #causeOf(host: Host, load: number): IdleCause {

@@ -10,6 +10,10 @@ export interface MeasuredRun extends RunResult {
   /** Of the process, collecting garbage on other threads included. */
   readonly cpuSeconds: number;
   readonly peakMegabytes: number;
+  /** What made it, with the other runs of the same file. */
+  readonly command: string;
+  /** Commit of the code, `+` behind it when files differed from it. */
+  readonly revision: string;
 }
 
 /** Half the width of the mean's 95 % confidence interval; undefined with fewer than two values. */
