@@ -3,7 +3,10 @@ import { mean, type RunResult } from './run-result.js';
 import { IDLE_CAUSES } from './survey.js';
 
 /** Two-sided 95 % of Student's t, by degrees of freedom from 1 on; beyond, the normal's. */
-const STUDENT = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13];
+const STUDENT = [
+  12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.1, 2.09,
+  2.09, 2.08, 2.07, 2.07, 2.06, 2.06, 2.06, 2.05, 2.05, 2.05, 2.04,
+];
 
 export interface MeasuredRun extends RunResult {
   readonly wallSeconds: number;

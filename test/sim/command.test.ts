@@ -50,4 +50,7 @@ test('the confidence interval is that of Student', () => {
   assert.equal(halfWidth([1]), undefined);
   // s = 1, n = 3: 4.30 / sqrt(3).
   assert.ok(Math.abs(halfWidth([1, 2, 3])! - 4.3 / Math.sqrt(3)) < 1e-9);
+  // Fifteen of each, n = 30: s² = 7.5 / 29, and t is 2.05 for 29 degrees of freedom.
+  const thirty = Array.from({ length: 30 }, (_, i) => i % 2);
+  assert.ok(Math.abs(halfWidth(thirty)! - 2.05 * Math.sqrt(7.5 / 29 / 30)) < 1e-9);
 });
