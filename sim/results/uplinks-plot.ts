@@ -1,0 +1,80 @@
+/** Uplinks plot: what all uplinks together were used for over time, and why the rest lay idle; a panel a policy. */
+import { mean } from '../run-result.js';
+import { IDLE_CAUSES } from '../survey.js';
+import { areaSign, axes, BOUND_SIGN, type Box, bound, drawing, legend } from './chart.js';
+import type { Cell, Course } from './condense.js';
+import { percentText, percentTick, tickText } from './figures-text.js';
+import { linearScale, type Scale } from './scale.js';
+import { element, stepsBetween, textAt } from './svg.js';
+
+const COLUMNS = 3;
+const PANEL = { width: 240, height: 120 };
+/** Wide enough for the last tick of one panel and the first of the next. */
+const GAP = { x: 30, y: 62 };
+const LEFT = 56;
+
+/** `cells` are of one swarm. */
+export function uplinksPlot(cells: readonly Cell[]): string {
+  const { scenario, leastSeconds } = cells[0]!;
+  const { svg: signs, end } = legend(
+    [
+      { label: 'in use', sign: areaSign('used') },
+      ...IDLE_CAUSES.map((cause) => ({ label: cause, sign: areaSign(cause) })),
+      BOUND_SIGN,
+    ],
+    20,
+    20,
+  );
+  const longest = Math.max(leastSeconds, ...cells.map(({ course }) => lengthOf(course)));
+  const top = end + 26;
+  const rows = Math.ceil(cells.length / COLUMNS);
+  const panels = cells.flatMap((cell, i) => {
+    const left = LEFT + (i % COLUMNS) * (PANEL.width + GAP.x);
+    const panelTop = top + Math.floor(i / COLUMNS) * (PANEL.height + GAP.y);
+    const box = { left, top: panelTop, right: left + PANEL.width, bottom: panelTop + PANEL.height };
+    // The panels of a column share the title below the last of them.
+    const isLowest = i + COLUMNS >= cells.length;
+    return panel(cell, box, longest, i % COLUMNS === 0, isLowest);
+  });
+  return drawing(
+    top + rows * (PANEL.height + GAP.y) - 8,
+    `${scenario}: what uplinks are used for`,
+    'For each policy, shares of all uplinks over time: in use, and idle by cause, one above the other.',
+    [...signs, ...panels],
+  );
+}
+
+function panel(cell: Cell, box: Box, longest: number, hasYText: boolean, hasXTitle: boolean): string[] {
+  const { course, policy, uplinkUse, leastSeconds } = cell;
+  const x = linearScale(0, longest, box.left, box.right, 4);
+  const y = linearScale(0, 1, box.bottom, box.top, 2);
+  const title = `${policy}: ${percentText(mean(uplinkUse), 0)} in use`;
+  return [
+    ...axes(box, x, y, {
+      x: tickText,
+      y: hasYText ? percentTick : () => '',
+      ...(hasXTitle ? { xTitle: 'time, s' } : {}),
+    }),
+    ...layers(course, x, y),
+    bound(box, x, leastSeconds),
+    textAt(box.left, box.top - 8, title, { class: 'title' }),
+  ];
+}
+
+const lengthOf = ({ stepSeconds, uplinkUse }: Course): number => stepSeconds * uplinkUse.length;
+
+function layers({ uplinkUse, idle, stepSeconds }: Course, x: Scale, y: Scale): string[] {
+  const edges = [...uplinkUse, 0].map((_, i) => x.at(i * stepSeconds));
+  let below = uplinkUse.map(() => 0);
+  const shares: (readonly [string, readonly number[]])[] = [
+    ['used', uplinkUse],
+    ...IDLE_CAUSES.map((cause) => [cause, idle[cause]] as const),
+  ];
+  return shares.flatMap(([className, values]) => {
+    if (values.every((share) => share === 0)) return [];
+    const lower = below.map((share) => y.at(share));
+    below = below.map((share, i) => share + values[i]!);
+    const upper = below.map((share) => y.at(share));
+    return [element('path', { class: className, d: stepsBetween(edges, upper, lower) })];
+  });
+}

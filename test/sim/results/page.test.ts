@@ -1,0 +1,84 @@
+/** The page: sound drawings, whatever is in the figures. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { POLICIES } from '../../../sim/behaviour.js';
+import { condense } from '../../../sim/results/condense.js';
+import { PAGE, POLICY_TEXT, pageFiles } from '../../../sim/results/page.js';
+import type { MeasuredRun } from '../../../sim/table.js';
+import { madeUpRun, SPEEDS } from './run-drawing.js';
+
+const pageOf = (...runs: MeasuredRun[]): Map<string, string> =>
+  pageFiles({ command: 'npm run sim:report', cells: condense(runs) });
+
+/** Every element is closed in its order, every attribute quoted, nothing unescaped, and nothing is no number. */
+function assertDrawing(svg: string): void {
+  const open: string[] = [];
+  const withoutTags = svg.replace(
+    /<(\/?)([a-z]+)((?: [a-zA-Z0-9-]+="[^"<>]*")*)(\/?)>/g,
+    (_, closes: string, name: string, __, isEmpty: string) => {
+      if (closes !== '') assert.equal(open.pop(), name);
+      else if (isEmpty === '') open.push(name);
+      return '';
+    },
+  );
+  assert.deepEqual(open, []);
+  assert.doesNotMatch(withoutTags, /[<>]|&(?!(amp|lt|gt|quot);)/);
+  assert.doesNotMatch(svg, /NaN|Infinity|undefined/);
+}
+
+test('every policy that can be compared is explained', () => {
+  assert.deepEqual(
+    Object.keys(POLICY_TEXT),
+    POLICIES.map(({ name }) => name),
+  );
+});
+
+test('a swarm has a row a policy with its spread over the seeds, and its drawings', () => {
+  const files = pageOf(
+    madeUpRun(),
+    madeUpRun({ seed: 2, lastOverLeast: 1.17 }),
+    madeUpRun({ policy: 'random', starved: 2, firstCopySeconds: null }),
+  );
+  const page = files.get(PAGE) ?? '';
+  // s / √2 = 0.01, t = 12.71.
+  assert.match(
+    page,
+    /^\| \*\*swarm\*\* \| 2 \| 1\.160 ± 0\.127 \| .*\| 50\.0 % \| 25\.0 % \| 1,800 s \| 1\.00 % \|$/m,
+  );
+  assert.match(page, /^\| random \| 1 \| 1\.150 \| .*\| never \|/m);
+  assert.match(page, /^random, seed 1: 2 could not finish\.$/m);
+  assert.match(page, /^npm run sim -- B2$/m);
+  const linked = [...page.matchAll(/\]\(([^)#/]+\.svg)\)/g)].map(([, name]) => name);
+  assert.deepEqual(linked, ['b2-3-completion.svg', 'b2-3-uplinks.svg', 'b2-3-seed-duplicates.svg']);
+  assert.deepEqual([...files.keys()].sort(), [PAGE, ...linked].sort());
+  for (const name of linked) assertDrawing(files.get(name!) ?? '');
+});
+
+test('where links differ, there is a drawing of what is given and got, with those who give nothing', () => {
+  const slow = { ...SPEEDS, meanUpKbit: 0 };
+  const files = pageOf(madeUpRun({ scenario: 'B4', speeds: { slow, quick: SPEEDS } }));
+  const svg = files.get('b4-3-speeds.svg') ?? '';
+  assertDrawing(svg);
+  assert.equal(svg.match(/<polygon[^>]*class="mark /g)?.length, 2);
+  assert.match(svg, />≤ 10</);
+});
+
+test('figures at their limits are drawn nevertheless', () => {
+  const nothing = madeUpRun({
+    downloadSeconds: {},
+    speeds: {},
+    lastSeconds: 0,
+    meanSeconds: 0,
+    lastOverLeast: 0,
+    looks: [],
+    starved: 3,
+  });
+  const oneAtOnce = madeUpRun({ downloadSeconds: { all: [2000] }, policy: 'random' });
+  const names = { '<a href="&">': SPEEDS, ']]>': SPEEDS };
+  const strange = madeUpRun({ policy: 'classic', speeds: names, lastSeconds: 1e9 });
+  for (const runs of [[nothing], [oneAtOnce], [strange], [nothing, oneAtOnce, strange]]) {
+    const files = pageOf(...runs);
+    for (const [name, text] of files) if (name.endsWith('.svg')) assertDrawing(text);
+    assert.equal(files.has('b2-3-completion.svg'), runs[0] !== nothing || runs.length > 1);
+  }
+});
