@@ -156,7 +156,6 @@ class Lab {
       maxPeers: PEERS + 1,
       downloadBuckets: [new TokenBucket(0)],
       uploadBuckets: [new TokenBucket(0)],
-      uploadSlots: () => 4,
       wantPeers: nothing,
     });
     for (let id = 0; id < PEERS; id++) this.join(id < SEEDS ? Bitfield.full(PIECES) : this.half());

@@ -30,7 +30,7 @@ export const command = defineCommand({
     force: flag('overwrite FILE if it is another torrent', 'f'),
     private: flag('peers only from the trackers (BEP 27)'),
     'piece-length': value('SIZE', 'a power of two, 16K to 128M (default: by size)', parsePieceLength),
-    'super-seed': value('auto|off', 'this version never does; accepted for scripts', parseSuperSeed),
+    'super-seed': value('auto|on|off', 'show pieces one by one until others have all (auto)', parseSuperSeed),
     ...NETWORK_OPTIONS,
   },
   examples: [
@@ -87,6 +87,7 @@ interface SeedOptions {
   readonly private: boolean;
   readonly 'piece-length': number | undefined;
   readonly tracker: readonly string[];
+  readonly 'super-seed': 'auto' | 'on' | 'off' | undefined;
 }
 
 interface Served {
@@ -150,7 +151,7 @@ function assertNamed(metainfo: Metainfo, path: string): void {
   );
 }
 
-interface AddOptions extends Pick<SeedOptions, 'torrent' | 'tracker'> {
+interface AddOptions extends Pick<SeedOptions, 'torrent' | 'tracker' | 'super-seed'> {
   readonly peers: readonly PeerAddress[];
   readonly several: boolean;
 }
@@ -158,12 +159,13 @@ interface AddOptions extends Pick<SeedOptions, 'torrent' | 'tracker'> {
 function add(
   { engine }: Session,
   { metainfo, root }: Served,
-  { torrent: existing, tracker, peers, several }: AddOptions,
+  { torrent: existing, tracker, 'super-seed': superSeed = 'auto', peers, several }: AddOptions,
   output: Output,
 ): Torrent {
   const torrent = engine.add(metainfo, {
     out: root,
     readOnly: true,
+    superSeed,
     assumeComplete: existing === undefined,
     // A torrent that we made names them already.
     trackers: existing === undefined ? [] : tracker,
@@ -212,7 +214,7 @@ function tellSeeding(
   }
 }
 
-function parseSuperSeed(given: string): string {
-  if (given === 'auto' || given === 'off') return given;
-  throw new Error(`this version has no super-seeding; expected auto or off, got "${given}"`);
+function parseSuperSeed(given: string): 'auto' | 'on' | 'off' {
+  if (given === 'auto' || given === 'on' || given === 'off') return given;
+  throw new Error(`expected auto, on or off, got "${given}"`);
 }

@@ -8,7 +8,6 @@ import type { TrackerSource } from './discovery/tracker-source.js';
 import { SwarmError, toSwarmError } from './errors.js';
 import type { FileClaims } from './file-claims.js';
 import type { Metainfo } from './metainfo/metainfo.js';
-import { uploadSlotsFor } from './policy/choker.js';
 import { FileLayout } from './policy/file-layout.js';
 import { FileSelection } from './policy/file-selection.js';
 import { TokenBucket } from './policy/token-bucket.js';
@@ -38,6 +37,11 @@ export interface AddOptions {
   readonly sequential?: boolean;
   /** `full` writes zeros first, so that a lack of space shows before the download. Default `sparse`. */
   readonly preallocate?: 'sparse' | 'full';
+  /**
+   * How a complete torrent begins: showing its pieces one by one (BEP 16) until all were seen at others (`auto`,
+   * the default), for ever (`on`), or everything at once (`off`).
+   */
+  readonly superSeed?: 'auto' | 'on' | 'off';
   /** Peers to try at once. */
   readonly peers?: readonly PeerAddress[];
   /** Announce URLs in front of the torrent's own. */
@@ -256,7 +260,7 @@ export class Torrent {
       maxPeers: host.maxPeersPerTorrent,
       downloadBuckets: [new TokenBucket(this.#options.downloadBytesPerSecond ?? 0), host.downloadBucket],
       uploadBuckets: [upload, host.uploadBucket],
-      uploadSlots: () => uploadSlotsFor(strictest(upload.bytesPerSecond, host.uploadBucket.bytesPerSecond)),
+      superSeed: this.#options.superSeed ?? 'auto',
       wantPeers: () => this.#trackers?.wantPeers(),
     });
     swarm.setSequential(this.#options.sequential ?? false);
@@ -370,10 +374,4 @@ export class Torrent {
 function totalsOf({ totals, leftBytes }: Swarm): TransferTotals {
   // Of everything: who chose some files only is no seed (BEP 21).
   return { uploadedBytes: totals.uploadedBytes, downloadedBytes: totals.downloadedBytes, leftBytes };
-}
-
-/** Of two limits in bytes a second, where 0 is none. */
-function strictest(a: number, b: number): number {
-  if (a === 0 || b === 0) return Math.max(a, b);
-  return Math.min(a, b);
 }

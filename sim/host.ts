@@ -1,6 +1,5 @@
 /** Host: one peer of the simulated swarm: the engine's Swarm on virtual ports, and what is counted of it. */
 import { Bitfield } from '../engine/policy/bitfield.js';
-import { uploadSlotsFor } from '../engine/policy/choker.js';
 import { TokenBucket } from '../engine/policy/token-bucket.js';
 import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Clock, HandshakeIdentity, PeerDialer, Rng } from '../engine/ports.js';
@@ -108,7 +107,6 @@ export class Host implements ConnectionOwner {
       maxPeers: MAX_PEERS,
       downloadBuckets: [new TokenBucket(0)],
       uploadBuckets: [new TokenBucket(0)],
-      uploadSlots: () => uploadSlotsFor(0),
       wantPeers: () => parts.wantPeers(this),
       ...(picker === undefined ? {} : { picker }),
       ...(choker === undefined ? {} : { choker }),

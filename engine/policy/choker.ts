@@ -15,10 +15,6 @@ const TURN_BYTES = 16 * 1024 * 1024;
 const MIN_TURN_MS = 30_000;
 /** … and after this long in any case. */
 const MAX_TURN_MS = 180_000;
-const MIN_SLOTS = 4;
-const MAX_SLOTS = 50;
-/** Without a limit we do not know our line; so many peers fill most. */
-const UNLIMITED_SLOTS = 16;
 
 export interface ChokerPeer {
   readonly id: number;
@@ -225,13 +221,6 @@ export class Choker {
       } else if (!this.#betweenRounds) turn.uploadedAtRound = peer.uploadedBytes;
     }
   }
-}
-
-/** Slots for an upload limit in bytes a second (0: none): more peers on a faster line, each still worth having. */
-export function uploadSlotsFor(bytesPerSecond: number): number {
-  if (bytesPerSecond === 0) return UNLIMITED_SLOTS;
-  const slots = Math.round(Math.sqrt((bytesPerSecond / 1_000) * 0.6));
-  return Math.min(Math.max(slots, MIN_SLOTS), MAX_SLOTS);
 }
 
 function shuffled<T>(items: readonly T[], rng: () => number): T[] {

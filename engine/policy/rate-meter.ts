@@ -34,6 +34,12 @@ export class RateMeter {
     return (this.#sum * 1_000) / Math.max(spanMs, LEAST_SPAN_MS);
   }
 
+  /** Bytes within the window. */
+  bytes(now: Millis): number {
+    this.#advance(now);
+    return this.#sum;
+  }
+
   #advance(now: Millis): void {
     const bucket = Math.floor(now / this.#bucketMs);
     if (bucket <= this.#newest) return;

@@ -271,9 +271,12 @@ class GapEstimate {
   #mean: number | undefined;
   #deviation = 0;
 
-  /** How long to wait for the next block before something is wrong; undefined while unknown. */
+  /**
+   * How long to wait for the next block before something is wrong; undefined while unknown. Many times the mean: an
+   * uplink that is shared among more peers than before is slower by as much, and what comes twice is wasted.
+   */
   get patienceMs(): number | undefined {
-    return this.#mean === undefined ? undefined : 2 * this.#mean + 4 * this.#deviation;
+    return this.#mean === undefined ? undefined : 20 * this.#mean + 4 * this.#deviation;
   }
 
   /** The time until the next block says nothing: nothing is asked. */

@@ -1,6 +1,7 @@
 /** Choking: runs the choker's rounds and carries its decisions to the peers. */
 import { addressPrefix } from '../policy/address-prefix.js';
 import type { Choker, ChokerPeer } from '../policy/choker.js';
+import { uploadSlotsFor } from '../policy/upload-slots.js';
 import { asMillis, type Millis } from '../units.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
@@ -15,19 +16,12 @@ export class Choking {
   readonly #state: SwarmState;
   readonly #choker: Pick<Choker, 'rechoke'>;
   readonly #uploading: Uploading;
-  readonly #uploadSlots: () => number;
   #roundAt: Millis = asMillis(0);
 
-  constructor(
-    state: SwarmState,
-    choker: Pick<Choker, 'rechoke'>,
-    uploading: Uploading,
-    uploadSlots: () => number,
-  ) {
+  constructor(state: SwarmState, choker: Pick<Choker, 'rechoke'>, uploading: Uploading) {
     this.#state = state;
     this.#choker = choker;
     this.#uploading = uploading;
-    this.#uploadSlots = uploadSlots;
   }
 
   onInterested(peer: Peer): void {
@@ -50,7 +44,10 @@ export class Choking {
     const { unchoked, optimistic } = this.#choker.rechoke(
       now,
       peers.map((peer) => describe(peer, now)),
-      { seeding: this.#state.picker.wantedLeft === 0, uploadSlots: this.#uploadSlots() },
+      {
+        seeding: this.#state.picker.wantedLeft === 0,
+        uploadSlots: uploadSlotsFor(this.#state.uplink.rate(now)) - 1,
+      },
     );
     for (const peer of peers) {
       peer.optimistic = peer.id === optimistic;

@@ -3,7 +3,13 @@ import { DeadlineTable } from '../policy/deadline-table.js';
 import type { Clock, TimerHandle } from '../ports.js';
 import type { Millis } from '../units.js';
 
-export type SwarmDeadline = 'rechoke' | 'connect' | 'check' | 'download-tokens' | 'upload-tokens';
+export type SwarmDeadline =
+  | 'rechoke'
+  | 'connect'
+  | 'check'
+  | 'download-tokens'
+  | 'upload-tokens'
+  | 'super-seeding';
 
 export class Deadlines {
   readonly #table = new DeadlineTable<SwarmDeadline>();

@@ -6,6 +6,7 @@ import type { PiecePicker } from '../policy/piece-picker.js';
 import type { RateMeter } from '../policy/rate-meter.js';
 import type { TokenBucket } from '../policy/token-bucket.js';
 import type { TorrentGeometry } from '../policy/torrent-geometry.js';
+import type { UplinkEstimate } from '../policy/upload-slots.js';
 import type { CloseReason, PeerSourceName, PieceStore } from '../ports.js';
 import type { Millis, PeerAddress, PieceIndex } from '../units.js';
 import type { Deadlines } from './deadlines.js';
@@ -43,6 +44,8 @@ export interface SwarmState {
   /** Payload of the whole swarm. Writers: downloading and uploading. */
   readonly downloadRate: RateMeter;
   readonly uploadRate: RateMeter;
+  /** Writer: uploading. */
+  readonly uplink: UplinkEstimate;
   readonly observer: SwarmObserver;
   now(): Millis;
   /** Closes a connection; its `onClose` does the rest. */

@@ -11,8 +11,10 @@ import { PiecePicker } from '../policy/piece-picker.js';
 import { RateMeter } from '../policy/rate-meter.js';
 import { RequestPipeline } from '../policy/request-pipeline.js';
 import { SmartBan } from '../policy/smart-ban.js';
+import { SuperSeeder } from '../policy/super-seeder.js';
 import type { TokenBucket } from '../policy/token-bucket.js';
 import type { TorrentGeometry } from '../policy/torrent-geometry.js';
+import { UplinkEstimate } from '../policy/upload-slots.js';
 import type {
   Clock,
   CloseReason,
@@ -33,6 +35,7 @@ import { Deadlines, type SwarmDeadline } from './deadlines.js';
 import { Downloading } from './downloading.js';
 import { Peer } from './peer.js';
 import { Seats } from './seats.js';
+import { SuperSeeding, type SuperSeedMode } from './super-seeding.js';
 import type { SwarmObserver, SwarmState, SwarmTotals } from './swarm-state.js';
 import { Uploading } from './uploading.js';
 
@@ -50,7 +53,8 @@ export interface SwarmOptions {
   readonly maxPeers: number;
   readonly downloadBuckets: readonly TokenBucket[];
   readonly uploadBuckets: readonly TokenBucket[];
-  uploadSlots(): number;
+  /** See AddOptions; default `auto`. */
+  readonly superSeed?: SuperSeedMode;
   /** More addresses would help. */
   wantPeers(): void;
   /** Other policies than ours, to be compared with them. */
@@ -65,6 +69,8 @@ export class Swarm implements PieceStoreHandler {
   readonly #choking: Choking;
   readonly #downloading: Downloading;
   readonly #uploading: Uploading;
+  /** While we show our pieces one by one. */
+  #superSeeding: SuperSeeding | undefined;
   #stopped = false;
 
   constructor(options: SwarmOptions) {
@@ -92,6 +98,7 @@ export class Swarm implements PieceStoreHandler {
       totals: { downloadedBytes: 0, uploadedBytes: 0, wastedBytes: 0, corruptPieces: 0 },
       downloadRate: new RateMeter(),
       uploadRate: new RateMeter(),
+      uplink: new UplinkEstimate(),
       observer: options.observer,
       now: () => clock.now(),
       addressOf: (seat) => this.#seats.addressOf(seat),
@@ -102,7 +109,7 @@ export class Swarm implements PieceStoreHandler {
     this.#uploading = new Uploading(this.state);
     this.#downloading = new Downloading(this.state, new SmartBan());
     const choker = options.choker ?? new Choker(rng);
-    this.#choking = new Choking(this.state, choker, this.#uploading, options.uploadSlots);
+    this.#choking = new Choking(this.state, choker, this.#uploading);
     this.#connecting = new Connecting(this.state, {
       dialer: options.dialer,
       identity: options.identity,
@@ -111,6 +118,11 @@ export class Swarm implements PieceStoreHandler {
       onConnected: (connection, source) => this.#seat(connection, source),
       wantPeers: options.wantPeers,
     });
+    const { superSeed = 'auto' } = options;
+    if (superSeed !== 'off' && have.isFull) {
+      const seeder = new SuperSeeder(geometry.pieceCount, rng);
+      this.#superSeeding = new SuperSeeding(this.state, seeder, superSeed);
+    }
     store.handler = this;
   }
 
@@ -202,7 +214,8 @@ export class Swarm implements PieceStoreHandler {
     );
     peers.set(seat, peer);
     connection.handler = this.#handlerOf(peer);
-    if (have.count > 0 || connection.fast) connection.bitfield(have);
+    if (this.#superSeeding !== undefined) this.#superSeeding.onSeated(peer);
+    else if (have.count > 0 || connection.fast) connection.bitfield(have);
     observer.onPeerConnected(connection.remote, source);
   }
 
@@ -217,13 +230,18 @@ export class Swarm implements PieceStoreHandler {
       onNotInterested: () => choking.onNotInterested(peer),
       onHave: (piece) => {
         downloading.onHave(peer, piece);
+        this.#superSeeding?.onHave(peer, piece);
         if (peer.isSeed) this.#dropIfUseless(peer);
       },
       onBitfield: (pieces) => {
         downloading.onBitfield(peer, pieces);
+        this.#superSeeding?.onBitfield(peer, pieces);
         this.#dropIfUseless(peer);
       },
-      onRequest: (piece, begin, length) => uploading.onRequest(peer, piece, begin, length),
+      onRequest: (piece, begin, length) => {
+        this.#superSeeding?.onRequest(peer, piece);
+        uploading.onRequest(peer, piece, begin, length);
+      },
       onCancel: (piece, begin, length) => uploading.onCancel(peer, piece, begin, length),
       onReject: (piece, begin) => downloading.onReject(peer, piece, begin),
       onBlock: (piece, begin, block) => downloading.onBlock(peer, piece, begin, block),
@@ -258,6 +276,7 @@ export class Swarm implements PieceStoreHandler {
     this.#uploading.onGone(peer);
     this.#downloading.onGone(peer);
     this.#choking.onGone(peer);
+    this.#superSeeding?.onGone(peer);
     this.#connecting.onClosed(peer.listenAddress, reason, peer.downloadedBytes > 0);
     this.state.observer.onPeerClosed(peer.connection.remote, reason);
   }
@@ -281,11 +300,16 @@ export class Swarm implements PieceStoreHandler {
     }
   }
 
+  #superSeed(): void {
+    if (this.#superSeeding?.onCheck() === false) this.#superSeeding = undefined;
+  }
+
   #run(due: SwarmDeadline): void {
     if (due === 'rechoke') this.#choking.onDeadline();
     else if (due === 'connect') this.#connecting.fill();
     else if (due === 'check') this.#downloading.onCheck();
     else if (due === 'download-tokens') this.#downloading.onTokens();
+    else if (due === 'super-seeding') this.#superSeed();
     else this.#uploading.onTokens();
   }
 }

@@ -103,11 +103,12 @@ export class Uploading {
   }
 
   #count(peer: Peer, bytes: number): void {
-    const { uploadRate, totals } = this.#state;
+    const { uploadRate, uplink, totals } = this.#state;
     const now = this.#state.now();
     peer.uploadedBytes += bytes;
     peer.uploadRate.add(now, bytes);
     uploadRate.add(now, bytes);
+    uplink.onSent(now, bytes);
     totals.uploadedBytes += bytes;
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Choker, type ChokerPeer, uploadSlotsFor } from '../../engine/policy/choker.js';
+import { Choker, type ChokerPeer } from '../../engine/policy/choker.js';
 import { asMillis } from '../../engine/units.js';
 import { seededRng } from './drawings.js';
 
@@ -265,12 +265,5 @@ describe('Choker', () => {
         }
       }),
     );
-  });
-
-  it('has more slots for a faster line', () => {
-    assert.equal(uploadSlotsFor(0), 16);
-    assert.equal(uploadSlotsFor(1), 4);
-    assert.equal(uploadSlotsFor(1_000_000), 24);
-    assert.equal(uploadSlotsFor(1e12), 50);
   });
 });

@@ -189,6 +189,8 @@ export interface FakeSwarmOptions {
   readonly downloadRate?: number;
   readonly uploadRate?: number;
   readonly maxPeers?: number;
+  /** Default: off. */
+  readonly superSeed?: 'auto' | 'on' | 'off';
 }
 
 export class FakeSwarm {
@@ -244,7 +246,7 @@ export class FakeSwarm {
       maxPeers: options.maxPeers ?? 50,
       downloadBuckets: [new TokenBucket(options.downloadRate ?? 0)],
       uploadBuckets: [new TokenBucket(options.uploadRate ?? 0)],
-      uploadSlots: () => 4,
+      superSeed: options.superSeed ?? 'off',
       wantPeers: () => this.events.push('want peers'),
     });
   }

@@ -1,0 +1,222 @@
+/**
+ * Super seeder (BEP 16): which piece a seed shows to which peer, so that it sends every piece about once before it
+ * sends any twice. Peers ask for what they are shown; nobody is shown a piece that another is being sent or was
+ * seen to have, while there are others. Who passes its pieces on goes first.
+ */
+import type { PieceIndex } from '../units.js';
+import { Bitfield, forEachSet } from './bitfield.js';
+
+/** Pieces looked at for one offer, from a random one on, once each has been shown to somebody. */
+const SCAN_LIMIT = 1_024;
+/** 9 KB of `have`s. */
+const MAX_BATCH = 1_024;
+const NONE = -1;
+
+export interface Offer {
+  readonly peer: number;
+  readonly piece: PieceIndex;
+}
+
+/** What we know of one peer. */
+interface Viewer {
+  readonly has: Bitfield;
+  readonly shown: Bitfield;
+  /** Shown, and not had yet. */
+  readonly offers: Set<PieceIndex>;
+  /** Those that it has asked for. */
+  readonly asked: Set<PieceIndex>;
+  /** How many pieces it had from us that were seen at nobody else. */
+  kept: number;
+  /** Number of its latest offer, in the order of all. */
+  offeredAt: number;
+  /** The latest offer when it was last found idle. */
+  idleSince: number;
+  /** How many it is shown at once: doubled each time that it takes nothing of what it is shown. */
+  batch: number;
+}
+
+export class SuperSeeder {
+  readonly #pieceCount: number;
+  readonly #viewers = new Map<number, Viewer>();
+  /** By piece: peers that have it, and peers that are shown it and do not have it yet. */
+  readonly #copies: Uint16Array;
+  /** Pieces in random order; before `#firstUnshown` each was shown to somebody, or seen. */
+  readonly #order: Int32Array;
+  #firstUnshown = 0;
+  readonly #seen: Bitfield;
+  /** Who keeps a piece that it had from us. */
+  readonly #keepers = new Map<PieceIndex, Viewer>();
+  #turns = 0;
+
+  constructor(pieceCount: number, rng: () => number) {
+    this.#pieceCount = pieceCount;
+    this.#copies = new Uint16Array(pieceCount);
+    this.#seen = new Bitfield(pieceCount);
+    this.#order = Int32Array.from({ length: pieceCount }, (_, piece) => piece);
+    for (let i = pieceCount - 1; i > 0; i--) {
+      const j = Math.floor(rng() * (i + 1));
+      const piece = this.#order[i]!;
+      this.#order[i] = this.#order[j]!;
+      this.#order[j] = piece;
+    }
+  }
+
+  /** Every piece has been seen at a peer: it is theirs to spread from here on. */
+  get isSpread(): boolean {
+    return this.#seen.isFull;
+  }
+
+  onPeer(peer: number): void {
+    const nothing = (): Bitfield => new Bitfield(this.#pieceCount);
+    const empty = (): Set<PieceIndex> => new Set();
+    this.#viewers.set(peer, {
+      has: nothing(),
+      shown: nothing(),
+      offers: empty(),
+      asked: empty(),
+      kept: 0,
+      offeredAt: 0,
+      idleSince: 0,
+      batch: 1,
+    });
+  }
+
+  onPeerLeft(peer: number): void {
+    const viewer = this.#viewers.get(peer);
+    if (viewer === undefined) return;
+    this.#viewers.delete(peer);
+    this.#withdraw(viewer);
+    forEachSet(viewer.has, (piece) => {
+      this.#copies[piece]!--;
+      if (this.#keepers.get(piece) === viewer) this.#keepers.delete(piece);
+    });
+  }
+
+  onRequest(peer: number, piece: PieceIndex): void {
+    const viewer = this.#viewers.get(peer);
+    if (viewer?.offers.has(piece)) viewer.asked.add(piece);
+  }
+
+  /** A peer has a piece, from whomever. */
+  onPeerHave(peer: number, piece: PieceIndex): void {
+    const viewer = this.#viewers.get(peer);
+    if (viewer === undefined || !viewer.has.set(piece)) return;
+    this.#seen.set(piece);
+    const keeper = this.#keepers.get(piece);
+    if (keeper !== undefined) {
+      keeper.kept--;
+      this.#keepers.delete(piece);
+    }
+    if (!viewer.offers.delete(piece)) {
+      this.#copies[piece]!++;
+      return;
+    }
+    viewer.asked.delete(piece);
+    viewer.batch = Math.max(1, viewer.batch >>> 1);
+    if (this.#copies[piece] === 1) {
+      viewer.kept++;
+      this.#keepers.set(piece, viewer);
+    }
+  }
+
+  /**
+   * The next offer, counted as made; undefined: there is nobody to show anything.
+   * @param audience how many peers to serve at a time
+   * @param most offers to be under way
+   */
+  next(audience: number, most: number): Offer | undefined {
+    let offers = 0;
+    let served = 0;
+    let waiting: [number, Viewer] | undefined;
+    let least: [number, Viewer] | undefined;
+    for (const entry of this.#viewers) {
+      const [, viewer] = entry;
+      offers += viewer.offers.size;
+      if (viewer.has.isFull) continue;
+      if (viewer.offers.size > 0) {
+        served++;
+        if (least === undefined || viewer.offers.size < least[1].offers.size) least = entry;
+      } else if (waiting === undefined || goesBefore(viewer, waiting[1])) waiting = entry;
+    }
+    if (offers >= most) return undefined;
+    const chosen = served < audience ? (waiting ?? least) : least;
+    if (chosen === undefined) return undefined;
+    const [peer, viewer] = chosen;
+    const piece = this.#offer(viewer);
+    return piece === NONE ? undefined : { peer, piece };
+  }
+
+  /**
+   * The peer could ask for something and does not. The second time, if it asked for nothing of that, others may be shown that, and it is shown more, as it may
+   * want some files only. @returns what it is shown now
+   */
+  onIdle(peer: number): PieceIndex[] {
+    const viewer = this.#viewers.get(peer);
+    if (viewer === undefined || viewer.offers.size === 0 || viewer.asked.size > 0) return [];
+    if (viewer.idleSince !== viewer.offeredAt) {
+      viewer.idleSince = viewer.offeredAt;
+      return [];
+    }
+    this.#withdraw(viewer);
+    viewer.batch = Math.min(2 * viewer.batch, MAX_BATCH);
+    const pieces: PieceIndex[] = [];
+    while (pieces.length < viewer.batch) {
+      const piece = this.#offer(viewer);
+      if (piece === NONE) break;
+      pieces.push(piece);
+    }
+    return pieces;
+  }
+
+  /** Up to `most` pieces that the peer has not and was not shown, which it is shown now. */
+  showMore(peer: number, most: number): PieceIndex[] {
+    const viewer = this.#viewers.get(peer);
+    const pieces: PieceIndex[] = [];
+    for (let piece = 0 as PieceIndex; viewer !== undefined && piece < this.#pieceCount; piece++) {
+      if (pieces.length === most) break;
+      if (!viewer.has.get(piece) && viewer.shown.set(piece)) pieces.push(piece);
+    }
+    return pieces;
+  }
+
+  // ─── Inside ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #offer(viewer: Viewer): PieceIndex | -1 {
+    const piece = this.#pieceFor(viewer);
+    if (piece === NONE) return NONE;
+    viewer.shown.set(piece);
+    viewer.offers.add(piece);
+    viewer.offeredAt = ++this.#turns;
+    this.#copies[piece]!++;
+    return piece;
+  }
+
+  /** One that nobody was shown, else the least spread of some. */
+  #pieceFor(viewer: Viewer): PieceIndex | -1 {
+    while (this.#firstUnshown < this.#pieceCount) {
+      const piece = this.#order[this.#firstUnshown]! as PieceIndex;
+      this.#firstUnshown++;
+      if (this.#copies[piece] === 0 && !this.#seen.get(piece)) return piece;
+    }
+    let best: PieceIndex | -1 = NONE;
+    const from = (this.#turns * SCAN_LIMIT) % this.#pieceCount;
+    for (let i = 0; i < Math.min(SCAN_LIMIT, this.#pieceCount); i++) {
+      const piece = this.#order[(from + i) % this.#pieceCount]! as PieceIndex;
+      if (viewer.has.get(piece) || viewer.shown.get(piece)) continue;
+      if (best === NONE || this.#copies[piece]! < this.#copies[best]!) best = piece;
+    }
+    return best;
+  }
+
+  #withdraw(viewer: Viewer): void {
+    for (const piece of viewer.offers) this.#copies[piece]!--;
+    viewer.offers.clear();
+    viewer.asked.clear();
+  }
+}
+
+/** Who passed on what it got, then who waited longest. */
+function goesBefore(a: Viewer, b: Viewer): boolean {
+  if (a.kept !== b.kept) return a.kept < b.kept;
+  return a.offeredAt < b.offeredAt;
+}

@@ -1,0 +1,109 @@
+/**
+ * Super-seeding: how a seed begins when it may be the only one. It shows itself as a peer without pieces, and to
+ * each peer the pieces that it wants to send it; once all pieces were seen at others it shows everything.
+ */
+import { Bitfield, forEachSet } from '../policy/bitfield.js';
+import type { SuperSeeder } from '../policy/super-seeder.js';
+import { uploadSlotsFor } from '../policy/upload-slots.js';
+import { asMillis, type PieceIndex } from '../units.js';
+import type { Peer } from './peer.js';
+import type { SwarmState } from './swarm-state.js';
+
+const CHECK_MS = 1_000;
+/** A peer that nobody else comes beside for so long may see everything: there is nobody to send it to again. */
+const ALONE_MS = 2_000;
+/** Offers under way are what we send in this time, so that nobody waits to be shown the next. */
+const OFFER_AHEAD_S = 2;
+/** `have`s a peer and check, once everything is shown: 9 KB. */
+const SHOW_AT_ONCE = 1_000;
+
+/** `auto`: until all pieces were seen at others; `on`: for ever; `off`: never. */
+export type SuperSeedMode = 'auto' | 'on' | 'off';
+
+export class SuperSeeding {
+  readonly #state: SwarmState;
+  readonly #seeder: SuperSeeder;
+  readonly #mode: SuperSeedMode;
+  #isShowingAll = false;
+
+  constructor(state: SwarmState, seeder: SuperSeeder, mode: SuperSeedMode) {
+    this.#state = state;
+    this.#seeder = seeder;
+    this.#mode = mode;
+  }
+
+  /** Says what a new peer is told to begin with. */
+  onSeated(peer: Peer): void {
+    this.#seeder.onPeer(peer.id);
+    peer.connection.bitfield(new Bitfield(this.#state.geometry.pieceCount));
+    this.#offer();
+    this.#checkSoon();
+  }
+
+  onBitfield(peer: Peer, pieces: Bitfield): void {
+    forEachSet(pieces, (piece) => this.#seeder.onPeerHave(peer.id, piece));
+    this.#offer();
+  }
+
+  onHave(peer: Peer, piece: PieceIndex): void {
+    this.#seeder.onPeerHave(peer.id, piece);
+    this.#offer();
+  }
+
+  onRequest(peer: Peer, piece: PieceIndex): void {
+    this.#seeder.onRequest(peer.id, piece);
+  }
+
+  onGone(peer: Peer): void {
+    this.#seeder.onPeerLeft(peer.id);
+    this.#offer();
+  }
+
+  /** @returns whether there is more to come; if not, we are an ordinary seed to everybody */
+  onCheck(): boolean {
+    const { peers } = this.#state;
+    this.#offer();
+    let isLeft = !this.#isShowingAll;
+    for (const peer of peers.values()) {
+      const isAlone = peers.size === 1 && this.#state.now() - peer.connectedAt >= ALONE_MS;
+      if (this.#isShowingAll || (isAlone && this.#mode === 'auto')) {
+        const pieces = this.#seeder.showMore(peer.id, SHOW_AT_ONCE);
+        show(peer, pieces);
+        if (pieces.length === SHOW_AT_ONCE) isLeft = true;
+      } else if (isIdle(peer)) {
+        show(peer, this.#seeder.onIdle(peer.id));
+      }
+    }
+    if (isLeft && peers.size > 0) this.#checkSoon();
+    return isLeft;
+  }
+
+  #offer(): void {
+    if (this.#seeder.isSpread && this.#mode === 'auto') this.#isShowingAll = true;
+    if (this.#isShowingAll) return;
+    const { peers, geometry, uploadRate, uplink } = this.#state;
+    const now = this.#state.now();
+    const audience = uploadSlotsFor(uplink.rate(now));
+    const aheadBytes = OFFER_AHEAD_S * uploadRate.rate(now);
+    const most = Math.max(audience, Math.ceil(aheadBytes / geometry.pieceLength));
+    for (;;) {
+      const offer = this.#seeder.next(audience, most);
+      if (offer === undefined) return;
+      peers.get(offer.peer)?.connection.have(offer.piece);
+    }
+  }
+
+  #checkSoon(): void {
+    this.#state.deadlines.setIfEarlier('super-seeding', asMillis(this.#state.now() + CHECK_MS));
+  }
+}
+
+function show(peer: Peer, pieces: readonly PieceIndex[]): void {
+  for (const piece of pieces) peer.connection.have(piece);
+}
+
+/** It could ask, and does not. */
+function isIdle(peer: Peer): boolean {
+  if (peer.peerInterested && peer.amChoking) return false;
+  return peer.uploads.size === 0 && peer.connection.bufferedBytes === 0;
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { SuperSeeder } from '../../engine/policy/super-seeder.js';
+import { asPiece } from '../../engine/units.js';
+
+const PIECES = 20;
+
+function withPeers(peers: number, pieces = PIECES): SuperSeeder {
+  const seeder = new SuperSeeder(pieces, () => 0.5);
+  for (let peer = 0; peer < peers; peer++) seeder.onPeer(peer);
+  return seeder;
+}
+
+describe('a super seeder', () => {
+  it('shows every piece once before it shows any twice, whoever comes and goes', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('come' as const), peer: fc.nat(7) }),
+      fc.record({ kind: fc.constant('offer' as const), peer: fc.nat(7) }),
+      fc.record({ kind: fc.constant('take' as const), peer: fc.nat(7) }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 300, size: 'max' }),
+        fc.integer({ min: 1, max: 5 }),
+        (steps, audience) => {
+          const seeder = withPeers(0);
+          const here = new Set<number>();
+          const shown = new Map<number, Set<number>>();
+          const once = new Set<number>();
+          for (const { kind, peer } of steps) {
+            if (kind === 'come' && !here.has(peer)) {
+              here.add(peer);
+              shown.set(peer, new Set());
+              seeder.onPeer(peer);
+            } else if (kind === 'offer') {
+              const offer = seeder.next(audience, 2 * audience);
+              if (offer === undefined) continue;
+              const mine = shown.get(offer.peer)!;
+              assert.ok(!mine.has(offer.piece), 'nobody is shown a piece twice');
+              mine.add(offer.piece);
+              assert.ok(!once.has(offer.piece) || once.size === PIECES, 'a piece is shown again too early');
+              once.add(offer.piece);
+            } else if (kind === 'take' && here.has(peer)) {
+              for (const piece of shown.get(peer)!) seeder.onPeerHave(peer, asPiece(piece));
+            }
+          }
+        },
+      ),
+    );
+  });
+
+  it('serves as many peers at a time as it was told, and each further offer goes to the one with the fewest', () => {
+    const seeder = withPeers(10);
+    const peers = Array.from({ length: 6 }, () => seeder.next(3, 6)?.peer);
+    assert.equal(new Set(peers).size, 3);
+    for (const peer of new Set(peers)) assert.equal(peers.filter((other) => other === peer).length, 2);
+    assert.equal(seeder.next(3, 6), undefined);
+  });
+
+  it('goes on with those who pass on what they get', () => {
+    const seeder = withPeers(2);
+    const keeper = seeder.next(1, 1)!;
+    seeder.onPeerHave(keeper.peer, keeper.piece);
+    const giver = seeder.next(1, 1)!;
+    assert.notEqual(giver.peer, keeper.peer);
+    seeder.onPeerHave(giver.peer, giver.piece);
+    seeder.onPeerHave(keeper.peer, giver.piece);
+    assert.equal(seeder.next(1, 1)!.peer, giver.peer);
+  });
+
+  it('shows nobody what others were seen to have, while there is more', () => {
+    const seeder = withPeers(2);
+    for (let piece = 1; piece < PIECES; piece++) seeder.onPeerHave(1, asPiece(piece));
+    assert.deepEqual(seeder.next(1, 9), { peer: 0, piece: 0 });
+    assert.ok(!seeder.isSpread);
+    seeder.onPeerHave(0, asPiece(0));
+    assert.ok(seeder.isSpread);
+  });
+
+  it('gives the pieces of who takes nothing, or leaves, to others', () => {
+    const seeder = withPeers(1, 1);
+    const first = seeder.next(1, 1)!;
+    seeder.onPeer(7);
+    assert.equal(seeder.next(1, 1), undefined);
+    for (let i = 0; i < 2; i++) assert.deepEqual(seeder.onIdle(0), []);
+    assert.deepEqual(seeder.next(1, 1), { peer: 7, piece: first.piece });
+    seeder.onPeerLeft(7);
+    seeder.onPeer(8);
+    assert.deepEqual(seeder.next(1, 1), { peer: 8, piece: first.piece });
+  });
+
+  it('shows who takes nothing more and more', () => {
+    const seeder = withPeers(1, 500);
+    seeder.next(1, 1);
+    const counts = Array.from({ length: 18 }, () => seeder.onIdle(0).length).filter((count) => count > 0);
+    assert.deepEqual(counts, [2, 4, 8, 16, 32, 64, 128, 245]);
+  });
+
+  it('waits for who has asked', () => {
+    const seeder = withPeers(1);
+    seeder.onRequest(0, seeder.next(1, 1)!.piece);
+    for (let i = 0; i < 3; i++) assert.deepEqual(seeder.onIdle(0), []);
+  });
+
+  it('shows the rest a part at a time', () => {
+    const seeder = withPeers(1);
+    const { piece } = seeder.next(1, 1)!;
+    seeder.onPeerHave(0, asPiece(piece === 3 ? 4 : 3));
+    const shown = [...seeder.showMore(0, 15), ...seeder.showMore(0, 15)];
+    assert.equal(shown.length, PIECES - 2);
+    assert.equal(new Set(shown).size, shown.length);
+    assert.ok(!shown.includes(piece));
+  });
+});

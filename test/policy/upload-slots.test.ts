@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { UplinkEstimate, uploadSlotsFor } from '../../engine/policy/upload-slots.js';
+import { asMillis } from '../../engine/units.js';
+
+describe('upload slots', () => {
+  it('are more on a faster line, at rates that are still worth having', () => {
+    assert.equal(uploadSlotsFor(0), 3);
+    assert.equal(uploadSlotsFor(50_000), 3);
+    assert.equal(uploadSlotsFor(1_000_000), 14);
+    assert.equal(uploadSlotsFor(1e12), 50);
+    for (let rate = 1; rate < 1e9; rate *= 1.5) assert.ok(uploadSlotsFor(rate * 1.5) >= uploadSlotsFor(rate));
+  });
+});
+
+describe('the uplink estimate', () => {
+  const send = (uplink: UplinkEstimate, fromMs: number, toMs: number, bytesPerSecond: number): void => {
+    for (let now = fromMs; now < toMs; now += 100) uplink.onSent(asMillis(now), bytesPerSecond / 10);
+  };
+
+  it('is what the line carried when it was full', () => {
+    const uplink = new UplinkEstimate();
+    send(uplink, 0, 60_000, 50_000);
+    const rate = uplink.rate(asMillis(60_000));
+    assert.ok(rate > 45_000 && rate <= 55_000, `${rate}`);
+  });
+
+  it('takes no full kernel buffer for a fast line', () => {
+    const uplink = new UplinkEstimate();
+    uplink.onSent(asMillis(0), 1_000_000);
+    assert.ok(uplink.rate(asMillis(10)) <= 50_000);
+  });
+
+  it('remembers for a while when nobody asks, and forgets in the end', () => {
+    const uplink = new UplinkEstimate();
+    send(uplink, 0, 60_000, 50_000);
+    const before = uplink.rate(asMillis(60_000));
+    assert.ok(uplink.rate(asMillis(120_000)) > before * 0.8);
+    assert.ok(uplink.rate(asMillis(7_200_000)) < before * 0.1);
+  });
+});

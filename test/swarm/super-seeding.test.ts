@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { asPiece } from '../../engine/units.js';
+import { FakeSwarm } from '../support/fake-swarm.js';
+
+const ALL = [...Array(8).keys()];
+const shownTo = (sent: readonly string[]): string[] => sent.filter((word) => word.startsWith('have'));
+
+test('a seed begins as if it had nothing, and shows each leecher pieces of its own', () => {
+  const fake = new FakeSwarm({ pieces: 8, have: ALL, superSeed: 'auto' });
+  const peers = [fake.connect([]), fake.connect([]), fake.connect([])];
+  for (const peer of peers) {
+    assert.equal(peer.sent[0], 'bitfield 0');
+  }
+  const shown = peers.flatMap((peer) => shownTo(peer.sent));
+  assert.ok(shown.length >= 3);
+  assert.equal(new Set(shown).size, shown.length);
+});
+
+test('who has what it was shown is shown the next', () => {
+  const fake = new FakeSwarm({ pieces: 8, have: ALL, superSeed: 'auto' });
+  const peer = fake.connect([]);
+  const before = shownTo(peer.sent);
+  for (const word of before) peer.handler.onHave(asPiece(Number(word.slice(5))));
+  assert.ok(shownTo(peer.sent).length > before.length);
+});
+
+test('once all pieces were seen at others it shows everything, to those who come as well', () => {
+  const fake = new FakeSwarm({ pieces: 8, have: ALL, superSeed: 'auto' });
+  const first = fake.connect([0, 1, 2, 3]);
+  fake.connect([4, 5, 6, 7]);
+  fake.clock.advance(2_000);
+  for (const piece of [4, 5, 6, 7]) assert.ok(first.sent.includes(`have ${piece}`));
+  assert.equal(fake.connect([]).sent[0], 'bitfield 8');
+});
+
+test('when it is to, it never shows everything', () => {
+  const fake = new FakeSwarm({ pieces: 8, have: ALL, superSeed: 'on' });
+  fake.connect([0, 1, 2, 3]);
+  fake.connect([4, 5, 6, 7]);
+  fake.clock.advance(2_000);
+  assert.equal(fake.connect([]).sent[0], 'bitfield 0');
+});
+
+test('who has not everything is no super-seed', () => {
+  const fake = new FakeSwarm({ pieces: 8, have: [0, 1], superSeed: 'auto' });
+  assert.equal(fake.connect([]).sent[0], 'bitfield 2');
+});
+
+test('who wants none of the pieces that it is shown is soon shown others', () => {
+  const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], superSeed: 'on' });
+  const picky = fake.connect([]);
+  fake.connect([]);
+  fake.clock.advance(20_000);
+  assert.ok(shownTo(picky.sent).length > 30);
+});
+
+test('a peer that stays alone is shown everything', () => {
+  const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], superSeed: 'auto' });
+  const only = fake.connect([]);
+  fake.clock.advance(4_000);
+  assert.equal(shownTo(only.sent).length, 64);
+});
