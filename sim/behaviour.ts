@@ -3,6 +3,7 @@ import type { Choker } from '../engine/policy/choker.js';
 import type { PiecePicker } from '../engine/policy/piece-picker.js';
 import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Rng } from '../engine/ports.js';
+import type { SuperSeedMode } from '../engine/swarm/super-seeding.js';
 import { AlwaysUnchoke, ClassicChoker, FastestFirstSeed, NeverUnchoke } from './other-chokers.js';
 import { NoEndgame, RandomPicker } from './other-pickers.js';
 
@@ -12,6 +13,8 @@ export interface Behaviour {
   readonly picker?: (geometry: TorrentGeometry, rng: Rng) => PiecePicker;
   readonly choker?: (rng: Rng) => Pick<Choker, 'rechoke'>;
   readonly sequential?: boolean;
+  /** Default: the engine's. */
+  readonly superSeed?: SuperSeedMode;
   readonly uploadsNothing?: boolean;
   /** Its seeds serve equals alike, and a run in which they do not has failed. */
   readonly isFair?: boolean;

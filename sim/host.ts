@@ -110,6 +110,7 @@ export class Host implements ConnectionOwner {
       wantPeers: () => parts.wantPeers(this),
       ...(picker === undefined ? {} : { picker }),
       ...(choker === undefined ? {} : { choker }),
+      ...(behaviour.superSeed === undefined ? {} : { superSeed: behaviour.superSeed }),
     });
     if (behaviour.sequential === true) this.swarm.setSequential(true);
   }

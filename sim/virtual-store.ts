@@ -45,6 +45,8 @@ export class VirtualStore implements PieceStore {
   readonly #blocks: Uint8Array;
   readonly #blocksPerPiece: number;
   readonly #spareRuns: RunFrames[] = [];
+  /** Pieces that were corrupt once: of them blocks may be fetched anew, all from one peer. */
+  readonly #suspects = new Set<PieceIndex>();
   #used = 0;
   #wasFull = false;
 
@@ -115,9 +117,10 @@ export class VirtualStore implements PieceStore {
     return frames;
   }
 
-  /** A block that was received, and not thrown away since. */
+  /** Whether nobody needs to be asked for the block: it is here, and not to be compared with another's. */
   holds(piece: PieceIndex, begin: number): boolean {
-    return this.#blocks[this.#at(piece, begin)] !== MISSING;
+    const isDoubted = this.#suspects.has(piece) && this.#state[piece] === STATE.begun;
+    return this.#blocks[this.#at(piece, begin)] !== MISSING && !isDoubted;
   }
 
   #verify(piece: PieceIndex): void {
@@ -125,6 +128,7 @@ export class VirtualStore implements PieceStore {
     const blocks = this.#blocks.subarray(first, first + this.#geometry.blockCount(piece));
     if (blocks.includes(CORRUPT)) {
       this.#state[piece] = STATE.corrupt;
+      this.#suspects.add(piece);
       this.handler.onPieceCorrupt(piece);
     } else {
       this.#state[piece] = STATE.verified;

@@ -1,15 +1,19 @@
 /** The simulator against arithmetic: where a swarm is simple enough to compute, times agree within one percent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SWARM } from '../../sim/behaviour.js';
+import type { Behaviour } from '../../sim/behaviour.js';
+import { AlwaysUnchoke } from '../../sim/other-chokers.js';
 import type { RunResult } from '../../sim/run-result.js';
 import { leastSeconds, type Scenario } from '../../sim/scenario.js';
 import { B1, B2, B3, B4 } from '../../sim/scenarios/flash-crowd.js';
 import { CHAIN, PAIR, STAR } from '../../sim/scenarios/shapes.js';
 import { simulate } from '../../sim/simulation.js';
 
+/** Whoever asks is served: links alone decide. */
+const OPEN: Behaviour = { name: 'open', choker: () => new AlwaysUnchoke(), superSeed: 'off' };
+
 const run = (scenario: Scenario, peers = scenario.peers): RunResult =>
-  simulate({ scenario, peers, seed: 1, policy: SWARM, replay: '' });
+  simulate({ scenario, peers, seed: 1, policy: OPEN, replay: '' });
 
 const FILE_KBIT = 400 * 2048;
 const PIECE_KBIT = 2048;

@@ -55,6 +55,20 @@ test('finds the corrupt block by its digest, and forgets an abandoned piece', ()
   assert.ok(!store.holds(PIECE, 0));
 });
 
+test('of a piece that was corrupt, blocks may be fetched anew until it is whole', () => {
+  const { store, settle, fill } = openStore();
+  fill(true);
+  settle();
+  store.abandonPiece(PIECE);
+  store.beginPiece(PIECE);
+  store.putBlock(PIECE, 0, blockView(BLOCK_BYTES, false));
+  assert.ok(!store.holds(PIECE, 0));
+  store.putBlock(PIECE, BLOCK_BYTES, blockView(BLOCK_BYTES, false));
+  store.finishPiece(PIECE);
+  settle();
+  assert.ok(store.holds(PIECE, 0));
+});
+
 test('refuses a piece when all slots are taken, and tells when one is free', () => {
   const { store, told, settle, clock } = openStore(1);
   assert.ok(store.beginPiece(asPiece(0)));
