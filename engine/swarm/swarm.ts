@@ -119,7 +119,8 @@ export class Swarm implements PieceStoreHandler {
       wantPeers: options.wantPeers,
     });
     const { superSeed = 'auto' } = options;
-    if (superSeed !== 'off' && have.isFull) {
+    // libtorrent hangs up on who becomes a seed before its eyes while it is not interested: with one piece, for ever.
+    if (superSeed !== 'off' && have.isFull && geometry.pieceCount > 1) {
       const seeder = new SuperSeeder(geometry.pieceCount, rng);
       this.#superSeeding = new SuperSeeding(this.state, seeder, superSeed);
     }

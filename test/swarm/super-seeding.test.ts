@@ -61,3 +61,8 @@ test('a peer that stays alone is shown everything', () => {
   fake.clock.advance(4_000);
   assert.equal(shownTo(only.sent).length, 64);
 });
+
+test('the seed of a single piece has nothing to share out', () => {
+  const fake = new FakeSwarm({ pieces: 1, have: [0], superSeed: 'auto' });
+  assert.equal(fake.connect([]).sent[0], 'bitfield 1');
+});
