@@ -1,6 +1,6 @@
 /** Completion plot: how many peers had everything when, a line a policy, beside the least time. */
 import { axes, BOUND_SIGN, type Box, bound, drawing, legend, policySign, WIDTH } from './chart.js';
-import type { Cell } from './condense.js';
+import { type Cell, drawnSeconds } from './condense.js';
 import { percentTick, tickText } from './figures-text.js';
 import { linearScale } from './scale.js';
 import { seriesClass } from './style.js';
@@ -10,7 +10,10 @@ const HEIGHT = 400;
 
 /** `cells` are of one swarm, and in at least one of them somebody finished. */
 export function completionPlot(cells: readonly Cell[]): string {
-  const finished = cells.filter(({ downloadSeconds }) => downloadSeconds.length > 0);
+  const longest = drawnSeconds(cells);
+  const finished = cells.filter(
+    ({ downloadSeconds: [first = Number.POSITIVE_INFINITY] }) => first <= longest,
+  );
   const { scenario, leastSeconds } = cells[0]!;
   const { svg: signs, end } = legend(
     [...finished.map(({ policy }) => policySign(policy)), BOUND_SIGN],
@@ -18,12 +21,8 @@ export function completionPlot(cells: readonly Cell[]): string {
     20,
   );
   const box: Box = { left: 64, top: end + 22, right: WIDTH - 24, bottom: HEIGHT - 54 };
-  const times = finished.flatMap(({ downloadSeconds: [least = 0, ...rest] }) => [
-    least,
-    rest.at(-1) ?? least,
-  ]);
-  const from = Math.min(leastSeconds, ...times);
-  const x = linearScale(from, Math.max(leastSeconds, ...times), box.left, box.right, 9);
+  const first = Math.min(leastSeconds, ...finished.map(({ downloadSeconds }) => downloadSeconds[0]!));
+  const x = linearScale(first, longest, box.left, box.right, 9);
   const y = linearScale(0, 1, box.bottom, box.top, 5);
   return drawing(
     HEIGHT,
@@ -39,10 +38,10 @@ export function completionPlot(cells: readonly Cell[]): string {
       }),
       bound(box, x, leastSeconds),
       ...[...finished].reverse().map(({ policy, downloadSeconds: times }) => {
-        const points = times.map((seconds, i): [number, number] => [
-          x.at(seconds),
-          y.at(times.length === 1 ? 1 : i / (times.length - 1)),
-        ]);
+        const points = times
+          .map((seconds, i): [number, number] => [seconds, times.length === 1 ? 1 : i / (times.length - 1)])
+          .filter(([seconds]) => seconds <= x.domain[1])
+          .map(([seconds, share]): [number, number] => [x.at(seconds), y.at(share)]);
         return element('polyline', {
           class: `line ${seriesClass(policy)}`,
           points: pointList([[points[0]![0], box.bottom], ...points]),

@@ -43,6 +43,19 @@ export interface Course {
   readonly seedDuplicates: readonly number[];
 }
 
+/** A policy that takes so many times as long as the best would leave no room for the others in a drawing. */
+const LONGEST_DRAWN = 5;
+
+/** How long a swarm's drawings are: as the slowest of its policies, but for those that take far longer than the best. */
+export function drawnSeconds(cells: readonly Cell[]): number {
+  const lengths = cells.map(lengthSeconds);
+  const limit = LONGEST_DRAWN * Math.max(cells[0]!.leastSeconds, Math.min(...lengths));
+  return Math.max(cells[0]!.leastSeconds, ...lengths.filter((seconds) => seconds <= limit));
+}
+
+/** Until the last finish of the slowest run. */
+export const lengthSeconds = ({ course }: Cell): number => course.stepSeconds * course.uplinkUse.length;
+
 /** In the order of the scenarios, the policies and the seeds, whatever that of the runs. */
 export function condense(runs: readonly MeasuredRun[]): Cell[] {
   const groups = new Map<string, MeasuredRun[]>();

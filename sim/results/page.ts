@@ -2,7 +2,7 @@
 import { mean } from '../run-result.js';
 import { halfWidth } from '../table.js';
 import { completionPlot } from './completion-plot.js';
-import type { Cell } from './condense.js';
+import { type Cell, drawnSeconds, lengthSeconds } from './condense.js';
 import { duplicatesPlot } from './duplicates-plot.js';
 import { grouped, percentText } from './figures-text.js';
 import { speedsPlot } from './speeds-plot.js';
@@ -75,8 +75,8 @@ npm run sim:report -- --out docs/simulation-results /tmp/swarm-results/*.json
 export function pageFiles(results: Results): Map<string, string> {
   const { cells } = results;
   const files = new Map<string, string>();
-  const sections = swarmsOf(cells).map((swarm) => section(swarm, files));
-  const policies = [...new Set(cells.map(({ policy }) => policy))];
+  const policies = Object.keys(POLICY_TEXT).filter((name) => cells.some(({ policy }) => policy === name));
+  const sections = swarmsOf(cells).map((swarm) => section(swarm, policies, files));
   const page = [
     '# Simulated swarms, beside the least possible time',
     '',
@@ -116,7 +116,7 @@ function seedsText(cells: readonly Cell[]): string {
     : 'Rows without ± are of a single seed: a look, not a measurement.';
 }
 
-function section(cells: readonly Cell[], files: Map<string, string>): string[] {
+function section(cells: readonly Cell[], policies: readonly string[], files: Map<string, string>): string[] {
   const { scenario, about, peers, leastSeconds } = cells[0]!;
   const prefix = `${scenario.toLowerCase()}-${peers}`;
   const figure = (name: string, says: string, svg: string): string[] => {
@@ -134,13 +134,16 @@ function section(cells: readonly Cell[], files: Map<string, string>): string[] {
     '|---|--:|--:|--:|--:|--:|--:|--:|',
     ...cells.map(row),
     ...cells.flatMap(unfinished),
+    ...missing(cells, policies),
+    ...tooLong(cells),
     ...(cells.some(({ downloadSeconds }) => downloadSeconds.length > 0)
       ? figure('completion', 'When peers have everything', completionPlot(cells))
       : []),
     ...figure('uplinks', 'What uplinks are used for, over time', uplinksPlot(cells)),
     '',
-    `An uplink lies idle because its peer has nothing yet (empty), nobody wants what it has (unwanted), somebody does and
-is choked (choked), somebody may ask and does not (unasked), or the receivers' links are full (receivers).`,
+    `An uplink lies idle because its peer has no pieces yet or no connections (empty), nobody wants what it has (unwanted),
+somebody does and is choked (choked), somebody may ask and does not (unasked), or the receivers' links are full
+(receivers). Drawn are the means of the runs still under way.`,
     ...figure('seed-duplicates', 'What the seed sends again, over time', duplicatesPlot(cells)),
     ...(cells.some(({ speeds }) => Object.keys(speeds).length > 1)
       ? figure('speeds', 'What peers of each class of link give and get', speedsPlot(cells))
@@ -173,6 +176,27 @@ function spread(values: readonly number[]): string {
 function unfinished({ policy, starved, seeds }: Cell): string[] {
   return starved.flatMap((count, i) =>
     count === 0 ? [] : ['', `${policy}, seed ${seeds[i]}: ${grouped(count)} could not finish.`],
+  );
+}
+
+/** A failed run leaves no figures. */
+function missing(cells: readonly Cell[], policies: readonly string[]): string[] {
+  const { scenario, peers } = cells[0]!;
+  return policies
+    .filter((policy) => cells.every((cell) => cell.policy !== policy))
+    .flatMap((policy) => [
+      '',
+      `There are no figures of ${policy} here: a run failed, or none was made. What it says:`,
+      `\`npm run sim -- ${scenario} --peers ${peers} --policy ${policy}\`.`,
+    ]);
+}
+
+function tooLong(cells: readonly Cell[]): string[] {
+  const drawn = drawnSeconds(cells);
+  return cells.flatMap((cell) =>
+    lengthSeconds(cell) <= drawn
+      ? []
+      : ['', `${cell.policy} took ${grouped(lengthSeconds(cell))} s: the drawings end before.`],
   );
 }
 

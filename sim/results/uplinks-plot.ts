@@ -2,20 +2,20 @@
 import { mean } from '../run-result.js';
 import { IDLE_CAUSES } from '../survey.js';
 import { areaSign, axes, BOUND_SIGN, type Box, bound, drawing, legend } from './chart.js';
-import type { Cell, Course } from './condense.js';
+import { type Cell, type Course, drawnSeconds } from './condense.js';
 import { percentText, percentTick, tickText } from './figures-text.js';
 import { linearScale, type Scale } from './scale.js';
 import { element, stepsBetween, textAt } from './svg.js';
 
 const COLUMNS = 3;
-const PANEL = { width: 240, height: 120 };
+const PANEL = { width: 230, height: 120 };
 /** Wide enough for the last tick of one panel and the first of the next. */
-const GAP = { x: 30, y: 62 };
+const GAP = { x: 45, y: 62 };
 const LEFT = 56;
 
 /** `cells` are of one swarm. */
 export function uplinksPlot(cells: readonly Cell[]): string {
-  const { scenario, leastSeconds } = cells[0]!;
+  const { scenario } = cells[0]!;
   const { svg: signs, end } = legend(
     [
       { label: 'in use', sign: areaSign('used') },
@@ -25,7 +25,7 @@ export function uplinksPlot(cells: readonly Cell[]): string {
     20,
     20,
   );
-  const longest = Math.max(leastSeconds, ...cells.map(({ course }) => lengthOf(course)));
+  const longest = drawnSeconds(cells);
   const top = end + 26;
   const rows = Math.ceil(cells.length / COLUMNS);
   const panels = cells.flatMap((cell, i) => {
@@ -61,11 +61,11 @@ function panel(cell: Cell, box: Box, longest: number, hasYText: boolean, hasXTit
   ];
 }
 
-const lengthOf = ({ stepSeconds, uplinkUse }: Course): number => stepSeconds * uplinkUse.length;
-
 function layers({ uplinkUse, idle, stepSeconds }: Course, x: Scale, y: Scale): string[] {
-  const edges = [...uplinkUse, 0].map((_, i) => x.at(i * stepSeconds));
-  let below = uplinkUse.map(() => 0);
+  // Where a course goes on beyond the drawing, its last step ends at the edge.
+  const steps = Math.min(uplinkUse.length, Math.ceil(x.domain[1] / stepSeconds));
+  const edges = Array.from({ length: steps + 1 }, (_, i) => x.at(Math.min(i * stepSeconds, x.domain[1])));
+  let below = new Array<number>(steps).fill(0);
   const shares: (readonly [string, readonly number[]])[] = [
     ['used', uplinkUse],
     ...IDLE_CAUSES.map((cause) => [cause, idle[cause]] as const),

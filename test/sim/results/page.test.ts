@@ -82,3 +82,24 @@ test('figures at their limits are drawn nevertheless', () => {
     assert.equal(files.has('b2-3-completion.svg'), runs[0] !== nothing || runs.length > 1);
   }
 });
+
+test('a policy that takes far longer than the others is cut in the drawings, and named', () => {
+  const slow = { lastSeconds: 60_000, downloadSeconds: { all: [50_000, 60_000] } };
+  const files = pageOf(madeUpRun(), madeUpRun({ policy: 'sequential', ...slow }));
+  assert.match(files.get(PAGE) ?? '', /^sequential took 60,000 s: the drawings end before\.$/m);
+  for (const [name, text] of files) {
+    if (!name.endsWith('.svg')) continue;
+    assertDrawing(text);
+    assert.ok(text.includes('>2,000<') && !text.includes('>60,000<'), name);
+    const places = [...text.matchAll(/(?:points|d)="([^"]*)"/g)].flatMap(([, list = '']) =>
+      [...list.matchAll(/(?:^| |H|M)(\d[\d.]*)/g)].map(([, x]) => Number(x)),
+    );
+    assert.ok(places.length > 50 && Math.max(...places) <= 860, `${name}: ${Math.max(...places)}`);
+  }
+});
+
+test('a policy that has figures elsewhere, and none here, is named with the command that tells why', () => {
+  const page = pageOf(madeUpRun(), madeUpRun({ scenario: 'B3', policy: 'classic' })).get(PAGE) ?? '';
+  assert.match(page, /no figures of classic here: .*\n`npm run sim -- B2 --peers 3 --policy classic`/);
+  assert.match(page, /no figures of swarm here: .*\n`npm run sim -- B3 --peers 3 --policy swarm`/);
+});
