@@ -32,12 +32,13 @@ export const POLICIES: readonly Behaviour[] = [
   SWARM,
   { name: 'random', picker: (geometry, rng) => new RandomPicker(geometry, rng) },
   { name: 'sequential', sequential: true },
-  { name: 'classic', choker: classic },
+  { name: 'classic', choker: classic, superSeed: 'off' },
   { name: 'always-unchoke', choker: () => new AlwaysUnchoke() },
   {
     name: 'fastest-first',
     picker: (geometry, rng) => new NoEndgame(geometry, rng),
     choker: (rng) => new FastestFirstSeed(rng),
+    superSeed: 'off',
   },
 ];
 

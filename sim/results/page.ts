@@ -23,10 +23,10 @@ export const POLICY_TEXT: Readonly<Record<string, string>> = {
   random: 'any piece that the other has, with equal chances; the rest as the engine',
   sequential: 'the first piece that is missing; the rest as the engine',
   classic:
-    'the engine’s rarest first with the choker of 2003: four slots by merit every 10 s, one by chance every 30 s; a seed prefers who takes the most',
+    'the engine’s rarest first with the choker of 2003: four slots by merit every 10 s, one by chance every 30 s; a seed prefers who takes the most, and does not super-seed',
   'always-unchoke': 'nobody is ever choked; the rest as the engine',
   'fastest-first':
-    'a seed serves first who takes the most, and no block is asked of two; the rest as the engine',
+    'a seed serves first who takes the most, and does not super-seed; no block is asked of two; the rest as the engine',
 };
 
 const COLUMNS = `T_min is the least time in which all peers of a swarm can have everything (Kumar and Ross 2006): the seed's uplink,
