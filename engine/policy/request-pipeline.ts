@@ -12,8 +12,8 @@ const DEFAULT_PEER_QUEUE = 250;
 /** Requests beyond this only take memory: it is 32 MB, or 1 GB/s at 30 ms. */
 const MAX_LIMIT = 2_000;
 const MIN_LIMIT = 2;
-/** Covers a first round trip without flooding a peer that may never answer. */
-const INITIAL_LIMIT = 8;
+/** What a slow peer sends in a few seconds: while it is asked, nobody else is. A quick one gets more a round trip later. */
+const INITIAL_LIMIT = 4;
 /** A peer that let its requests time out is tried with one. */
 const SNUBBED_LIMIT = 1;
 /** On top of the delay, for peers that send in bursts: many limit their rate twice or so a second. */
@@ -37,6 +37,9 @@ export class RequestPipeline {
   /** The last requests used all the room: it is the limit that holds the rate down. */
   #wasFilled = false;
   #slowStart = true;
+  /** When the first blocks of the slow start came, and how many came after them. */
+  #startedAt: Millis | undefined;
+  #startedBlocks = 0;
   /** The pipeline runs empty, so that the delay shows without the time in the peer's queue. */
   #measuring = false;
   #snubbed = false;
@@ -100,7 +103,7 @@ export class RequestPipeline {
     if (this.#snubbed) {
       this.#snubbed = false;
       this.#restart(now);
-    } else if (this.#slowStart && this.#wasFilled && this.#limit < MAX_LIMIT) this.#limit += blocks;
+    } else if (this.#slowStart) this.#grow(now, blocks);
   }
 
   /** Requests were rejected or cancelled. */
@@ -150,8 +153,27 @@ export class RequestPipeline {
     return Math.min(patience * 2 ** Math.min(this.#timeouts, 10), MAX_TIMEOUT_MS);
   }
 
+  /** Slow start: doubles every round trip, but not beyond twice what the rate so far calls for. */
+  #grow(now: Millis, blocks: number): void {
+    if (this.#wasFilled && this.#limit < MAX_LIMIT) this.#limit += blocks;
+    if (this.#startedAt === undefined) {
+      this.#startedAt = now;
+      return;
+    }
+    this.#startedBlocks += blocks;
+    const elapsedMs = now - this.#startedAt;
+    if (elapsedMs < SLACK_MS) return;
+    this.#limit = Math.min(this.#limit, 2 * this.#depthAt(this.#startedBlocks / elapsedMs));
+  }
+
+  #depthAt(blocksPerMs: number): number {
+    return Math.max(MIN_LIMIT, Math.ceil(blocksPerMs * (this.#delay.leastMs + SLACK_MS)));
+  }
+
   #restart(now: Millis): void {
     this.#slowStart = true;
+    this.#startedAt = undefined;
+    this.#startedBlocks = 0;
     this.#limit = INITIAL_LIMIT;
     this.#measuring = false;
     this.#rate.restart(now);
@@ -162,8 +184,7 @@ export class RequestPipeline {
     if (this.#slowStart && this.#rate.flatRounds >= FLAT_ROUNDS) this.#slowStart = false;
     if (this.#slowStart) return;
     this.#measuring = this.#delay.isStale(now);
-    const blocksPerMs = this.#rate.best / BLOCK_BYTES;
-    this.#limit = Math.max(MIN_LIMIT, Math.ceil(blocksPerMs * (this.#delay.leastMs + SLACK_MS)));
+    this.#limit = this.#depthAt(this.#rate.best / BLOCK_BYTES);
   }
 }
 

@@ -85,6 +85,23 @@ describe('RequestPipeline', () => {
     assert.ok(peer.run(10_000, 20_000) > 0.95 * 50_000);
   });
 
+  it('never asks a slow peer for more than a few seconds of it, from the first request on', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: BLOCK_BYTES, roundTripMs: 50 });
+    let most = 0;
+    for (let now = 0; now < 20_000; now += 100) {
+      peer.run(now, now + 100);
+      most = Math.max(most, peer.pipeline.outstanding);
+    }
+    assert.ok(most <= 6, `${most}`);
+    assert.ok(peer.pipeline.limit <= 4, `${peer.pipeline.limit}`);
+  });
+
+  it('fills 8 MB/s at 50 ms within half a second of the first request', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: 8_000_000, roundTripMs: 50 });
+    peer.run(0, 500);
+    assert.ok(peer.run(500, 1_000) > 0.95 * 8_000_000);
+  });
+
   it('follows a line that gets ten times quicker, or slower, and a longer way', () => {
     const peer = new SimulatedPeer({ bytesPerSecond: 500_000, roundTripMs: 20 });
     peer.run(0, 10_000);
@@ -110,7 +127,7 @@ describe('RequestPipeline', () => {
       [-5, 1],
       [Number.NaN, 1],
       [1.5, 1],
-      [1e9, 8],
+      [1e9, 4],
     ] as const) {
       pipeline.setPeerQueue(said);
       assert.equal(pipeline.limit, limit, `${said}`);
@@ -131,7 +148,7 @@ describe('RequestPipeline', () => {
     assert.equal(pipeline.nextDeadline(), 61_000);
     pipeline.onBlocks(asMillis(30_000), 1, BLOCK_BYTES);
     assert.equal(pipeline.isSnubbed, false);
-    assert.equal(pipeline.room(asMillis(30_000)), 8);
+    assert.equal(pipeline.room(asMillis(30_000)), 4);
   });
 
   it('waits for a slow peer as long as its blocks usually take', () => {
@@ -163,7 +180,7 @@ describe('RequestPipeline', () => {
       pipeline.onRequested(asMillis(now), 1);
       pipeline.onBlocks(asMillis(now), 1, BLOCK_BYTES);
     }
-    assert.equal(pipeline.limit, 8);
+    assert.equal(pipeline.limit, 4);
   });
 
   it('takes a request that was released for no measure of delay', () => {
@@ -195,7 +212,7 @@ describe('RequestPipeline', () => {
     now += 3_600_000;
     assert.equal(pipeline.room(asMillis(now)), 2, 'no rate to speak of');
     pipeline.onRequested(asMillis(now), 2);
-    assert.equal(pipeline.limit, 8, 'and no verdict on the peer');
+    assert.equal(pipeline.limit, 4, 'and no verdict on the peer');
     assert.equal(pipeline.nextDeadline(), now + 5_000);
     run(2);
     assert.equal(pipeline.nextDeadline(), now + 5_000);
@@ -207,7 +224,7 @@ describe('RequestPipeline', () => {
     peer.pipeline.onChoked(asMillis(5_000));
     assert.equal(peer.pipeline.outstanding, 0);
     peer.pipeline.onUnchoked(asMillis(9_000));
-    assert.equal(peer.pipeline.limit, 8);
+    assert.equal(peer.pipeline.limit, 4);
   });
 
   it('keeps its count and bounds through any history', () => {
