@@ -1,5 +1,5 @@
 /** Cuts a line to a number of cells without cutting into a colour sequence. */
-import { cellWidth } from '../engine/torrent-files.js';
+import { cellWidth } from '../engine/text.js';
 
 /** A colour sequence of ours, or a character together with the marks on it. */
 const PARTS = /\x1b\[[\d;]*m|.\p{Mn}*/gsu;

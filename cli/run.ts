@@ -1,4 +1,5 @@
 /** Run: picks the command, parses its arguments, and turns however it ends into an exit code. */
+import { printable, VERSION } from '../engine/text.js';
 import { closest } from './closest.js';
 import { type Command, parseArguments, UsageError } from './command.js';
 import { EXIT, type ExitCode, exitCodeOf, isCodedError } from './exit-codes.js';
@@ -59,7 +60,7 @@ async function dispatch(argv: readonly string[], output: Output): Promise<ExitCo
       return EXIT.done;
     case '--version':
     case '-V':
-      output.result(`swarm ${(await import('../engine/torrent-files.js')).VERSION}`);
+      output.result(`swarm ${VERSION}`);
       return EXIT.done;
     case 'help':
       return rest[0] === undefined ? dispatch(['--help'], output) : dispatch([rest[0], '--help'], output);
@@ -117,7 +118,6 @@ async function fail(error: unknown, output: Output, { env }: Terminal): Promise<
     output.complain(error.message);
     return EXIT.interrupted;
   }
-  const { printable } = await import('../engine/torrent-files.js');
   const thrown = error instanceof Error ? error : new Error(String(error));
   const code = isCodedError(thrown) ? thrown.code : 'INTERNAL';
   const hint = isCodedError(thrown)

@@ -10,5 +10,4 @@ export type { Metainfo, MetainfoFile } from './metainfo/metainfo.js';
 export { parseTorrent } from './metainfo/parse.js';
 export { readTorrentFile } from './metainfo/read.js';
 export { type Verification, type VerifiedFile, verifyFiles } from './metainfo/verify.js';
-export { cellWidth, printable } from './untrusted-text.js';
-export { VERSION } from './version.js';
+export * from './text.js';

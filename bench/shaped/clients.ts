@@ -6,7 +6,7 @@ import type { CleanUp } from '../../test/support/cleanup.js';
 import { type ClientName, type RunningClient, startClient } from '../../test/support/clients.js';
 import { startLibtorrent } from '../../test/support/libtorrent.js';
 import type { NetworkSide } from '../../test/support/namespaces.js';
-import { buildRoot } from '../../test/support/root.js';
+import { buildRoot, plainCommandFile } from '../../test/support/root.js';
 import { swarmCommandLine } from '../../test/support/swarm-command.js';
 import type { PeerSample, PieceSample, Sample } from './probe.js';
 
@@ -62,9 +62,9 @@ const probe = join(buildRoot, 'bench/shaped/probe.js');
 async function startSwarm(place: Place, args: readonly string[]): Promise<Observed> {
   const { scope, side } = place;
   const [host] = side.hosts;
-  // The probe goes between node and the command.
-  const commandLine = swarmCommandLine(side);
-  const [command = '', ...rest] = [...commandLine.slice(0, -1), '--import', probe, ...commandLine.slice(-1)];
+  // The probe goes between node and the command, which must share its modules.
+  const node = swarmCommandLine(side).slice(0, -1);
+  const [command = '', ...rest] = [...node, '--import', probe, plainCommandFile];
   const flags = [...args, '--listen', `${host}:0`, '--json', '--quiet'];
   const env = { ...process.env, XDG_STATE_HOME: join(dirname(place.torrent), `state ${host}`) };
   const client = startClient(scope, command, [...rest, ...flags], { env });

@@ -10,11 +10,11 @@ import { describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { requireClient } from '../support/clients.js';
 import { CommandLab } from '../support/command-lab.js';
-import { buildRoot } from '../support/root.js';
+import { commandFile } from '../support/root.js';
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
-const COMMAND = `'${process.execPath}' '${join(buildRoot, 'cli/main.js')}'`;
+const COMMAND = `'${process.execPath}' '${commandFile}'`;
 
 /** A shell in tmux, in the lab's folder. */
 class Terminal {

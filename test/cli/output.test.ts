@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { asciiJson } from '../../cli/output.js';
 import { jsonLines, runCli } from '../support/cli.js';
-import { buildRoot } from '../support/root.js';
+import { commandFile } from '../support/root.js';
 
 test('JSON is pure ASCII, whatever is in it, and says the same', () => {
   fc.assert(
@@ -72,7 +72,7 @@ test('a stdout that is full ends the command with 5, and a reason', async (t) =>
   if (!existsSync('/dev/full')) return t.skip('needs /dev/full');
   const full = openSync('/dev/full', 'w');
   t.after(() => closeSync(full));
-  const { status, stderr } = spawnSync(process.execPath, [join(buildRoot, 'cli/main.js'), '--help'], {
+  const { status, stderr } = spawnSync(process.execPath, [commandFile, '--help'], {
     stdio: ['ignore', full, 'pipe'],
     encoding: 'utf8',
   });
@@ -83,7 +83,7 @@ test('a current folder that is gone is said to be', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'swarm-gone-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const script = 'rmdir "$1" && exec "$2" "$3" get x.torrent';
-  const argv = ['-c', script, 'sh', folder, process.execPath, join(buildRoot, 'cli/main.js')];
+  const argv = ['-c', script, 'sh', folder, process.execPath, commandFile];
   const { status, stderr } = spawnSync('sh', argv, { cwd: folder, encoding: 'utf8' });
   assert.equal(status, 5);
   assert.match(stderr, /^error: the current folder has been deleted\n/);

@@ -1,10 +1,9 @@
 /** The command line for tests: run in this process on streams in memory, or as the real program. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { run } from '../../cli/run.js';
-import { buildRoot } from './root.js';
+import { commandFile } from './root.js';
 
 export interface Ended {
   readonly code: number | null;
@@ -70,7 +69,7 @@ export interface RunningCli {
 
 /** The real program. Kill it, or wait until it ends. */
 export function spawnCli(argv: readonly string[], options: SpawnOptions = {}): RunningCli {
-  const child = spawn(process.execPath, [join(buildRoot, 'cli/main.js'), ...argv], {
+  const child = spawn(process.execPath, [commandFile, ...argv], {
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

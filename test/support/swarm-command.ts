@@ -7,13 +7,13 @@ import { temporaryFolder } from './cleanup.js';
 import { type RunningClient, type Scope, startClient } from './clients.js';
 import type { NetworkSide } from './namespaces.js';
 import type { RealClient } from './real-clients.js';
-import { buildRoot } from './root.js';
+import { commandFile } from './root.js';
 
 /** The command's arguments begin after these. */
 export const swarmCommandLine = (side: NetworkSide): string[] => [
   ...side.prefix,
   process.execPath,
-  join(buildRoot, 'cli/main.js'),
+  commandFile,
 ];
 
 /** @param stateHome folder for resume data, kept between runs that are to know of each other */
