@@ -14,7 +14,8 @@ const NONE = -1;
 
 export interface Offer {
   readonly peer: number;
-  readonly piece: PieceIndex;
+  /** One; the last two together, see `isShy`. */
+  readonly pieces: readonly PieceIndex[];
 }
 
 /** What we know of one peer. */
@@ -23,6 +24,7 @@ interface Viewer {
   readonly shown: Bitfield;
   /** Shown, and not had yet. */
   readonly offers: Set<PieceIndex>;
+  isInterested: boolean;
   /** Those that it has asked for. */
   readonly asked: Set<PieceIndex>;
   /** How many pieces it had from us that were seen at nobody else. */
@@ -72,6 +74,7 @@ export class SuperSeeder {
     this.#viewers.set(peer, {
       has: nothing(),
       shown: nothing(),
+      isInterested: false,
       offers: empty(),
       asked: empty(),
       kept: 0,
@@ -90,6 +93,11 @@ export class SuperSeeder {
       this.#copies[piece]!--;
       if (this.#keepers.get(piece) === viewer) this.#keepers.delete(piece);
     });
+  }
+
+  onInterest(peer: number, isInterested: boolean): void {
+    const viewer = this.#viewers.get(peer);
+    if (viewer !== undefined) viewer.isInterested = isInterested;
   }
 
   onRequest(peer: number, piece: PieceIndex): void {
@@ -142,8 +150,8 @@ export class SuperSeeder {
     const chosen = served < audience ? (waiting ?? least) : least;
     if (chosen === undefined) return undefined;
     const [peer, viewer] = chosen;
-    const piece = this.#offer(viewer);
-    return piece === NONE ? undefined : { peer, piece };
+    const pieces = this.#offer(viewer, 1);
+    return pieces.length === 0 ? undefined : { peer, pieces };
   }
 
   /**
@@ -159,21 +167,17 @@ export class SuperSeeder {
     }
     this.#withdraw(viewer);
     viewer.batch = Math.min(2 * viewer.batch, MAX_BATCH);
-    const pieces: PieceIndex[] = [];
-    while (pieces.length < viewer.batch) {
-      const piece = this.#offer(viewer);
-      if (piece === NONE) break;
-      pieces.push(piece);
-    }
-    return pieces;
+    return this.#offer(viewer, viewer.batch);
   }
 
   /** Up to `most` pieces that the peer has not and was not shown, which it is shown now. */
   showMore(peer: number, most: number): PieceIndex[] {
     const viewer = this.#viewers.get(peer);
     const pieces: PieceIndex[] = [];
-    for (let piece = 0 as PieceIndex; viewer !== undefined && piece < this.#pieceCount; piece++) {
-      if (pieces.length === most) break;
+    if (viewer === undefined) return pieces;
+    for (let piece = 0 as PieceIndex; piece < this.#pieceCount; piece++) {
+      if (pieces.length >= most && !this.#isLastSecret(viewer)) break;
+      if (this.#isShy(viewer)) break;
       if (!viewer.has.get(piece) && viewer.shown.set(piece)) pieces.push(piece);
     }
     return pieces;
@@ -181,14 +185,32 @@ export class SuperSeeder {
 
   // ─── Inside ────────────────────────────────────────────────────────────────────────────────────────────
 
-  #offer(viewer: Viewer): PieceIndex | -1 {
-    const piece = this.#pieceFor(viewer);
-    if (piece === NONE) return NONE;
-    viewer.shown.set(piece);
-    viewer.offers.add(piece);
-    viewer.offeredAt = ++this.#turns;
-    this.#copies[piece]!++;
-    return piece;
+  /**
+   * libtorrent hangs up on who becomes a seed before its eyes while it is not interested. So the last two pieces are
+   * shown together, as the first of them makes it interested …
+   */
+  #isLastSecret({ shown }: Viewer): boolean {
+    return shown.count + 1 === this.#pieceCount;
+  }
+
+  /** … and not to who may not even have looked at its own files yet. */
+  #isShy({ shown, has, isInterested }: Viewer): boolean {
+    return !isInterested && has.count === 0 && shown.count + 2 >= this.#pieceCount;
+  }
+
+  /** `most` pieces, or one more. */
+  #offer(viewer: Viewer, most: number): PieceIndex[] {
+    const pieces: PieceIndex[] = [];
+    while (pieces.length < most || this.#isLastSecret(viewer)) {
+      const piece = this.#isShy(viewer) ? NONE : this.#pieceFor(viewer);
+      if (piece === NONE) break;
+      viewer.shown.set(piece);
+      viewer.offers.add(piece);
+      viewer.offeredAt = ++this.#turns;
+      this.#copies[piece]!++;
+      pieces.push(piece);
+    }
+    return pieces;
   }
 
   /** One that nobody was shown, else the least spread of some. */

@@ -14,6 +14,8 @@ const CHECK_MS = 1_000;
 const ALONE_MS = 2_000;
 /** Offers under way are what we send in this time, so that nobody waits to be shown the next. */
 const OFFER_AHEAD_S = 2;
+/** With fewer there is nothing to share out. */
+export const LEAST_PIECES = 8;
 /** `have`s a peer and check, once everything is shown: 9 KB. */
 const SHOW_AT_ONCE = 1_000;
 
@@ -47,6 +49,11 @@ export class SuperSeeding {
 
   onHave(peer: Peer, piece: PieceIndex): void {
     this.#seeder.onPeerHave(peer.id, piece);
+    this.#offer();
+  }
+
+  onInterest(peer: Peer): void {
+    this.#seeder.onInterest(peer.id, peer.peerInterested);
     this.#offer();
   }
 
@@ -89,7 +96,8 @@ export class SuperSeeding {
     for (;;) {
       const offer = this.#seeder.next(audience, most);
       if (offer === undefined) return;
-      peers.get(offer.peer)?.connection.have(offer.piece);
+      const peer = peers.get(offer.peer);
+      if (peer !== undefined) show(peer, offer.pieces);
     }
   }
 

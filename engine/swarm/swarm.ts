@@ -35,7 +35,7 @@ import { Deadlines, type SwarmDeadline } from './deadlines.js';
 import { Downloading } from './downloading.js';
 import { Peer } from './peer.js';
 import { Seats } from './seats.js';
-import { SuperSeeding, type SuperSeedMode } from './super-seeding.js';
+import { LEAST_PIECES, SuperSeeding, type SuperSeedMode } from './super-seeding.js';
 import type { SwarmObserver, SwarmState, SwarmTotals } from './swarm-state.js';
 import { Uploading } from './uploading.js';
 
@@ -119,8 +119,7 @@ export class Swarm implements PieceStoreHandler {
       wantPeers: options.wantPeers,
     });
     const { superSeed = 'auto' } = options;
-    // libtorrent hangs up on who becomes a seed before its eyes while it is not interested: with one piece, for ever.
-    if (superSeed !== 'off' && have.isFull && geometry.pieceCount > 1) {
+    if (superSeed !== 'off' && have.isFull && geometry.pieceCount >= LEAST_PIECES) {
       const seeder = new SuperSeeder(geometry.pieceCount, rng);
       this.#superSeeding = new SuperSeeding(this.state, seeder, superSeed);
     }
@@ -227,8 +226,14 @@ export class Swarm implements PieceStoreHandler {
     return {
       onChoke: () => downloading.onChoke(peer),
       onUnchoke: () => downloading.onUnchoke(peer),
-      onInterested: () => choking.onInterested(peer),
-      onNotInterested: () => choking.onNotInterested(peer),
+      onInterested: () => {
+        choking.onInterested(peer);
+        this.#superSeeding?.onInterest(peer);
+      },
+      onNotInterested: () => {
+        choking.onNotInterested(peer);
+        this.#superSeeding?.onInterest(peer);
+      },
       onHave: (piece) => {
         downloading.onHave(peer, piece);
         this.#superSeeding?.onHave(peer, piece);

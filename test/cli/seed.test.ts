@@ -163,7 +163,7 @@ describe('swarm seed', { concurrency: 3, timeout: 60_000 }, () => {
     for (const [code, argv] of [
       [2, []],
       [2, [film.source, '--piece-length', '5']],
-      [2, [film.source, '--super-seed', 'on']],
+      [2, [film.source, '--super-seed', 'yes']],
       [2, [film.source, '--tui']],
       [2, [film.source, other, '--save-torrent', other]],
       [2, [film.source, film.source, '--torrent', film.file]],

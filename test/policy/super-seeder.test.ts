@@ -37,10 +37,12 @@ describe('a super seeder', () => {
               const offer = seeder.next(audience, 2 * audience);
               if (offer === undefined) continue;
               const mine = shown.get(offer.peer)!;
-              assert.ok(!mine.has(offer.piece), 'nobody is shown a piece twice');
-              mine.add(offer.piece);
-              assert.ok(!once.has(offer.piece) || once.size === PIECES, 'a piece is shown again too early');
-              once.add(offer.piece);
+              for (const piece of offer.pieces) {
+                assert.ok(!mine.has(piece), 'nobody is shown a piece twice');
+                mine.add(piece);
+                assert.ok(!once.has(piece) || once.size === PIECES, 'a piece is shown again too early');
+                once.add(piece);
+              }
             } else if (kind === 'take' && here.has(peer)) {
               for (const piece of shown.get(peer)!) seeder.onPeerHave(peer, asPiece(piece));
             }
@@ -61,18 +63,18 @@ describe('a super seeder', () => {
   it('goes on with those who pass on what they get', () => {
     const seeder = withPeers(2);
     const keeper = seeder.next(1, 1)!;
-    seeder.onPeerHave(keeper.peer, keeper.piece);
+    seeder.onPeerHave(keeper.peer, keeper.pieces[0]!);
     const giver = seeder.next(1, 1)!;
     assert.notEqual(giver.peer, keeper.peer);
-    seeder.onPeerHave(giver.peer, giver.piece);
-    seeder.onPeerHave(keeper.peer, giver.piece);
+    seeder.onPeerHave(giver.peer, giver.pieces[0]!);
+    seeder.onPeerHave(keeper.peer, giver.pieces[0]!);
     assert.equal(seeder.next(1, 1)!.peer, giver.peer);
   });
 
   it('shows nobody what others were seen to have, while there is more', () => {
     const seeder = withPeers(2);
     for (let piece = 1; piece < PIECES; piece++) seeder.onPeerHave(1, asPiece(piece));
-    assert.deepEqual(seeder.next(1, 9), { peer: 0, piece: 0 });
+    assert.deepEqual(seeder.next(1, 9), { peer: 0, pieces: [asPiece(0)] });
     assert.ok(!seeder.isSpread);
     seeder.onPeerHave(0, asPiece(0));
     assert.ok(seeder.isSpread);
@@ -80,32 +82,58 @@ describe('a super seeder', () => {
 
   it('gives the pieces of who takes nothing, or leaves, to others', () => {
     const seeder = withPeers(1, 1);
+    seeder.onInterest(0, true);
     const first = seeder.next(1, 1)!;
     seeder.onPeer(7);
+    seeder.onInterest(7, true);
     assert.equal(seeder.next(1, 1), undefined);
     for (let i = 0; i < 2; i++) assert.deepEqual(seeder.onIdle(0), []);
-    assert.deepEqual(seeder.next(1, 1), { peer: 7, piece: first.piece });
+    assert.deepEqual(seeder.next(1, 1), { peer: 7, pieces: first.pieces });
     seeder.onPeerLeft(7);
     seeder.onPeer(8);
-    assert.deepEqual(seeder.next(1, 1), { peer: 8, piece: first.piece });
+    seeder.onInterest(8, true);
+    assert.deepEqual(seeder.next(1, 1), { peer: 8, pieces: first.pieces });
   });
 
   it('shows who takes nothing more and more', () => {
     const seeder = withPeers(1, 500);
     seeder.next(1, 1);
     const counts = Array.from({ length: 18 }, () => seeder.onIdle(0).length).filter((count) => count > 0);
-    assert.deepEqual(counts, [2, 4, 8, 16, 32, 64, 128, 245]);
+    assert.deepEqual(counts, [2, 4, 8, 16, 32, 64, 128, 243]);
   });
 
   it('waits for who has asked', () => {
     const seeder = withPeers(1);
-    seeder.onRequest(0, seeder.next(1, 1)!.piece);
+    seeder.onRequest(0, seeder.next(1, 1)!.pieces[0]!);
     for (let i = 0; i < 3; i++) assert.deepEqual(seeder.onIdle(0), []);
+  });
+
+  it('shows the last two together: who becomes a seed before the eyes of a peer that wants nothing is hung up on', () => {
+    const seeder = withPeers(1, 4);
+    const offered: number[][] = [];
+    for (let i = 0; i < 4; i++) {
+      const offer = seeder.next(1, 1);
+      if (offer === undefined) break;
+      offered.push([...offer.pieces]);
+      for (const piece of offer.pieces) seeder.onPeerHave(0, piece);
+    }
+    assert.deepEqual(
+      offered.map((pieces) => pieces.length),
+      [1, 1, 2],
+    );
+  });
+
+  it('keeps two pieces from who may not have looked at its files yet', () => {
+    const seeder = withPeers(1, 4);
+    assert.equal(seeder.showMore(0, 9).length, 2);
+    seeder.onInterest(0, true);
+    assert.equal(seeder.showMore(0, 9).length, 2);
   });
 
   it('shows the rest a part at a time', () => {
     const seeder = withPeers(1);
-    const { piece } = seeder.next(1, 1)!;
+    seeder.onInterest(0, true);
+    const piece = seeder.next(1, 1)!.pieces[0]!;
     seeder.onPeerHave(0, asPiece(piece === 3 ? 4 : 3));
     const shown = [...seeder.showMore(0, 15), ...seeder.showMore(0, 15)];
     assert.equal(shown.length, PIECES - 2);

@@ -77,7 +77,9 @@ export class CommandLab {
     this.#cleanUp.after(() => engine.close());
     for (const { metainfo } of torrents) {
       const out = join(this.folder, 'source');
-      await engine.add(metainfo, { out, readOnly: true, assumeComplete: true }).completed;
+      // Tests of what a download asks for need a seed that shows everything at once.
+      const shown = { superSeed: 'off' } as const;
+      await engine.add(metainfo, { out, readOnly: true, assumeComplete: true, ...shown }).completed;
     }
     const { host = HOST, port } = engine.listen ?? {};
     return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

@@ -58,11 +58,12 @@ test('who wants none of the pieces that it is shown is soon shown others', () =>
 test('a peer that stays alone is shown everything', () => {
   const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], superSeed: 'auto' });
   const only = fake.connect([]);
+  only.handler.onInterested();
   fake.clock.advance(4_000);
   assert.equal(shownTo(only.sent).length, 64);
 });
 
-test('the seed of a single piece has nothing to share out', () => {
-  const fake = new FakeSwarm({ pieces: 1, have: [0], superSeed: 'auto' });
-  assert.equal(fake.connect([]).sent[0], 'bitfield 1');
+test('the seed of a few pieces has nothing to share out', () => {
+  const fake = new FakeSwarm({ pieces: 2, have: [0, 1], superSeed: 'auto' });
+  assert.equal(fake.connect([]).sent[0], 'bitfield 2');
 });
