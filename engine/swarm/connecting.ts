@@ -171,12 +171,10 @@ export class Connecting {
   }
 
   #isConnected(address: PeerAddress): boolean {
-    const key = addressKey(address);
-    if (this.#pending.has(key)) return true;
-    for (const peer of this.#state.peers.values()) {
-      if (peer.listenAddress !== undefined && addressKey(peer.listenAddress) === key) return true;
+    for (const { listenAddress } of this.#state.peers.values()) {
+      if (listenAddress?.port === address.port && listenAddress.host === address.host) return true;
     }
-    return false;
+    return this.#pending.has(addressKey(address));
   }
 }
 

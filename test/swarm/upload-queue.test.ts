@@ -44,7 +44,7 @@ test('behaves as a list with removal, whatever is done to it', () => {
     fc.record({ do: fc.constant('shift' as const), request }),
   );
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
+    fc.property(fc.array(action, { maxLength: 300, size: 'max' }), (actions) => {
       const queue = new UploadQueue();
       const model: string[] = [];
       for (const {
