@@ -49,6 +49,8 @@ export class Peer {
   /** What it gives us, over the time that the choker looks back. */
   readonly contribution = new RateMeter(CONTRIBUTION_MS);
   readonly uploads = new UploadQueue();
+  /** Bytes of blocks handed to the connection that wait for the kernel. */
+  aheadBytes = 0;
   /** The piece whose frames the store is fetching for this peer. */
   awaitedFrames: PieceIndex | undefined;
 

@@ -8,8 +8,13 @@ import type { SwarmState } from './swarm-state.js';
 import { TokenQueue } from './token-queue.js';
 import type { UploadRun } from './upload-queue.js';
 
-/** Bytes in flight to one peer's kernel buffer before we wait: two frames extents keep the pipe full. */
-const SEND_AHEAD_BYTES = 512 * 1024;
+/**
+ * What may wait for the kernel is what the peer takes in this time: whatever we tell it, requests above all, comes
+ * after. One block in any case; the kernel still has some when it has taken that.
+ */
+const SEND_AHEAD_S = 0.25;
+/** Two extents of frames keep any pipe full. */
+const MAX_SEND_AHEAD_BYTES = 512 * 1024;
 /** Longest run handed to the store at once. */
 const MAX_RUN_BLOCKS = 64;
 
@@ -77,7 +82,8 @@ export class Uploading {
         this.#tokens.wait(peer);
         return;
       }
-      peer.uploads.peekRun(run, Math.min(granted, MAX_RUN_BLOCKS));
+      const ahead = Math.ceil((this.#sendAheadBytes(peer) - peer.aheadBytes) / BLOCK_BYTES);
+      peer.uploads.peekRun(run, Math.min(granted, ahead, MAX_RUN_BLOCKS));
       const frames = this.#state.store.frames(run.piece, run.begin, run.blockBytes, run.blocks);
       if (frames === undefined) {
         this.#await(peer, run.piece);
@@ -87,8 +93,11 @@ export class Uploading {
       peer.uploads.shift(frames.blocks);
       const bytes = frames.blocks * run.blockBytes;
       this.#tokens.take(bytes);
+      const frameBytes = frames.bytes.length;
+      peer.aheadBytes += frameBytes;
       peer.connection.sendFrames(frames.bytes, () => {
         frames.release();
+        peer.aheadBytes -= frameBytes;
         // Flushed by a connection that is closed means dropped.
         if (this.#state.peers.get(peer.id) !== peer) return;
         this.#count(peer, bytes);
@@ -98,8 +107,13 @@ export class Uploading {
   }
 
   #canSend(peer: Peer): boolean {
-    const isReady = peer.awaitedFrames === undefined && peer.connection.bufferedBytes < SEND_AHEAD_BYTES;
-    return isReady && peer.uploads.size > 0 && !this.#state.failed;
+    if (peer.uploads.size === 0 || peer.awaitedFrames !== undefined || this.#state.failed) return false;
+    return peer.aheadBytes < this.#sendAheadBytes(peer);
+  }
+
+  #sendAheadBytes(peer: Peer): number {
+    const bytes = SEND_AHEAD_S * peer.uploadRate.rate(this.#state.now());
+    return Math.min(Math.max(bytes, BLOCK_BYTES), MAX_SEND_AHEAD_BYTES);
   }
 
   #count(peer: Peer, bytes: number): void {

@@ -15,13 +15,44 @@ function unchoked(fake: FakeSwarm) {
   return peer;
 }
 
+type FakePeer = ReturnType<typeof unchoked>;
+
+/** A leecher that has just taken so many blocks of piece 0. */
+function quick(fake: FakeSwarm, blocks: number): FakePeer {
+  fake.store.cached.add(asPiece(0));
+  const peer = unchoked(fake);
+  for (let block = 0; block < blocks; block++) peer.ask(asPiece(0), 0, BLOCK_BYTES);
+  flushAll(peer);
+  return peer;
+}
+
+function flushAll(peer: FakePeer): void {
+  while (peer.bufferedBytes > 0) peer.flush();
+}
+
 test('answers contiguous requests in one send once the piece is in memory', () => {
   const fake = new FakeSwarm({ pieces: 2, blocksPerPiece: 4, have: [0, 1] });
-  const peer = unchoked(fake);
+  const peer = quick(fake, 32);
   for (let block = 0; block < 4; block++) peer.ask(asPiece(1), block * BLOCK_BYTES, BLOCK_BYTES);
   assert.deepEqual(fake.store.asked, [1]);
   fake.store.load(asPiece(1));
   assert.equal(peer.sent.at(-1), `frames ${4 * FRAME}`);
+});
+
+test('lets no more wait for the kernel than the peer takes in a quarter of a second, a block at least', () => {
+  const fake = new FakeSwarm({ pieces: 1, blocksPerPiece: 256, have: [0] });
+  const askForAll = (peer: FakePeer): number => {
+    for (let block = 0; block < 256; block++) {
+      peer.handler.onRequest(asPiece(0), block * BLOCK_BYTES, BLOCK_BYTES);
+    }
+    peer.handler.onReadEnd();
+    return peer.bufferedBytes / FRAME;
+  };
+  fake.store.cached.add(asPiece(0));
+  assert.equal(askForAll(unchoked(fake)), 1);
+  const inQuarter = 64 / 4;
+  const waiting = askForAll(quick(fake, 64));
+  assert.ok(waiting >= inQuarter && waiting <= 2 * inQuarter, `${waiting}`);
 });
 
 test('counts as uploaded what the kernel took, not what was queued or lost with the connection', () => {
@@ -82,7 +113,7 @@ test('hands a peer that does not read no more than a little ahead', () => {
     }
   }
   assert.ok(peer.bufferedBytes <= 1024 * 1024);
-  while (peer.bufferedBytes > 0) peer.flush();
+  flushAll(peer);
   assert.equal(fake.swarm.totals.uploadedBytes, 64 * 4 * BLOCK_BYTES);
 });
 
@@ -92,9 +123,9 @@ test('sends no faster than the limit allows', () => {
   for (let piece = 0; piece < 64; piece++) fake.store.cached.add(asPiece(piece));
   const peer = unchoked(fake);
   for (let piece = 0; piece < 64; piece++) peer.ask(asPiece(piece), 0, BLOCK_BYTES);
-  for (let second = 0; second < 10; second++) {
-    fake.clock.advance(1_000);
-    peer.flush();
+  for (let ms = 0; ms < 10_000; ms += 50) {
+    fake.clock.advance(50);
+    flushAll(peer);
   }
   const bytes = fake.swarm.totals.uploadedBytes;
   assert.ok(bytes <= 11 * rate + BLOCK_BYTES && bytes >= 9 * rate, `${bytes}`);
@@ -122,7 +153,7 @@ test('shares an upload limit among peers that all ask', () => {
   }
   for (let ms = 0; ms < 30_000; ms += 50) {
     fake.clock.advance(50);
-    for (const peer of peers) peer.flush();
+    for (const peer of peers) flushAll(peer);
   }
   const given = [...fake.swarm.state.peers.values()].map((peer) => peer.uploadedBytes);
   const fair = given.reduce((sum, bytes) => sum + bytes, 0) / given.length;
@@ -132,10 +163,11 @@ test('shares an upload limit among peers that all ask', () => {
 test('requests that arrive together go out as one run', () => {
   const fake = new FakeSwarm({ pieces: 2, blocksPerPiece: 4, have: [0, 1] });
   fake.store.cached.add(asPiece(1));
-  const peer = unchoked(fake);
+  const peer = quick(fake, 32);
+  const before = peer.sent.length;
   for (let block = 0; block < 4; block++)
     peer.handler.onRequest(asPiece(1), block * BLOCK_BYTES, BLOCK_BYTES);
-  assert.equal(peer.sent.filter((word) => word.startsWith('frames')).length, 0);
+  assert.equal(peer.sent.length, before);
   peer.handler.onReadEnd();
-  assert.equal(peer.sent.filter((word) => word.startsWith('frames')).length, 1);
+  assert.deepEqual(peer.sent.slice(before), [`frames ${4 * FRAME}`]);
 });
