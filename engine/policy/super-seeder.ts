@@ -68,6 +68,11 @@ export class SuperSeeder {
     return this.#seen.isFull;
   }
 
+  /** Every piece was shown to somebody: whatever is shown from here on is sent a second time. */
+  get isShown(): boolean {
+    return this.#firstUnshown === this.#pieceCount;
+  }
+
   onPeer(peer: number): void {
     const nothing = (): Bitfield => new Bitfield(this.#pieceCount);
     const empty = (): Set<PieceIndex> => new Set();

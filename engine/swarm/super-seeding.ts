@@ -11,9 +11,11 @@ import type { SwarmState } from './swarm-state.js';
 
 const CHECK_MS = 1_000;
 /** A peer that nobody else comes beside for so long may see everything: there is nobody to send it to again. */
-const ALONE_MS = 2_000;
+const ALONE_MS = 5_000;
 /** Offers under way are what we send in this time, so that nobody waits to be shown the next. */
 const OFFER_AHEAD_S = 2;
+/** Of what our uplink carries: sending this much, it is not idle. */
+const BUSY = 0.5;
 /** With fewer there is nothing to share out. */
 export const LEAST_PIECES = 8;
 /** `have`s a peer and check, once everything is shown: 9 KB. */
@@ -90,8 +92,11 @@ export class SuperSeeding {
     if (this.#isShowingAll) return;
     const { peers, geometry, uploadRate, uplink } = this.#state;
     const now = this.#state.now();
+    const rate = uploadRate.rate(now);
+    // The first copies that are under way go before second ones, as long as they fill our uplink.
+    if (this.#seeder.isShown && rate > uplink.rate(now) * BUSY) return;
     const audience = uploadSlotsFor(uplink.rate(now));
-    const aheadBytes = OFFER_AHEAD_S * uploadRate.rate(now);
+    const aheadBytes = OFFER_AHEAD_S * rate;
     const most = Math.max(audience, Math.ceil(aheadBytes / geometry.pieceLength));
     for (;;) {
       const offer = this.#seeder.next(audience, most);

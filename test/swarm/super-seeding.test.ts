@@ -59,7 +59,7 @@ test('a peer that stays alone is shown everything', () => {
   const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], superSeed: 'auto' });
   const only = fake.connect([]);
   only.handler.onInterested();
-  fake.clock.advance(4_000);
+  fake.clock.advance(8_000);
   assert.equal(shownTo(only.sent).length, 64);
 });
 
