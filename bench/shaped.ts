@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isInstalled } from '../test/support/clients.js';
 import { writeContent } from '../test/support/content.js';
-import { aria2, libtorrent, swarm } from './shaped/clients.js';
+import { aria2, libtorrent, probedSwarm, swarm } from './shaped/clients.js';
 import { enterLab, type Lab, NoLab } from './shaped/lab.js';
 import {
   MIXED,
@@ -28,6 +28,7 @@ const HELP = `npm run bench:shaped -- [--case NAME]… [--client NAME]… [--run
   --case        seed-16 (16 Mbit/s, 32 MiB) or seed-6 (6 Mbit/s, 16 MiB); leechers have 80:8 Mbit/s down:up
   --client      swarm, libtorrent, aria2 or mixed (half libtorrent, half swarm, seeded by libtorrent); default all
   --congestion  congestion control of every client's TCP; default this machine's
+  --bare        our command as it is, without the probe: what a user sees, and no accounts
   --verbose     a line a second: pieces of every client; of ours rates, whom it lets ask, what waits where
   --trace       writes everything that was seen of every run, a JSON line a run, into this file
   --dir         where content and downloads go; default /dev/shm, so that no disk is measured
@@ -42,15 +43,16 @@ const CASES: readonly ShapedCase[] = [
   { name: 'seed-16', totalBytes: 32 * MIB, seed: seedOf(16), leecher: HOME, target: 1.12 },
   { name: 'seed-6', totalBytes: 16 * MIB, seed: seedOf(6), leecher: HOME, target: 1.15 },
 ];
-const KINDS = [swarm, libtorrent, aria2];
+const NAMES = ['swarm', 'libtorrent', 'aria2'];
 
 const { values: options } = parseArgs({
   options: {
     case: { type: 'string', multiple: true, default: CASES.map(({ name }) => name) },
-    client: { type: 'string', multiple: true, default: [...KINDS.map(({ name }) => name), MIXED] },
+    client: { type: 'string', multiple: true, default: [...NAMES, MIXED] },
     runs: { type: 'string', default: '3' },
     leechers: { type: 'string', default: '8' },
     congestion: { type: 'string', default: machineCongestion() },
+    bare: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     dir: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
     json: { type: 'string' },
@@ -67,10 +69,16 @@ const cases = CASES.filter(({ name }) => options.case.includes(name));
 const runs = Number(options.runs);
 const leechers = Number(options.leechers);
 for (const name of options.case) assertKnown('--case', name, CASES);
-for (const name of options.client) assertKnown('--client', name, [...KINDS, { name: MIXED }]);
+for (const name of options.client)
+  assertKnown(
+    '--client',
+    name,
+    [...NAMES, MIXED].map((known) => ({ name: known })),
+  );
 if (!(runs >= 1 && leechers >= 1 && leechers <= 100))
   throw new Error('--runs and --leechers: expected 1 or more');
 
+const ours = options.bare ? swarm : probedSwarm;
 const lab = await enterLab(leechers + 1, options.dir).catch((thrown: unknown) => {
   if (!(thrown instanceof NoLab)) throw thrown;
   console.log(`bench:shaped: skipped, ${thrown.message}`);
@@ -82,7 +90,7 @@ console.log(
   `\n${leechers} leechers of 80:8 Mbit/s down:up, pieces of 256 KiB, TCP ${options.congestion}; medians of ${runs}\n`,
 );
 printFinishes(rows);
-printAccounts(rows);
+if (!options.bare) printAccounts(rows);
 printTargets(rows);
 if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
 
@@ -112,13 +120,15 @@ async function measureCase(lab: Lab, shaped: ShapedCase): Promise<Row[]> {
 }
 
 function crewsOf(names: readonly string[]): Crew[] {
-  const crews: Crew[] = KINDS.filter(({ name }) => names.includes(name)).map((kind) => ({
-    name: kind.name,
-    seed: kind,
-    leechers: Array.from({ length: leechers }, () => kind),
-  }));
+  const crews: Crew[] = [ours, libtorrent, aria2]
+    .filter(({ name }) => names.includes(name))
+    .map((kind) => ({
+      name: kind.name,
+      seed: kind,
+      leechers: Array.from({ length: leechers }, () => kind),
+    }));
   if (names.includes(MIXED)) {
-    const mixed = Array.from({ length: leechers }, (_, i) => (i % 2 === 0 ? libtorrent : swarm));
+    const mixed = Array.from({ length: leechers }, (_, i) => (i % 2 === 0 ? libtorrent : ours));
     crews.push({ name: MIXED, seed: libtorrent, leechers: mixed });
   }
   return crews.filter(isPossible);

@@ -59,12 +59,13 @@ export interface ClientKind {
 
 const probe = join(buildRoot, 'bench/shaped/probe.js');
 
-async function startSwarm(place: Place, args: readonly string[]): Promise<Observed> {
+async function startSwarm(place: Place, isProbed: boolean, args: readonly string[]): Promise<Observed> {
   const { scope, side } = place;
   const [host] = side.hosts;
+  const real = swarmCommandLine(side);
   // The probe goes between node and the command, which must share its modules.
-  const node = swarmCommandLine(side).slice(0, -1);
-  const [command = '', ...rest] = [...node, '--import', probe, plainCommandFile];
+  const probed = [...real.slice(0, -1), '--import', probe, plainCommandFile];
+  const [command = '', ...rest] = isProbed ? probed : real;
   const flags = [...args, '--listen', `${host}:0`, '--json', '--quiet'];
   const env = { ...process.env, XDG_STATE_HOME: join(dirname(place.torrent), `state ${host}`) };
   const client = startClient(scope, command, [...rest, ...flags], { env });
@@ -83,13 +84,21 @@ async function startSwarm(place: Place, args: readonly string[]): Promise<Observ
   });
 }
 
-export const swarm: ClientKind = {
+const ours = (isProbed: boolean): ClientKind => ({
   name: 'swarm',
   needs: [],
-  seed: (place) =>
-    startSwarm(place, ['seed', join(place.folder, place.contentName), '--torrent', place.torrent]),
-  get: (place) => startSwarm(place, ['get', place.torrent, '--out', place.folder, '--keep-seeding']),
-};
+  seed: (place) => {
+    const path = join(place.folder, place.contentName);
+    return startSwarm(place, isProbed, ['seed', path, '--torrent', place.torrent]);
+  },
+  get: (place) =>
+    startSwarm(place, isProbed, ['get', place.torrent, '--out', place.folder, '--keep-seeding']),
+});
+
+/** With the probe in it, for the accounts of where the time went. */
+export const probedSwarm = ours(true);
+/** As it is. */
+export const swarm = ours(false);
 
 async function libtorrentClient({ scope, side, torrent, folder }: Place, seed: boolean): Promise<Observed> {
   const torrents = [{ file: torrent, folder, seed }];
