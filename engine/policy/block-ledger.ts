@@ -24,6 +24,17 @@ export const BLOCK_RESULT = {
 } as const;
 export type BlockResult = (typeof BLOCK_RESULT)[keyof typeof BLOCK_RESULT];
 
+/** Requests of one peer that are looked at for one to take over, from the newest on. */
+const TAKEABLE_LOOKS = 8;
+
+/** A block that one peer was asked for and another could be. */
+export interface Takeable {
+  readonly row: number;
+  readonly block: number;
+  /** Requests before it in the queue of the peer that was asked. */
+  readonly ahead: number;
+}
+
 const ASKED_COUNTS = MAX_REQUESTERS + 1;
 const NONE = -1;
 
@@ -194,6 +205,37 @@ export class BlockLedger {
       return block;
     }
     return NONE;
+  }
+
+  /** Asks `peer` too for the block, which others are asked for, fewer than `MAX_REQUESTERS`. */
+  requestAlso(row: number, block: number, peer: number): void {
+    this.#addRequest(row, block, peer);
+  }
+
+  /** Of the last few requests of `holder`, the newest for a block that `peer` could be asked for too, if `mayTake` agrees. */
+  lastTakeable(
+    holder: number,
+    peer: number,
+    mayTake: (row: number, block: number, requesters: number) => boolean,
+  ): Takeable | undefined {
+    let ahead = this.outstanding(holder) - 1;
+    let cell = this.#requests.newestOf(holder);
+    for (let looks = 0; cell !== NONE && looks < TAKEABLE_LOOKS; looks++, ahead--) {
+      const at = Math.floor(cell / MAX_REQUESTERS);
+      const row = Math.floor(at / this.#rowBlocks);
+      const block = at - row * this.#rowBlocks;
+      const requesters = this.#requesters[at]!;
+      const isOpen = this.#source[at] === NONE && requesters < MAX_REQUESTERS;
+      if (isOpen && this.#findRequest(row, block, peer) === NONE && mayTake(row, block, requesters))
+        return { row, block, ahead };
+      cell = this.#requests.before(cell);
+    }
+    return undefined;
+  }
+
+  /** Peers with unanswered requests, in no order. */
+  get busyPeers(): readonly number[] {
+    return this.#requests.busyPeers;
   }
 
   /** The block is here, from `peer`. */

@@ -1,13 +1,19 @@
 /**
  * Block scheduler: which blocks to ask a peer for. Begun pieces first, then a new one from the picker, then,
- * when every block is asked for, a few that others are slow to send (endgame).
+ * when every block is asked for, those that others will send much later than this one could (endgame).
  *
  * A peer quick enough to be asked for a whole piece at once owns the pieces that it begins, so that a piece
  * comes from few peers; slower ones share. An owner keeps nobody waiting: before a peer goes idle it helps.
  */
 import type { PieceIndex } from '../units.js';
 import type { Bitfield } from './bitfield.js';
-import { BLOCK_RESULT, BlockLedger, type BlockResult, MAX_REQUESTERS } from './block-ledger.js';
+import {
+  BLOCK_RESULT,
+  BlockLedger,
+  type BlockResult,
+  MAX_REQUESTERS,
+  type Takeable,
+} from './block-ledger.js';
 import { MemoryWatch } from './memory-watch.js';
 import type { PiecePicker } from './piece-picker.js';
 import { grown } from './request-table.js';
@@ -15,14 +21,23 @@ import type { TorrentGeometry } from './torrent-geometry.js';
 
 export { BLOCK_RESULT, type BlockResult };
 
-/** A peer with this many requests under way gets no duplicates in endgame: they are for the idle, and cost traffic. */
-const ENDGAME_DEPTH = 4;
+/** A peer with this many requests under way is asked for nothing that others are asked for: it is not idle. */
+const HELPER_DEPTH = 4;
+/** Peers whose requests are looked at for one to take over, in turn: not all for each block. */
+const HOLDER_LOOKS = 8;
+/**
+ * A block is asked twice where the first asked takes so many times as long as the second: estimates err, what is in
+ * the sender's kernel comes in any case, and the second copy is wasted.
+ */
+const FAR_BEHIND = 4;
 const NONE = -1;
 const NO_ROWS: readonly number[] = [];
 
 export interface SchedulerMediator {
   /** Takes memory for a piece; false when there is none now. */
   beginPiece(piece: PieceIndex): boolean;
+  /** How long the peer takes for the block that is next, and for each behind it. */
+  paceMs(peer: number): number;
   /** A request of the peer's ended with its piece: it is outstanding no more, and an answer comes unrequested. */
   onRequestDropped?(peer: number): void;
 }
@@ -43,6 +58,10 @@ export class BlockScheduler {
   #barren = new Int32Array(0);
   #barrenAsOf = 0;
   readonly #watch: MemoryWatch;
+  /** Where the search for blocks to take over goes on, so that over time it sees everybody's. */
+  #nextHolder = 0;
+  #late: Takeable = { row: NONE, block: NONE, ahead: 0 };
+  readonly #holders: number[] = [];
 
   constructor(geometry: TorrentGeometry, picker: PiecePicker, mediator: SchedulerMediator) {
     this.#picker = picker;
@@ -71,10 +90,10 @@ export class BlockScheduler {
       if (row === NONE) break;
       count = this.#takeFree(row, peer, out, count, limit);
     }
+    if (count === limit) return count;
     const rows = this.#rowsToDouble;
-    return count < limit && rows.length > 0
-      ? this.#takeDuplicates(rows, peer, has, out, count, limit, allowed)
-      : count;
+    if (rows.length > 0) count = this.#takeDuplicates(rows, peer, has, out, count, limit, allowed);
+    return this.endgame ? this.#takeOver(peer, has, out, count, limit, allowed) : count;
   }
 
   /** A block arrived. `block` is in range. */
@@ -143,7 +162,7 @@ export class BlockScheduler {
     return this.#picker.openCount === 0 && this.#ledger.freeTotal === 0 && this.#ledger.outstandingTotal > 0;
   }
 
-  /** Nobody can be given a block, whatever he has: until one is freed, memory is, or a piece is opened again. */
+  /** Nobody can be given a block, whatever he has, but one that is late elsewhere: until one is freed, memory is, or a piece is opened again. */
   get isExhausted(): boolean {
     if (this.#ledger.freeTotal > 0 || this.#rowsToDouble.length > 0) return false;
     return this.#picker.openCount === 0 || (this.#isFull && this.#watch.someoneWaits);
@@ -303,9 +322,8 @@ export class BlockScheduler {
     return taken;
   }
 
-  /** Rows whose blocks may be asked twice: in endgame all, else those that make no headway while memory is short. */
+  /** Rows whose blocks may be asked twice, whoever else is asked: they make no headway while memory is short. */
   get #rowsToDouble(): readonly number[] {
-    if (this.endgame) return this.#ledger.begunRows;
     return this.#full ? this.#watch.openToHelpers : NO_ROWS;
   }
 
@@ -320,7 +338,7 @@ export class BlockScheduler {
     allowed: ReadonlySet<PieceIndex> | undefined,
   ): number {
     let taken = count;
-    const end = Math.min(limit, count + ENDGAME_DEPTH - this.#ledger.outstanding(peer));
+    const end = Math.min(limit, count + HELPER_DEPTH - this.#ledger.outstanding(peer));
     for (let requesters = 1; requesters < MAX_REQUESTERS; requesters++) {
       for (const row of rows) {
         if (taken >= end) return taken;
@@ -337,6 +355,64 @@ export class BlockScheduler {
       }
     }
     return taken;
+  }
+
+  /** Blocks that others were asked for and will send much later than the peer could, the latest first. */
+  #takeOver(
+    peer: number,
+    has: Bitfield,
+    out: Int32Array,
+    count: number,
+    limit: number,
+    allowed: ReadonlySet<PieceIndex> | undefined,
+  ): number {
+    let taken = count;
+    const end = Math.min(limit, count + HELPER_DEPTH - this.#ledger.outstanding(peer));
+    if (taken >= end) return taken;
+    const farMs = FAR_BEHIND * this.#mediator.paceMs(peer);
+    for (; taken < end; taken++) {
+      if (!this.#findLatest(peer, has, allowed, farMs * (this.#ledger.outstanding(peer) + 1))) break;
+      this.#ledger.requestAlso(this.#late.row, this.#late.block, peer);
+      out[2 * taken] = this.#ledger.pieceOf(this.#late.row);
+      out[2 * taken + 1] = this.#late.block;
+    }
+    return taken;
+  }
+
+  /** Whether a block is expected after more than `afterMs`: the latest such that a few peers were asked for is `#late`. */
+  #findLatest(
+    peer: number,
+    has: Bitfield,
+    allowed: ReadonlySet<PieceIndex> | undefined,
+    afterMs: number,
+  ): boolean {
+    const holders = this.#ledger.busyPeers;
+    const mayTake = (row: number, block: number, requesters: number): boolean => {
+      const piece = this.#ledger.pieceOf(row);
+      if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) return false;
+      if (this.#isSingleSource(row)) return false;
+      return requesters === 1 || this.#isLateFromAll(piece, block, afterMs);
+    };
+    let latestMs = afterMs;
+    for (let looks = Math.min(HOLDER_LOOKS, holders.length); looks > 0; looks--) {
+      this.#nextHolder = (this.#nextHolder + 1) % holders.length;
+      const holder = holders[this.#nextHolder]!;
+      if (holder === peer) continue;
+      const paceMs = this.#mediator.paceMs(holder);
+      if (paceMs * this.#ledger.outstanding(holder) <= latestMs) continue;
+      const found = this.#ledger.lastTakeable(holder, peer, mayTake);
+      if (found === undefined || paceMs * (found.ahead + 1) <= latestMs) continue;
+      latestMs = paceMs * (found.ahead + 1);
+      this.#late = found;
+    }
+    return latestMs > afterMs;
+  }
+
+  /** None of those asked for the block is expected to send even its next one by then. */
+  #isLateFromAll(piece: PieceIndex, block: number, afterMs: number): boolean {
+    this.#holders.length = 0;
+    this.#ledger.requestersOf(piece, block, this.#holders);
+    return this.#holders.every((holder) => this.#mediator.paceMs(holder) > afterMs);
   }
 
   #drop(piece: PieceIndex): void {

@@ -12,7 +12,7 @@ const DEFAULT_PEER_QUEUE = 250;
 /** Requests beyond this only take memory: it is 32 MB, or 1 GB/s at 30 ms. */
 const MAX_LIMIT = 2_000;
 const MIN_LIMIT = 2;
-/** What a slow peer sends in a few seconds: while it is asked, nobody else is. A quick one gets more a round trip later. */
+/** A slow peer takes seconds for so many, in which nobody else is asked for them; a quick one soon gets more. */
 const INITIAL_LIMIT = 4;
 /** A peer that let its requests time out is tried with one. */
 const SNUBBED_LIMIT = 1;
@@ -26,6 +26,8 @@ const FLAT_ROUNDS = 2;
 const GROWTH = 1.25;
 /** A delay this old is measured anew: the pipeline runs empty for one round trip, about a percent of the time. */
 const DELAY_VALID_MS = 30_000;
+/** Taken for the pace of a peer that has not shown it: a third of a slow uplink. */
+const UNKNOWN_PACE_MS = 1_000;
 const MIN_TIMEOUT_MS = 5_000;
 const INITIAL_TIMEOUT_MS = 20_000;
 const MAX_TIMEOUT_MS = 60_000;
@@ -97,7 +99,7 @@ export class RequestPipeline {
     this.#outstanding = Math.max(0, this.#outstanding - blocks);
     this.#rate.add(bytes);
     if (this.#delay.onBlocks(now, blocks)) this.#measuring = false;
-    this.#gap.onBlocks(now);
+    this.#gap.onBlocks(now, blocks);
     this.#progressAt = now;
     this.#timeouts = 0;
     if (this.#snubbed) {
@@ -130,6 +132,16 @@ export class RequestPipeline {
     this.#snubbed = true;
     this.#timeouts++;
     this.#progressAt = now;
+  }
+
+  /**
+   * How long a block takes that is next, and each behind it: as the last ones did, or as long as the next is taking
+   * already. Infinite while it is snubbed.
+   */
+  paceMs(now: Millis): number {
+    if (this.#snubbed) return Number.POSITIVE_INFINITY;
+    const pace = this.#gap.paceMs ?? UNKNOWN_PACE_MS;
+    return this.#outstanding === 0 ? pace : Math.max(pace, now - this.#progressAt);
   }
 
   /** No block came in time, and none since. */
@@ -291,6 +303,13 @@ class GapEstimate {
   #lastAt: Millis | undefined;
   #mean: number | undefined;
   #deviation = 0;
+  /** Of each block, also of those that come together. */
+  #pace: number | undefined;
+
+  /** Mean time a block; undefined while unknown. */
+  get paceMs(): number | undefined {
+    return this.#pace;
+  }
 
   /**
    * How long to wait for the next block before something is wrong; undefined while unknown. Many times the mean: an
@@ -305,9 +324,11 @@ class GapEstimate {
     this.#lastAt = undefined;
   }
 
-  onBlocks(now: Millis): void {
+  onBlocks(now: Millis, blocks: number): void {
     if (this.#lastAt !== undefined) {
       const gap = now - this.#lastAt;
+      const pace = gap / Math.max(1, blocks);
+      this.#pace = this.#pace === undefined ? pace : this.#pace + (pace - this.#pace) / 8;
       if (this.#mean === undefined) {
         this.#mean = gap;
         this.#deviation = gap / 2;

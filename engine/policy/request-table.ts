@@ -15,6 +15,9 @@ export class RequestTable {
   #newest = new Int32Array(0);
   #count = new Int32Array(0);
   #total = 0;
+  /** Peers with requests, in no order, and where each is there. */
+  readonly #busy: number[] = [];
+  #busyAt = new Int32Array(0);
 
   /** Makes cells [0, cellCount) usable. */
   reserve(cellCount: number): void {
@@ -37,6 +40,11 @@ export class RequestTable {
     return this.#count[peer] ?? 0;
   }
 
+  /** Peers with requests, in no order. */
+  get busyPeers(): readonly number[] {
+    return this.#busy;
+  }
+
   /** The cell of the peer's oldest request; −1 when it has none. */
   oldestOf(peer: number): number {
     return this.#oldest[peer] ?? NONE;
@@ -45,6 +53,16 @@ export class RequestTable {
   /** The same peer's next younger request; −1 at the end. */
   after(cell: number): number {
     return this.#next[cell]!;
+  }
+
+  /** The cell of the peer's newest request; −1 when it has none. */
+  newestOf(peer: number): number {
+    return this.#newest[peer] ?? NONE;
+  }
+
+  /** The same peer's next older request; −1 at the end. */
+  before(cell: number): number {
+    return this.#previous[cell]!;
   }
 
   /** The cell must be free. */
@@ -57,7 +75,7 @@ export class RequestTable {
     this.#previous[cell] = newest;
     this.#next[cell] = NONE;
     this.#newest[peer] = cell;
-    this.#count[peer]!++;
+    if (this.#count[peer]!++ === 0) this.#busyAt[peer] = this.#busy.push(peer) - 1;
     this.#total++;
   }
 
@@ -71,14 +89,23 @@ export class RequestTable {
     if (next === NONE) this.#newest[peer] = previous;
     else this.#previous[next] = previous;
     this.#peer[cell] = NONE;
-    this.#count[peer]!--;
+    if (--this.#count[peer]! === 0) this.#leaveBusy(peer);
     this.#total--;
+  }
+
+  #leaveBusy(peer: number): void {
+    const at = this.#busyAt[peer]!;
+    const last = this.#busy.pop()!;
+    if (last === peer) return;
+    this.#busy[at] = last;
+    this.#busyAt[last] = at;
   }
 
   #admit(peer: number): void {
     this.#oldest = grown(this.#oldest, peer + 1, NONE);
     this.#newest = grown(this.#newest, peer + 1, NONE);
     this.#count = grown(this.#count, peer + 1, 0);
+    this.#busyAt = grown(this.#busyAt, peer + 1, NONE);
   }
 }
 

@@ -14,6 +14,8 @@ import { TokenQueue } from './token-queue.js';
 const MAX_REQUEST_BATCH = 256;
 /** How often overdue requests, lost interest and stuck pieces are looked for. */
 const CHECK_MS = 1_000;
+/** The same in endgame: whoever falls behind then keeps all else waiting. */
+const ENDGAME_CHECK_MS = 100;
 /** A piece that got no block between two such looks is stuck. */
 const STALE_CHECK_MS = 5_000;
 /** A peer that rejects this often in a row, while it lets us ask, only wastes requests. */
@@ -87,6 +89,7 @@ export class Downloading {
     // Who gets something goes to the end.
     if (count > 0) this.#hungry.delete(peer);
     if (count < granted) this.#hungry.add(peer);
+    if (count < granted && this.#state.scheduler.endgame) this.#checkWithin(ENDGAME_CHECK_MS);
     if (count > 0) this.#request(peer, count);
   }
 
@@ -337,6 +340,11 @@ export class Downloading {
     this.#state.peers.get(seat)?.pipeline.onReleased(1);
   }
 
+  /** How long the peer takes for a block; for ever when it is gone. */
+  paceMs(seat: number): number {
+    return this.#state.peers.get(seat)?.pipeline.paceMs(this.#state.now()) ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Interest is shown at once; its end waits for the next check, lest it flickers with every piece. */
   #updateInterest(peer: Peer): void {
     const interested = peer.usefulPieces > 0;
@@ -357,6 +365,10 @@ export class Downloading {
   }
 
   #checkSoon(): void {
-    this.#state.deadlines.setIfEarlier('check', asMillis(this.#state.now() + CHECK_MS));
+    this.#checkWithin(CHECK_MS);
+  }
+
+  #checkWithin(ms: number): void {
+    this.#state.deadlines.setIfEarlier('check', asMillis(this.#state.now() + ms));
   }
 }

@@ -82,6 +82,7 @@ export class Swarm implements PieceStoreHandler {
     picker.setWanted(wanted);
     const scheduler = new BlockScheduler(geometry, picker, {
       beginPiece: (piece) => store.beginPiece(piece),
+      paceMs: (seat) => this.#downloading.paceMs(seat),
       onRequestDropped: (seat) => this.#downloading.onRequestDropped(seat),
     });
     this.state = {

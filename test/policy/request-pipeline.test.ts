@@ -174,6 +174,18 @@ describe('RequestPipeline', () => {
     assert.equal(pipeline.nextDeadline(), now + 5_000);
   });
 
+  it('tells its pace: of blocks that come together each its part, and of one that is late how late it is', () => {
+    const pipeline = new RequestPipeline(asMillis(0));
+    assert.equal(pipeline.paceMs(asMillis(0)), 1_000, 'unknown');
+    pipeline.onRequested(asMillis(0), 4);
+    pipeline.onBlocks(asMillis(100), 1, BLOCK_BYTES);
+    pipeline.onBlocks(asMillis(300), 2, 2 * BLOCK_BYTES);
+    assert.equal(pipeline.paceMs(asMillis(310)), 100);
+    assert.equal(pipeline.paceMs(asMillis(900)), 600, 'late');
+    pipeline.onTimedOut(asMillis(900));
+    assert.equal(pipeline.paceMs(asMillis(900)), Number.POSITIVE_INFINITY);
+  });
+
   it('does not grow while it is not the limit that holds the rate down', () => {
     const pipeline = new RequestPipeline(asMillis(0));
     for (let now = 0; now < 400; now++) {

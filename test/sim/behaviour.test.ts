@@ -17,7 +17,10 @@ test('without endgame, the last blocks are asked of one peer each', () => {
   const askedOfSecond = (Picker: typeof PiecePicker): number => {
     const picker = new Picker(geometry, makeRng(1, 0));
     picker.setWanted(all);
-    const scheduler = new BlockScheduler(geometry, picker, { beginPiece: () => true });
+    const scheduler = new BlockScheduler(geometry, picker, {
+      beginPiece: () => true,
+      paceMs: (peer) => (peer === 0 ? 1_000 : 10),
+    });
     picker.onPeerPieces(all);
     picker.onPeerPieces(all);
     const out = new Int32Array(32);

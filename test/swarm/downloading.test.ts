@@ -83,6 +83,8 @@ test('cancels elsewhere what endgame asked twice', () => {
   slow.handler.onUnchoke();
   quick.handler.onUnchoke();
   assert.equal(slow.requests.length, 1);
+  assert.equal(quick.requests.length, 0, 'nobody is late yet');
+  fake.clock.advance(4_200);
   assert.equal(quick.requests.length, 1);
   quick.answer();
   assert.ok(slow.sent.includes('cancel 0:0'));
