@@ -1,6 +1,7 @@
 /**
  * Choker: whom we upload to. While downloading, tit for tat: those who send us the most, and one by chance
- * (BEP 3). While seeding, everybody in turn: a turn ends by bytes or by time, so that being quick gains nobody
+ * (BEP 3); of many slots a few go to those who have the least, on credit: slow uplinks win no slot by their rate,
+ * and would leave their downlinks idle until the quick are done. While seeding, everybody in turn: a turn ends by bytes or by time, so that being quick gains nobody
  * more than a share. May be called at any time: between rounds nobody loses a slot, free ones are filled.
  */
 import type { Millis } from '../units.js';
@@ -10,6 +11,14 @@ const ROUND_MS = 10_000;
 const OPTIMISTIC_MS = 30_000;
 /** How much likelier a peer that never had a slot is to get the one by chance: it has nothing to trade yet. */
 const NEWCOMER_WEIGHT = 3;
+/** Of the slots by merit, those for who has the least. With links of four kinds (B4) the slowest end 8 % earlier. */
+const NEED_SHARE = 0.25;
+/**
+ * Who has the least may get this much, and so many times what it gave us: a line of 8:1 pays for its downlink twice
+ * over, and who gives nothing gets no more than the beginning from each of us.
+ */
+const CREDIT_BYTES = 512 * 1024;
+const CREDIT_RATIO = 16;
 /** A seed's turn ends after so much, but not before `MIN_TURN_MS`: reaching full speed takes a while. */
 const TURN_BYTES = 16 * 1024 * 1024;
 const MIN_TURN_MS = 30_000;
@@ -25,6 +34,10 @@ export interface ChokerPeer {
   readonly downloadRate: number;
   /** Bytes that we sent it in all. */
   readonly uploadedBytes: number;
+  /** Bytes that it sent us in all. */
+  readonly downloadedBytes: number;
+  /** How many it says it has. Untrusted: who has more than it says gains our slots, on credit, for as much as it gives. */
+  readonly pieces: number;
   /** It asks for nothing, or does not read what it asked for: where no bytes flow, that is not our doing. */
   readonly idle: boolean;
   /** See addressPrefix: of one prefix, no more than a share gets slots while others wait. */
@@ -57,6 +70,8 @@ export class Choker {
   readonly #rng: () => number;
   #turns = new Map<number, Turn>();
   #optimistic = -1;
+  /** Who has a slot by need, until the round ends. */
+  #needy = new Set<number>();
   #optimisticUntil = Number.NEGATIVE_INFINITY;
   #nextRoundAt = Number.NEGATIVE_INFINITY;
   #betweenRounds = false;
@@ -69,13 +84,22 @@ export class Choker {
   rechoke(now: Millis, peers: readonly ChokerPeer[], context: ChokerContext): ChokeDecision {
     this.#forgetLeavers(peers);
     this.#betweenRounds = now < this.#nextRoundAt;
-    if (!this.#betweenRounds) this.#nextRoundAt = now + ROUND_MS;
+    if (!this.#betweenRounds) {
+      this.#nextRoundAt = now + ROUND_MS;
+      this.#needy.clear();
+    }
     const unchoked = new Set<number>();
     if (context.seeding) {
       this.#optimistic = -1;
+      this.#needy.clear();
       this.#unchokeInTurn(now, peers, context.uploadSlots + 1, unchoked);
     } else {
-      this.#unchokeByMerit(peers, context.uploadSlots, unchoked);
+      const byRate = shuffled(peers, this.#rng).sort((a, b) => this.#compareMerit(a, b));
+      const byNeed = this.#slotsByNeed(peers, context.uploadSlots);
+      this.#unchokeByMerit(byRate, context.uploadSlots - byNeed, unchoked);
+      this.#unchokeByNeed(peers, byNeed, unchoked);
+      // What nobody needs goes by merit too.
+      this.#unchokeByMerit(byRate, context.uploadSlots - this.#needy.size, unchoked);
       this.#unchokeByChance(now, peers, unchoked);
     }
     this.#remember(now, peers, unchoked);
@@ -88,12 +112,13 @@ export class Choker {
    * The best by rate, until `slots` interested ones are found. Better ones that are not interested come along
    * (BEP 3), so that they can ask at once; they are as many as the slots at most.
    */
-  #unchokeByMerit(peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
-    const byRate = shuffled(peers, this.#rng).sort((a, b) => this.#compareMerit(a, b));
-    let interested = 0;
-    let others = 0;
+  #unchokeByMerit(byRate: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
+    const chosen = byRate.filter(({ id }) => unchoked.has(id) && !this.#needy.has(id));
+    let interested = chosen.filter((peer) => peer.interested).length;
+    let others = chosen.length - interested;
     for (const peer of byRate) {
-      if (interested === slots) return;
+      if (interested >= slots) return;
+      if (unchoked.has(peer.id) || this.#needy.has(peer.id)) continue;
       if (peer.snubbed && !this.#keeps(peer)) continue;
       if (peer.interested) interested++;
       else if (peer.downloadRate === 0 || ++others > slots) continue;
@@ -108,6 +133,25 @@ export class Choker {
     if (a.downloadRate !== b.downloadRate) return b.downloadRate - a.downloadRate;
     // then who has a slot: changing hands costs both a round trip.
     return Number(this.#isUnchoked(b)) - Number(this.#isUnchoked(a));
+  }
+
+  /** Fewer while merit keeps some of them until the round ends. */
+  #slotsByNeed(peers: readonly ChokerPeer[], slots: number): number {
+    const kept = peers.filter((peer) => peer.interested && this.#keeps(peer)).length;
+    return Math.max(0, Math.min(Math.floor(slots * NEED_SHARE), slots - kept));
+  }
+
+  #unchokeByNeed(peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
+    const isEntitled = (peer: ChokerPeer): boolean => this.#needy.has(peer.id) || isInCredit(peer);
+    const waiting = peers.filter((peer) => peer.interested && !unchoked.has(peer.id) && isEntitled(peer));
+    const byNeed = shuffled(waiting, this.#rng).sort((a, b) => this.#compareNeed(a, b));
+    this.#needy = new Set(byNeed.slice(0, slots).map(({ id }) => id));
+    for (const id of this.#needy) unchoked.add(id);
+  }
+
+  #compareNeed(a: ChokerPeer, b: ChokerPeer): number {
+    const keeping = Number(this.#needy.has(b.id)) - Number(this.#needy.has(a.id));
+    return keeping === 0 ? a.pieces - b.pieces : keeping;
   }
 
   #unchokeByChance(now: Millis, peers: readonly ChokerPeer[], unchoked: Set<number>): void {
@@ -195,7 +239,8 @@ export class Choker {
 
   /** Has a slot by merit that it cannot lose before the next round. */
   #keeps(peer: ChokerPeer): boolean {
-    return this.#betweenRounds && peer.id !== this.#optimistic && this.#isUnchoked(peer);
+    if (!this.#betweenRounds || peer.id === this.#optimistic || this.#needy.has(peer.id)) return false;
+    return this.#isUnchoked(peer);
   }
 
   #forgetLeavers(peers: readonly ChokerPeer[]): void {
@@ -221,6 +266,10 @@ export class Choker {
       } else if (!this.#betweenRounds) turn.uploadedAtRound = peer.uploadedBytes;
     }
   }
+}
+
+function isInCredit({ uploadedBytes, downloadedBytes }: ChokerPeer): boolean {
+  return uploadedBytes < CREDIT_BYTES + CREDIT_RATIO * downloadedBytes;
 }
 
 function shuffled<T>(items: readonly T[], rng: () => number): T[] {

@@ -9,6 +9,8 @@ const WINDOW_MS = 20_000;
 /** Of the best rate, what is left after a minute of less: lines change, and so does what is asked of us. */
 const KEPT_PER_MINUTE = 0.9;
 const MIN_SLOTS = 3;
+/** While downloading, our requests stand behind the blocks that we send: of 128 kbit/s a third takes 3 s a block. */
+const MIN_SLOTS_DOWNLOADING = 2;
 const MAX_SLOTS = 50;
 
 /** What our uplink carries, as far as it has been asked to. */
@@ -35,7 +37,7 @@ export class UplinkEstimate {
 }
 
 /** Slots for an uplink in bytes a second, the one by chance included. */
-export function uploadSlotsFor(bytesPerSecond: number): number {
+export function uploadSlotsFor(bytesPerSecond: number, seeding: boolean): number {
   const slots = Math.round(Math.sqrt((bytesPerSecond / 1_000) * 0.2));
-  return Math.min(Math.max(slots, MIN_SLOTS), MAX_SLOTS);
+  return Math.min(Math.max(slots, seeding ? MIN_SLOTS : MIN_SLOTS_DOWNLOADING), MAX_SLOTS);
 }

@@ -41,12 +41,13 @@ export class Choking {
   onDeadline(): void {
     const now = this.#state.now();
     const peers = [...this.#state.peers.values()];
+    const seeding = this.#state.picker.wantedLeft === 0;
     const { unchoked, optimistic } = this.#choker.rechoke(
       now,
       peers.map((peer) => describe(peer, now)),
       {
-        seeding: this.#state.picker.wantedLeft === 0,
-        uploadSlots: uploadSlotsFor(this.#state.uplink.rate(now)) - 1,
+        seeding,
+        uploadSlots: uploadSlotsFor(this.#state.uplink.rate(now), seeding) - 1,
       },
     );
     for (const peer of peers) {
@@ -80,6 +81,8 @@ function describe(peer: Peer, now: Millis): ChokerPeer {
     snubbed: peer.pipeline.isSnubbed,
     downloadRate: peer.contribution.rate(now),
     uploadedBytes: peer.uploadedBytes,
+    downloadedBytes: peer.downloadedBytes,
+    pieces: peer.has.count,
     idle: peer.uploads.size === 0 || peer.connection.bufferedBytes > 0,
     prefix: addressPrefix(peer.connection.remote.host),
   };

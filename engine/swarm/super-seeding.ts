@@ -95,7 +95,7 @@ export class SuperSeeding {
     const rate = uploadRate.rate(now);
     // The first copies that are under way go before second ones, as long as they fill our uplink.
     if (this.#seeder.isShown && rate > uplink.rate(now) * BUSY) return;
-    const audience = uploadSlotsFor(uplink.rate(now));
+    const audience = uploadSlotsFor(uplink.rate(now), true);
     const aheadBytes = OFFER_AHEAD_S * rate;
     const most = Math.max(audience, Math.ceil(aheadBytes / geometry.pieceLength));
     for (;;) {

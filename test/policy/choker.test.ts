@@ -14,7 +14,9 @@ function peerOf(id: number, fields: Partial<ChokerPeer> = {}): ChokerPeer {
     interested: true,
     snubbed: false,
     downloadRate: 0,
-    uploadedBytes: 0,
+    uploadedBytes: 64 * MIB,
+    downloadedBytes: 0,
+    pieces: 0,
     idle: false,
     prefix: `10.0.${id}.`,
     ...fields,
@@ -55,6 +57,43 @@ describe('Choker, while downloading', () => {
     for (const id of [0, 1, 2, 3]) assert.ok(unchoked.has(id));
     assert.ok(!unchoked.has(4) && !unchoked.has(6), 'worse than the worst downloader');
     assert.ok(!unchoked.has(8), 'sends nothing');
+  });
+
+  const onCredit = { uploadedBytes: 0 };
+
+  it('gives a quarter of many slots to those who have the least, on credit', () => {
+    const choker = new Choker(seededRng(1));
+    const peers = peersOf(30, (id) => ({ ...onCredit, downloadRate: id, pieces: 10 + id }));
+    const context = { seeding: false, uploadSlots: 8 };
+    const { unchoked, optimistic } = choker.rechoke(at(0), peers, context);
+    const chosen = sorted(unchoked).filter((id) => id !== optimistic);
+    assert.deepEqual(chosen, [0, 1, 24, 25, 26, 27, 28, 29]);
+  });
+
+  it('gives slots by need to nobody who takes 16 times what it gives, whatever it says it has', () => {
+    const choker = new Choker(seededRng(1));
+    const taker = { uploadedBytes: 40 * MIB, downloadedBytes: 2 * MIB, pieces: 0 };
+    const giver = { uploadedBytes: 30 * MIB, downloadedBytes: 2 * MIB, pieces: 5 };
+    const peers = peersOf(30, (id) => ({
+      downloadRate: id < 10 ? 0 : id,
+      pieces: 100,
+      ...(id < 5 ? taker : {}),
+      ...(id === 5 ? giver : {}),
+    }));
+    const { unchoked, optimistic } = choker.rechoke(at(0), peers, { seeding: false, uploadSlots: 8 });
+    const chosen = sorted(unchoked).filter((id) => id !== optimistic);
+    assert.deepEqual(chosen, [5, 23, 24, 25, 26, 27, 28, 29], 'what nobody deserves goes by merit');
+  });
+
+  it('leaves slots by need alone between rounds', () => {
+    const choker = new Choker(seededRng(1));
+    const context = { seeding: false, uploadSlots: 8 };
+    const peers = peersOf(30, (id) => ({ ...onCredit, downloadRate: id, pieces: 10 + id }));
+    const before = choker.rechoke(at(0), peers, context);
+    const later = peers.map((peer) => ({ ...peer, uploadedBytes: 64 * MIB, pieces: 40 - peer.id }));
+    assert.deepEqual(choker.rechoke(at(5_000), later, context), before);
+    const { unchoked, optimistic } = choker.rechoke(at(10_000), later, context);
+    assert.ok([0, 1].every((id) => id === optimistic || !unchoked.has(id)));
   });
 
   it('keeps slots between rounds, and fills free ones at once', () => {
@@ -227,6 +266,8 @@ describe('Choker', () => {
       snubbed: fc.boolean(),
       downloadRate: fc.nat(1_000),
       uploadedBytes: fc.nat(100 * MIB),
+      downloadedBytes: fc.nat(100 * MIB),
+      pieces: fc.nat(100),
       idle: fc.boolean(),
       prefix: fc.constantFrom('a', 'b', 'c', 'd'),
     });

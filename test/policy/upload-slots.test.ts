@@ -5,11 +5,20 @@ import { asMillis } from '../../engine/units.js';
 
 describe('upload slots', () => {
   it('are more on a faster line, at rates that are still worth having', () => {
-    assert.equal(uploadSlotsFor(0), 3);
-    assert.equal(uploadSlotsFor(50_000), 3);
-    assert.equal(uploadSlotsFor(1_000_000), 14);
-    assert.equal(uploadSlotsFor(1e12), 50);
-    for (let rate = 1; rate < 1e9; rate *= 1.5) assert.ok(uploadSlotsFor(rate * 1.5) >= uploadSlotsFor(rate));
+    assert.equal(uploadSlotsFor(0, true), 3);
+    assert.equal(uploadSlotsFor(50_000, true), 3);
+    assert.equal(uploadSlotsFor(1_000_000, true), 14);
+    assert.equal(uploadSlotsFor(1e12, true), 50);
+    for (let rate = 1; rate < 1e9; rate *= 1.5)
+      assert.ok(uploadSlotsFor(rate * 1.5, true) >= uploadSlotsFor(rate, true));
+  });
+});
+
+describe('upload slots of a slow line', () => {
+  it('are fewer while we download, as our requests stand behind what we send', () => {
+    assert.equal(uploadSlotsFor(16_000, true), 3);
+    assert.equal(uploadSlotsFor(16_000, false), 2);
+    assert.equal(uploadSlotsFor(1_000_000, false), uploadSlotsFor(1_000_000, true));
   });
 });
 

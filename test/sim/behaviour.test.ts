@@ -40,9 +40,9 @@ test('a seed that goes by speed keeps its slots for those who take the most', ()
       snubbed: false,
       downloadRate: 0,
       uploadedBytes: second * 1000 * (id + 1),
-      idle: false,
-      gave: 0,
+      downloadedBytes: 0,
       pieces: 0,
+      idle: false,
       prefix: `${id}`,
     }));
   for (let second = 0; second <= 100; second += 10) {
