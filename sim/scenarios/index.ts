@@ -1,5 +1,6 @@
 /** All scenarios, by name. */
 import type { Scenario } from '../scenario.js';
+import { SCARCE_SEED, SEED_ALONE, SEED_ATTACK } from './attacks.js';
 import { B1, B2, B3, B4 } from './flash-crowd.js';
 import { CHURN, FREE_RIDERS, LAST_SEED, MODEM, NAT, POISON } from './hardships.js';
 import { SHAPED_6, SHAPED_16 } from './shaped.js';
@@ -19,6 +20,9 @@ export const SCENARIOS: readonly Scenario[] = [
   NAT,
   FREE_RIDERS,
   MODEM,
+  SCARCE_SEED,
+  SEED_ATTACK,
+  SEED_ALONE,
   SHAPED_16,
   SHAPED_6,
 ];

@@ -85,6 +85,19 @@ describe('Choker, while downloading', () => {
     assert.deepEqual(chosen, [5, 23, 24, 25, 26, 27, 28, 29], 'what nobody deserves goes by merit');
   });
 
+  it('draws nobody who took much and gave nothing, while others wait', () => {
+    const choker = new Choker(seededRng(1));
+    const peers = peersOf(12, (id) => (id < 6 ? { uploadedBytes: MIB } : onCredit));
+    for (let round = 0; round < 30; round++) {
+      const { optimistic } = choker.rechoke(at(round * 30_000), peers, { seeding: false, uploadSlots: 1 });
+      assert.ok(optimistic >= 6, `${optimistic}`);
+    }
+    assert.equal(
+      choker.rechoke(at(900_000), peers.slice(0, 2), { seeding: false, uploadSlots: 1 }).unchoked.size,
+      2,
+    );
+  });
+
   it('leaves slots by need alone between rounds', () => {
     const choker = new Choker(seededRng(1));
     const context = { seeding: false, uploadSlots: 8 };
