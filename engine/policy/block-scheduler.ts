@@ -1,5 +1,5 @@
 /**
- * Block scheduler: which blocks to ask a peer for. Begun pieces first, then a new one from the picker, then,
+ * Block scheduler: which blocks to ask a peer for. A piece that it alone has, begun pieces, a new one from the picker;
  * when every block is asked for, those that others will send much later than this one could (endgame).
  *
  * A peer quick enough to be asked for a whole piece at once owns the pieces that it begins, so that a piece
@@ -212,6 +212,8 @@ export class BlockScheduler {
   #nextRow(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
     const current = this.#currentRow(peer, has, allowed);
     if (current !== NONE) return current;
+    const scarce = allowed === undefined ? this.#beginScarce(peer, has, room) : NONE;
+    if (scarce !== NONE) return scarce;
     const shared = this.#bestRow(peer, has, allowed, false);
     if (shared !== NONE) return shared;
     const begun = this.#begin(peer, has, room, allowed);
@@ -270,10 +272,21 @@ export class BlockScheduler {
   }
 
   #begin(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
-    const isFull = this.#isFull;
-    if (isFull && this.#watch.someoneWaits) return NONE;
+    if (this.#isFull && this.#watch.someoneWaits) return NONE;
     const piece = allowed === undefined ? this.#pick(peer, has) : this.#picker.pickAmong(allowed, has);
-    if (piece === NONE || !this.#watch.mayBegin(peer, piece)) return NONE;
+    return piece === NONE ? NONE : this.#beginPiece(peer, piece, room);
+  }
+
+  /** A piece that this peer alone has: others can send the begun ones, and its time is short. */
+  #beginScarce(peer: number, has: Bitfield, room: number): number {
+    if (this.#picker.sequential || this.#isFull) return NONE;
+    const piece = this.#pick(peer, has);
+    return piece === NONE || this.#picker.peersWith(piece) !== 1 ? NONE : this.#beginPiece(peer, piece, room);
+  }
+
+  #beginPiece(peer: number, piece: PieceIndex, room: number): number {
+    if (!this.#watch.mayBegin(peer, piece)) return NONE;
+    const isFull = this.#isFull;
     if (isFull || !this.#mediator.beginPiece(piece)) {
       if (!isFull) this.#watch.onFull();
       this.#full = true;

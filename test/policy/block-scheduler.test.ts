@@ -85,6 +85,17 @@ describe('BlockScheduler', () => {
     assert.deepEqual(next(3, '111', 1), ['0.2']);
   });
 
+  it('begins what a peer alone has before it helps with what others have too', () => {
+    const { next, picker, scheduler } = setup(3, 4, { sequential: false, rng: () => 0 });
+    for (const has of ['100', '101', '110']) picker.onPeerPieces(field(has));
+    assert.deepEqual(next(0, '100', 1), ['0.0']);
+    assert.deepEqual(next(1, '101', 2), ['2.0', '2.1']);
+    assert.deepEqual(next(2, '110', 5), ['1.0', '1.1', '1.2', '1.3', '0.1']);
+    picker.setSequential(true);
+    scheduler.onPeerGone(2);
+    assert.deepEqual(next(2, '110', 1), ['0.1'], 'in order, the earlier piece comes first');
+  });
+
   it('leaves the pieces of a quick peer to it, but helps before going idle', () => {
     const { next, scheduler } = setup(2, 4);
     assert.deepEqual(next(0, '11', 4), ['0.0', '0.1', '0.2', '0.3']);
