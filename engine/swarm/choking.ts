@@ -11,12 +11,17 @@ import type { Uploading } from './uploading.js';
 const ROUND_MS = 10_000;
 /** A newcomer's interest, or a slot that fell free, waits only for those that come with it. */
 const SOON_MS = 5;
+/** In a flash crowd interest comes and goes all the time, and each decision looks at every peer. */
+const LEAST_GAP_MS = 100;
 
 export class Choking {
   readonly #state: SwarmState;
   readonly #choker: Pick<Choker, 'rechoke'>;
   readonly #uploading: Uploading;
   #roundAt: Millis = asMillis(0);
+  #decidedAt: Millis = asMillis(Number.NEGATIVE_INFINITY);
+  /** As of the latest decision. */
+  #slots = 0;
 
   constructor(state: SwarmState, choker: Pick<Choker, 'rechoke'>, uploading: Uploading) {
     this.#state = state;
@@ -26,7 +31,7 @@ export class Choking {
 
   onInterested(peer: Peer): void {
     peer.peerInterested = true;
-    if (peer.amChoking) this.#soon();
+    if (peer.amChoking && this.#hasFreeSlot()) this.#soon();
   }
 
   onNotInterested(peer: Peer): void {
@@ -42,13 +47,12 @@ export class Choking {
     const now = this.#state.now();
     const peers = [...this.#state.peers.values()];
     const seeding = this.#state.picker.wantedLeft === 0;
+    this.#slots = uploadSlotsFor(this.#state.uplink.rate(now), seeding);
+    this.#decidedAt = now;
     const { unchoked, optimistic } = this.#choker.rechoke(
       now,
       peers.map((peer) => describe(peer, now)),
-      {
-        seeding,
-        uploadSlots: uploadSlotsFor(this.#state.uplink.rate(now), seeding) - 1,
-      },
+      { seeding, uploadSlots: this.#slots - 1 },
     );
     for (const peer of peers) {
       peer.optimistic = peer.id === optimistic;
@@ -69,8 +73,18 @@ export class Choking {
     }
   }
 
+  /** Between rounds nobody loses a slot to who comes later: without a free one there is nothing to decide. */
+  #hasFreeSlot(): boolean {
+    let served = 0;
+    for (const { amChoking, peerInterested } of this.#state.peers.values()) {
+      if (!amChoking && peerInterested) served++;
+    }
+    return served < this.#slots || this.#slots === 0;
+  }
+
   #soon(): void {
-    this.#state.deadlines.setIfEarlier('rechoke', asMillis(this.#state.now() + SOON_MS));
+    const at = Math.max(this.#state.now() + SOON_MS, this.#decidedAt + LEAST_GAP_MS);
+    this.#state.deadlines.setIfEarlier('rechoke', asMillis(at));
   }
 }
 
