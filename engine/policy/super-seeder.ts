@@ -25,6 +25,8 @@ interface Viewer {
   /** Shown, and not had yet. */
   readonly offers: Set<PieceIndex>;
   isInterested: boolean;
+  /** Shown something, it asks for nothing: it is shown more and more, and holds no place that others could have. */
+  isIdle: boolean;
   /** Those that it has asked for. */
   readonly asked: Set<PieceIndex>;
   /** How many pieces it had from us that were seen at nobody else. */
@@ -80,6 +82,7 @@ export class SuperSeeder {
       has: nothing(),
       shown: nothing(),
       isInterested: false,
+      isIdle: false,
       offers: empty(),
       asked: empty(),
       kept: 0,
@@ -107,7 +110,9 @@ export class SuperSeeder {
 
   onRequest(peer: number, piece: PieceIndex): void {
     const viewer = this.#viewers.get(peer);
-    if (viewer?.offers.has(piece)) viewer.asked.add(piece);
+    if (!viewer?.offers.has(piece)) return;
+    viewer.asked.add(piece);
+    viewer.isIdle = false;
   }
 
   /** A peer has a piece, from whomever. */
@@ -144,8 +149,8 @@ export class SuperSeeder {
     let least: [number, Viewer] | undefined;
     for (const entry of this.#viewers) {
       const [, viewer] = entry;
+      if (viewer.isIdle || viewer.has.isFull) continue;
       offers += viewer.offers.size;
-      if (viewer.has.isFull) continue;
       if (viewer.offers.size > 0) {
         served++;
         if (least === undefined || viewer.offers.size < least[1].offers.size) least = entry;
@@ -171,6 +176,7 @@ export class SuperSeeder {
       return [];
     }
     this.#withdraw(viewer);
+    viewer.isIdle = true;
     viewer.batch = Math.min(2 * viewer.batch, MAX_BATCH);
     return this.#offer(viewer, viewer.batch);
   }

@@ -16,6 +16,9 @@ const ALONE_MS = 5_000;
 const OFFER_AHEAD_S = 2;
 /** Of what our uplink carries: sending this much, it is not idle. */
 const BUSY = 0.5;
+const MAX_AUDIENCE_FACTOR = 64;
+/** Checks without a byte sent that mean nothing: a leecher has to ask first. */
+const PATIENT_CHECKS = 3;
 /** With fewer there is nothing to share out. */
 export const LEAST_PIECES = 8;
 /** `have`s a peer and check, once everything is shown: 9 KB. */
@@ -29,6 +32,10 @@ export class SuperSeeding {
   readonly #seeder: SuperSeeder;
   readonly #mode: SuperSeedMode;
   #isShowingAll = false;
+  /** At the latest check. */
+  #uploadedBytes = 0;
+  /** In a row without a byte sent. */
+  #unaskedChecks = 0;
 
   constructor(state: SwarmState, seeder: SuperSeeder, mode: SuperSeedMode) {
     this.#state = state;
@@ -70,7 +77,10 @@ export class SuperSeeding {
 
   /** @returns whether there is more to come; if not, we are an ordinary seed to everybody */
   onCheck(): boolean {
-    const { peers } = this.#state;
+    const { peers, totals } = this.#state;
+    // Those who were shown pieces want none: among a crowd that never asks, who does must be found soon.
+    this.#unaskedChecks = totals.uploadedBytes === this.#uploadedBytes ? this.#unaskedChecks + 1 : 0;
+    this.#uploadedBytes = totals.uploadedBytes;
     this.#offer();
     let isLeft = !this.#isShowingAll;
     for (const peer of peers.values()) {
@@ -95,7 +105,9 @@ export class SuperSeeding {
     const rate = uploadRate.rate(now);
     // The first copies that are under way go before second ones, as long as they fill our uplink.
     if (this.#seeder.isShown && rate > uplink.rate(now) * BUSY) return;
-    const audience = uploadSlotsFor(uplink.rate(now), true);
+    const doublings = Math.max(0, this.#unaskedChecks - PATIENT_CHECKS);
+    const factor = Math.min(2 ** doublings, MAX_AUDIENCE_FACTOR);
+    const audience = factor * uploadSlotsFor(uplink.rate(now), true);
     const aheadBytes = OFFER_AHEAD_S * rate;
     const most = Math.max(audience, Math.ceil(aheadBytes / geometry.pieceLength));
     for (;;) {

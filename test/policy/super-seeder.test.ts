@@ -102,6 +102,13 @@ describe('a super seeder', () => {
     assert.deepEqual(counts, [2, 4, 8, 16, 32, 64, 128, 243]);
   });
 
+  it('gives the place of who asks for nothing to others', () => {
+    const seeder = withPeers(2);
+    const first = seeder.next(1, 1)!.peer;
+    for (let i = 0; i < 2; i++) seeder.onIdle(first);
+    assert.equal(seeder.next(1, 1)!.peer, 1 - first);
+  });
+
   it('waits for who has asked', () => {
     const seeder = withPeers(1);
     seeder.onRequest(0, seeder.next(1, 1)!.pieces[0]!);

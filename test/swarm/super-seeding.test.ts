@@ -67,3 +67,11 @@ test('the seed of a few pieces has nothing to share out', () => {
   const fake = new FakeSwarm({ pieces: 2, have: [0, 1], superSeed: 'auto' });
   assert.equal(fake.connect([]).sent[0], 'bitfield 2');
 });
+
+test('a crowd that asks for nothing does not keep a seed from who does', () => {
+  const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], superSeed: 'auto', maxPeers: 300 });
+  for (let i = 0; i < 70; i++) fake.connect([]);
+  const honest = fake.connect([]);
+  fake.clock.advance(15_000);
+  assert.ok(shownTo(honest.sent).length > 0);
+});
