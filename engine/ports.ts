@@ -55,6 +55,28 @@ export interface PeerHandler {
   onClose(reason: CloseReason): void;
 }
 
+/** Stands in until the owner sets its own, and after the last call. */
+export const NO_HANDLER: PeerHandler = {
+  onChoke() {},
+  onUnchoke() {},
+  onInterested() {},
+  onNotInterested() {},
+  onHave() {},
+  onBitfield() {},
+  onRequest() {},
+  onCancel() {},
+  onReject() {},
+  onBlock() {},
+  onReadEnd() {},
+  onSuggest() {},
+  onAllowedFast() {},
+  onExtendedHandshake() {},
+  onExtended() {},
+  onDhtPort() {},
+  onDrain() {},
+  onClose() {},
+};
+
 /** Why a connection ended. `violation` is a peer that broke the protocol. */
 export interface CloseReason {
   readonly kind: 'local' | 'remote' | 'timeout' | 'violation' | 'network';

@@ -5,6 +5,7 @@
  * one whole windows, each poured into the near wheel when its time comes. All is O(1), without an object an event.
  * An event is a node: a few integers by index. Nodes belong to whoever allocated them until they run.
  */
+import { longerInts } from './longer.js';
 
 const WINDOW_BITS = 13;
 const WINDOW = 1 << WINDOW_BITS;
@@ -155,21 +156,17 @@ export class EventQueue {
   }
 
   #grow(): void {
-    const double = (array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
-      const longer = new Int32Array(2 * array.length);
-      longer.set(array);
-      return longer;
-    };
-    const kind = new Uint8Array(2 * this.kind.length);
+    const length = 2 * this.kind.length;
+    const kind = new Uint8Array(length);
     kind.set(this.kind);
     this.kind = kind;
-    this.a = double(this.a);
-    this.b = double(this.b);
-    this.c = double(this.c);
-    this.d = double(this.d);
-    this.e = double(this.e);
-    this.next = double(this.next);
-    this.#previous = double(this.#previous);
-    this.#at = double(this.#at);
+    this.a = longerInts(this.a, length);
+    this.b = longerInts(this.b, length);
+    this.c = longerInts(this.c, length);
+    this.d = longerInts(this.d, length);
+    this.e = longerInts(this.e, length);
+    this.next = longerInts(this.next, length);
+    this.#previous = longerInts(this.#previous, length);
+    this.#at = longerInts(this.#at, length);
   }
 }

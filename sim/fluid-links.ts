@@ -11,6 +11,7 @@
  * beginning. A block ends when its owner's service reaches the block's mark; a change of level moves no marks.
  */
 import type { EventQueue } from './event-queue.js';
+import { longerFloats, longerInts } from './longer.js';
 
 /** A change of level smaller than this share is not told to other links: they are overloaded by no more. */
 const TOLERANCE = 0.002;
@@ -307,23 +308,13 @@ export class FluidLinks {
 
   #grow(count: number): void {
     const length = Math.max(count, 2 * this.#up.length);
-    const ints = (array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
-      const longer = new Int32Array(length);
-      longer.set(array);
-      return longer;
-    };
-    const floats = (array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> => {
-      const longer = new Float64Array(length);
-      longer.set(array);
-      return longer;
-    };
-    this.#up = ints(this.#up);
-    this.#down = ints(this.#down);
-    this.#owner = ints(this.#owner);
-    this.#upIndex = ints(this.#upIndex);
-    this.#downIndex = ints(this.#downIndex);
-    this.#mark = floats(this.#mark);
-    this.#rate = floats(this.#rate);
+    this.#up = longerInts(this.#up, length);
+    this.#down = longerInts(this.#down, length);
+    this.#owner = longerInts(this.#owner, length);
+    this.#upIndex = longerInts(this.#upIndex, length);
+    this.#downIndex = longerInts(this.#downIndex, length);
+    this.#mark = longerFloats(this.#mark, length);
+    this.#rate = longerFloats(this.#rate, length);
   }
 }
 

@@ -3,6 +3,7 @@
  * thread, no real time, no chance but the seed's: the same seed delivers the same messages at the same times, and
  * the trace hash says so.
  */
+import { shuffle } from '../engine/policy/shuffle.js';
 import { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Clock, Rng } from '../engine/ports.js';
 import { asMillis, asPiece, type PeerAddress } from '../engine/units.js';
@@ -344,14 +345,5 @@ class Simulation {
     if (this.#toArrive > 0) return;
     this.#starved = this.#unfinished;
     this.#queue.stop();
-  }
-}
-
-function shuffle<T>(items: T[], rng: Rng): void {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(rng() * (i + 1));
-    const item = items[i]!;
-    items[i] = items[j]!;
-    items[j] = item;
   }
 }

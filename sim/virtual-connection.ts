@@ -4,7 +4,13 @@
  */
 import type { Bitfield } from '../engine/policy/bitfield.js';
 import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
-import type { CloseReason, HandshakeIdentity, PeerConnection, PeerHandler } from '../engine/ports.js';
+import {
+  type CloseReason,
+  type HandshakeIdentity,
+  NO_HANDLER,
+  type PeerConnection,
+  type PeerHandler,
+} from '../engine/ports.js';
 import { BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../engine/units.js';
 import type { EventQueue } from './event-queue.js';
 import { EVENT } from './events.js';
@@ -261,24 +267,3 @@ export class VirtualConnection implements PeerConnection {
     this.onSent();
   }
 }
-
-const NO_HANDLER: PeerHandler = {
-  onChoke() {},
-  onUnchoke() {},
-  onInterested() {},
-  onNotInterested() {},
-  onHave() {},
-  onBitfield() {},
-  onRequest() {},
-  onCancel() {},
-  onReject() {},
-  onBlock() {},
-  onReadEnd() {},
-  onSuggest() {},
-  onAllowedFast() {},
-  onExtendedHandshake() {},
-  onExtended() {},
-  onDhtPort() {},
-  onDrain() {},
-  onClose() {},
-};

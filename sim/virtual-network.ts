@@ -9,6 +9,7 @@
 import type { EventQueue } from './event-queue.js';
 import { EVENT } from './events.js';
 import { FluidLinks } from './fluid-links.js';
+import { longerFloats, longerInts } from './longer.js';
 import { isBlockKind, type MessageKind } from './messages.js';
 
 export interface AccessLink {
@@ -198,21 +199,11 @@ export class VirtualNetwork {
 
   #grow(): void {
     const length = 2 * this.#host.length;
-    const ints = (array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
-      const longer = new Int32Array(length).fill(NONE);
-      longer.set(array);
-      return longer;
-    };
-    const floats = (array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> => {
-      const longer = new Float64Array(length);
-      longer.set(array);
-      return longer;
-    };
-    this.#host = ints(this.#host);
-    this.#head = ints(this.#head);
-    this.#tail = ints(this.#tail);
-    this.#arrivesAt = floats(this.#arrivesAt);
-    this.#queuedBytes = floats(this.#queuedBytes);
+    this.#host = longerInts(this.#host, length, NONE);
+    this.#head = longerInts(this.#head, length, NONE);
+    this.#tail = longerInts(this.#tail, length, NONE);
+    this.#arrivesAt = longerFloats(this.#arrivesAt, length);
+    this.#queuedBytes = longerFloats(this.#queuedBytes, length);
   }
 }
 

@@ -5,6 +5,7 @@
  * more than a share. May be called at any time: between rounds nobody loses a slot, free ones are filled.
  */
 import type { Millis } from '../units.js';
+import { shuffle } from './shuffle.js';
 
 /** BEP 3: often enough to answer generosity, seldom enough for TCP to reach its speed between. */
 const ROUND_MS = 10_000;
@@ -94,7 +95,7 @@ export class Choker {
       this.#needy.clear();
       this.#unchokeInTurn(now, peers, context.uploadSlots + 1, unchoked);
     } else {
-      const byRate = shuffled(peers, this.#rng).sort((a, b) => this.#compareMerit(a, b));
+      const byRate = shuffle([...peers], this.#rng).sort((a, b) => this.#compareMerit(a, b));
       const byNeed = this.#slotsByNeed(peers, context.uploadSlots);
       this.#unchokeByMerit(byRate, context.uploadSlots - byNeed, unchoked);
       this.#unchokeByNeed(peers, byNeed, unchoked);
@@ -147,7 +148,7 @@ export class Choker {
   #unchokeByNeed(peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
     const isEntitled = (peer: ChokerPeer): boolean => this.#needy.has(peer.id) || isInCredit(peer);
     const waiting = peers.filter((peer) => peer.interested && !unchoked.has(peer.id) && isEntitled(peer));
-    const byNeed = shuffled(waiting, this.#rng).sort((a, b) => this.#compareNeed(a, b));
+    const byNeed = shuffle(waiting, this.#rng).sort((a, b) => this.#compareNeed(a, b));
     this.#needy = new Set(byNeed.slice(0, slots).map(({ id }) => id));
     for (const id of this.#needy) unchoked.add(id);
   }
@@ -194,7 +195,7 @@ export class Choker {
   // ─── Seeding ───────────────────────────────────────────────────────────────────────────────────────────
 
   #unchokeInTurn(now: Millis, peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
-    const waiting = shuffled(
+    const waiting = shuffle(
       peers.filter((peer) => peer.interested),
       this.#rng,
     ).sort((a, b) => this.#compareTurn(now, a, b));
@@ -274,15 +275,4 @@ export class Choker {
 
 function isInCredit({ uploadedBytes, downloadedBytes }: ChokerPeer): boolean {
   return uploadedBytes < CREDIT_BYTES + CREDIT_RATIO * downloadedBytes;
-}
-
-function shuffled<T>(items: readonly T[], rng: () => number): T[] {
-  const copy = [...items];
-  for (let i = copy.length - 1; i > 0; i--) {
-    const j = Math.floor(rng() * (i + 1));
-    const item = copy[i]!;
-    copy[i] = copy[j]!;
-    copy[j] = item;
-  }
-  return copy;
 }

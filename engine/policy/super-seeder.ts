@@ -5,6 +5,7 @@
  */
 import type { PieceIndex } from '../units.js';
 import { Bitfield, forEachSet } from './bitfield.js';
+import { shuffle } from './shuffle.js';
 
 /** Pieces looked at for one offer, from a random one on, once each has been shown to somebody. */
 const SCAN_LIMIT = 1_024;
@@ -56,13 +57,10 @@ export class SuperSeeder {
     this.#pieceCount = pieceCount;
     this.#copies = new Uint16Array(pieceCount);
     this.#seen = new Bitfield(pieceCount);
-    this.#order = Int32Array.from({ length: pieceCount }, (_, piece) => piece);
-    for (let i = pieceCount - 1; i > 0; i--) {
-      const j = Math.floor(rng() * (i + 1));
-      const piece = this.#order[i]!;
-      this.#order[i] = this.#order[j]!;
-      this.#order[j] = piece;
-    }
+    this.#order = shuffle(
+      Int32Array.from({ length: pieceCount }, (_, piece) => piece),
+      rng,
+    );
   }
 
   /** Every piece has been seen at a peer: it is theirs to spread from here on. */
@@ -165,8 +163,8 @@ export class SuperSeeder {
   }
 
   /**
-   * The peer could ask for something and does not. The second time, if it asked for nothing of that, others may be shown that, and it is shown more, as it may
-   * want some files only. @returns what it is shown now
+   * The peer could ask for something and does not. The second time, if it asked for nothing that it is shown, others
+   * may be shown that, and it is shown more, as it may want some files only. @returns what it is shown now
    */
   onIdle(peer: number): PieceIndex[] {
     const viewer = this.#viewers.get(peer);

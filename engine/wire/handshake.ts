@@ -2,13 +2,13 @@
  * Handshake: one attempt from an opened or accepted socket to an established connection, within deadlines
  * that a peer cannot stretch by sending byte after byte.
  */
-import type { CloseReason, HandshakeIdentity, PeerConnection } from '../ports.js';
+import { type CloseReason, type HandshakeIdentity, NO_HANDLER, type PeerConnection } from '../ports.js';
 import { asMillis, type Millis, type PeerAddress } from '../units.js';
 import { GuardedWire } from './guarded-wire.js';
 import { HandshakeReader } from './handshake-reader.js';
 import type { Heartbeat, HeartbeatMember } from './heartbeat.js';
 import { OutgoingBuffer } from './outgoing-buffer.js';
-import { NO_HANDLER, TcpPeerConnection } from './peer-connection.js';
+import { TcpPeerConnection } from './peer-connection.js';
 import type { PeerSocket, SocketOwner } from './peer-socket.js';
 
 /** From connected to the last byte of the peer's handshake. */

@@ -1,11 +1,12 @@
 /** Peer connection: one established TCP connection, from the end of its handshake to its close. */
 import { Bitfield, forEachSet } from '../policy/bitfield.js';
-import type {
-  CloseReason,
-  ExtendedHandshake,
-  HandshakeIdentity,
-  PeerConnection,
-  PeerHandler,
+import {
+  type CloseReason,
+  type ExtendedHandshake,
+  type HandshakeIdentity,
+  NO_HANDLER,
+  type PeerConnection,
+  type PeerHandler,
 } from '../ports.js';
 import { asPiece, type Millis, type PeerAddress, type PieceIndex } from '../units.js';
 import { FrameReader, type FrameTarget } from './frame-reader.js';
@@ -289,25 +290,3 @@ export class TcpPeerConnection
     this.#parts.onClosed();
   }
 }
-
-/** Stands in until the owner sets its own, and after the last call. */
-export const NO_HANDLER: PeerHandler = {
-  onChoke() {},
-  onUnchoke() {},
-  onInterested() {},
-  onNotInterested() {},
-  onHave() {},
-  onBitfield() {},
-  onRequest() {},
-  onCancel() {},
-  onReject() {},
-  onBlock() {},
-  onReadEnd() {},
-  onSuggest() {},
-  onAllowedFast() {},
-  onExtendedHandshake() {},
-  onExtended() {},
-  onDhtPort() {},
-  onDrain() {},
-  onClose() {},
-};

@@ -13,9 +13,9 @@ import type {
   PieceStore,
   PieceStoreHandler,
 } from '../../engine/ports.js';
+import { NO_HANDLER } from '../../engine/ports.js';
 import { Swarm } from '../../engine/swarm/swarm.js';
 import { asPiece, BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../../engine/units.js';
-import { NO_HANDLER } from '../../engine/wire/peer-connection.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** A connection whose other end is the test. */

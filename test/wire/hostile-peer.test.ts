@@ -6,8 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
 import type { PeerConnection } from '../../engine/ports.js';
+import { NO_HANDLER } from '../../engine/ports.js';
 import { asPiece } from '../../engine/units.js';
-import { NO_HANDLER } from '../../engine/wire/peer-connection.js';
 import {
   frame,
   handshakeBytes,
