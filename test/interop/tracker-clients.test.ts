@@ -8,7 +8,9 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { encodeBencode } from '../../engine/metainfo/bencode.js';
 import { type RunningTracker, startTracker } from '../../tracker/index.js';
-import { PYTHON, type RunningClient, requireClient, startClient } from '../support/clients.js';
+import { type RunningClient, requireClient, startClient } from '../support/clients.js';
+import { startLibtorrent } from '../support/libtorrent.js';
+import { loopback } from '../support/namespaces.js';
 
 const NAME = 'payload.bin';
 const PIECE_BYTES = 65_536;
@@ -70,24 +72,9 @@ const startAria2 = (t: TestContext, torrent: string, folder: string, options: re
     torrent,
   ]);
 
-/** Prints `complete` when it has everything, and runs until it is killed. */
-const LIBTORRENT_SCRIPT = `
-import libtorrent as lt, sys, time
-session = lt.session({'listen_interfaces': '127.0.0.1:0', 'enable_dht': False, 'enable_lsd': False,
-  'enable_upnp': False, 'enable_natpmp': False, 'alert_mask': lt.alert.category_t.all_categories})
-torrent = session.add_torrent({'ti': lt.torrent_info(sys.argv[1]), 'save_path': sys.argv[2]})
-said = False
-while True:
-  session.wait_for_alert(100)
-  for alert in session.pop_alerts():
-    if 'tracker' in type(alert).__name__: print(alert.message(), flush=True)
-  if torrent.status().is_seeding and not said:
-    said = True
-    print('complete', flush=True)
-`;
-
-const startLibtorrent = (t: TestContext, torrent: string, folder: string) =>
-  startClient(t, PYTHON, ['-c', LIBTORRENT_SCRIPT, torrent, folder]);
+/** Announces and serves, or fetches, one torrent, until the test ends. */
+const startAnnounced = (t: TestContext, file: string, folder: string) =>
+  startLibtorrent(t, loopback.near, { torrents: [{ file, folder }] });
 
 async function seedAnnounced(tracker: RunningTracker, seed: RunningClient): Promise<void> {
   for (let waitedMs = 0; tracker.stats().peers === 0; waitedMs += 50) {
@@ -99,8 +86,8 @@ async function seedAnnounced(tracker: RunningTracker, seed: RunningClient): Prom
 test('aria2 downloads over HTTP from libtorrent, which announced over UDP', async (t) => {
   if (!requireClient(t, 'aria2c', 'libtorrent')) return;
   const { tracker, torrents, seedFolder, leechFolder } = await setUp(t);
-  const seed = startLibtorrent(t, torrents.udp, seedFolder);
-  await seed.printed(/^complete/m);
+  const { client: seed } = await startAnnounced(t, torrents.udp, seedFolder);
+  await seed.printed(/"finished"/);
   await seedAnnounced(tracker, seed);
   await startAria2(t, torrents.http, leechFolder, ['--seed-time=0']).printed(/download completed|\(OK\)/);
   assert.ok((await readFile(join(leechFolder, NAME))).equals(payload));
@@ -114,7 +101,8 @@ test('libtorrent downloads over UDP from aria2, which announced over HTTP', asyn
   const { tracker, torrents, seedFolder, leechFolder } = await setUp(t);
   const seed = startAria2(t, torrents.http, seedFolder, ['--check-integrity=true', '--seed-ratio=0']);
   await seedAnnounced(tracker, seed);
-  await startLibtorrent(t, torrents.udp, leechFolder).printed(/^complete/m);
+  const { client: leecher } = await startAnnounced(t, torrents.udp, leechFolder);
+  await leecher.printed(/"finished"/);
   assert.ok((await readFile(join(leechFolder, NAME))).equals(payload));
   const { http, udp } = tracker.stats();
   assert.ok(http.announces > 0 && udp.announces > 0);

@@ -112,7 +112,8 @@ export function startClient(
           if (match !== null) {
             settle();
             resolve(match);
-          } else if (child.exitCode !== null || child.signalCode !== null) fail('ended');
+          } else if (child.exitCode !== null || child.signalCode !== null)
+            fail(`ended (${child.signalCode ?? `exit code ${child.exitCode}`})`);
         };
         waiting.add(check);
         check();
