@@ -269,9 +269,10 @@ class Simulation {
       const known = neighbours.kind === 'chain' ? host.index - 1 : 0;
       return host.isSeed ? [] : [this.#hosts[known]!.address];
     }
-    // Each dials half of what it shall have; the others dial it.
+    // Each dials half of what it lacks; the others dial it.
+    const lacking = Math.max(0, neighbours.degree - host.swarm.state.peers.size);
     const online = this.#hosts.filter((other) => other.isOnline && other !== host);
-    const chosen = sample(this.#trackerRng, online.length, Math.ceil(neighbours.degree / 2));
+    const chosen = sample(this.#trackerRng, online.length, Math.ceil(lacking / 2));
     return chosen.map((i) => online[i]!.address);
   }
 

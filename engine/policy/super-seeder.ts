@@ -108,9 +108,14 @@ export class SuperSeeder {
 
   onRequest(peer: number, piece: PieceIndex): void {
     const viewer = this.#viewers.get(peer);
-    if (!viewer?.offers.has(piece)) return;
-    viewer.asked.add(piece);
+    if (viewer === undefined || !viewer.shown.get(piece) || viewer.has.get(piece)) return;
+    // Of the many that it was shown while idle, only what it asks for is under way.
+    if (viewer.isIdle) this.#withdraw(viewer);
     viewer.isIdle = false;
+    viewer.asked.add(piece);
+    if (viewer.offers.has(piece)) return;
+    viewer.offers.add(piece);
+    this.#copies[piece]!++;
   }
 
   /** A peer has a piece, from whomever. */

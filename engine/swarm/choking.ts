@@ -1,5 +1,4 @@
 /** Choking: runs the choker's rounds and carries its decisions to the peers. */
-import { addressPrefix } from '../policy/address-prefix.js';
 import type { Choker, ChokerPeer } from '../policy/choker.js';
 import { uploadSlotsFor } from '../policy/upload-slots.js';
 import { asMillis, type Millis } from '../units.js';
@@ -98,6 +97,6 @@ function describe(peer: Peer, now: Millis): ChokerPeer {
     downloadedBytes: peer.downloadedBytes,
     pieces: peer.has.count,
     idle: peer.uploads.size === 0 || peer.connection.bufferedBytes > 0,
-    prefix: addressPrefix(peer.connection.remote.host),
+    prefix: peer.prefix,
   };
 }

@@ -1,23 +1,19 @@
-/** Deadlines: what the swarm has to do when, as rows of one table behind one timer. */
-import { DeadlineTable } from '../policy/deadline-table.js';
+/** Deadlines: what the swarm has to do when, behind one timer. */
 import type { Clock, TimerHandle } from '../ports.js';
-import type { Millis } from '../units.js';
+import { asMillis, type Millis } from '../units.js';
 
-export type SwarmDeadline =
-  | 'rechoke'
-  | 'connect'
-  | 'check'
-  | 'download-tokens'
-  | 'upload-tokens'
-  | 'super-seeding';
+const KEYS = ['rechoke', 'connect', 'check', 'download-tokens', 'upload-tokens', 'super-seeding'] as const;
+const NEVER = asMillis(Number.POSITIVE_INFINITY);
+
+export type SwarmDeadline = (typeof KEYS)[number];
 
 export class Deadlines {
-  readonly #table = new DeadlineTable<SwarmDeadline>();
+  readonly #at = Object.fromEntries(KEYS.map((key) => [key, NEVER])) as Record<SwarmDeadline, Millis>;
   readonly #clock: Clock;
   readonly #run: (due: SwarmDeadline) => void;
   #timer: TimerHandle | undefined;
-  /** What the timer is armed for. */
-  #armedFor: Millis | undefined;
+  /** What the timer is armed for: the earliest deadline, or one before that was put off since. */
+  #armedFor: Millis = NEVER;
   #stopped = false;
 
   constructor(clock: Clock, run: (due: SwarmDeadline) => void) {
@@ -25,20 +21,19 @@ export class Deadlines {
     this.#run = run;
   }
 
+  /** Replaces the deadline; what is due at Infinity is never due. */
   set(key: SwarmDeadline, at: Millis): void {
-    this.#table.set(key, at);
-    this.#arm();
+    this.#at[key] = at;
+    this.#armFor(at);
   }
 
   /** As `set`, unless it is due earlier already. */
   setIfEarlier(key: SwarmDeadline, at: Millis): void {
-    this.#table.setIfEarlier(key, at);
-    this.#arm();
+    if (at < this.#at[key]) this.set(key, at);
   }
 
   clear(key: SwarmDeadline): void {
-    this.#table.clear(key);
-    this.#arm();
+    this.#at[key] = NEVER;
   }
 
   /** Nothing is due any more. */
@@ -48,19 +43,27 @@ export class Deadlines {
     this.#timer = undefined;
   }
 
-  #arm(): void {
-    const at = this.#table.earliest();
-    if (this.#stopped || at === this.#armedFor) return;
+  /** A timer that fires too early costs less than one that is replaced whenever a deadline is put off. */
+  #armFor(at: Millis): void {
+    if (this.#stopped || at >= this.#armedFor) return;
     this.#timer?.cancel();
     this.#armedFor = at;
-    this.#timer = at === undefined ? undefined : this.#clock.schedule(at, () => this.#onTimer());
+    this.#timer = this.#clock.schedule(at, () => this.#onTimer());
   }
 
   #onTimer(): void {
-    this.#armedFor = undefined;
+    this.#armedFor = NEVER;
     const now = this.#clock.now();
-    for (let due = this.#table.takeDue(now); due !== undefined; due = this.#table.takeDue(now))
+    for (let due = this.#earliest(); this.#at[due] <= now && !this.#stopped; due = this.#earliest()) {
+      this.#at[due] = NEVER;
       this.#run(due);
-    this.#arm();
+    }
+    this.#armFor(this.#at[this.#earliest()]);
+  }
+
+  #earliest(): SwarmDeadline {
+    let earliest: SwarmDeadline = KEYS[0];
+    for (const key of KEYS) if (this.#at[key] < this.#at[earliest]) earliest = key;
+    return earliest;
   }
 }

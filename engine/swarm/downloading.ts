@@ -36,6 +36,10 @@ export class Downloading {
   readonly #tokens: TokenQueue;
   /** Peers that could be asked for more than there was, who has waited longest first. */
   readonly #hungry = new Set<Peer>();
+  /** Peers that let us ask, or owe us answers: the few that a check looks at. */
+  readonly #serving = new Set<Peer>();
+  /** Peers that have nothing (any more) that we want, and were not told yet. */
+  readonly #losingInterest = new Set<Peer>();
   #staleCheckAt: Millis = asMillis(0);
 
   constructor(state: SwarmState, smartBan: SmartBan) {
@@ -64,6 +68,7 @@ export class Downloading {
   onAllowedFast(peer: Peer, piece: PieceIndex): void {
     if (peer.allowedFast.size >= MAX_ALLOWED_FAST || peer.allowedFast.has(piece)) return;
     peer.allowedFast.add(piece);
+    this.#serving.add(peer);
     this.pump(peer);
   }
 
@@ -71,6 +76,7 @@ export class Downloading {
 
   /** Fills the peer's request pipeline; while others wait for tokens, it waits behind them. */
   pump(peer: Peer): void {
+    if (!this.#mayAsk(peer)) return;
     if (this.#tokens.isEmpty) this.#ask(peer, MAX_REQUEST_BATCH);
     else if (this.#roomOf(peer) > 0) this.#tokens.wait(peer);
   }
@@ -95,9 +101,12 @@ export class Downloading {
 
   /** How many blocks it may be asked for now, tokens aside. */
   #roomOf(peer: Peer): number {
-    if (!peer.amInterested || this.#state.failed) return 0;
-    if (peer.peerChoking && peer.allowedFast.size === 0) return 0;
-    return Math.min(peer.pipeline.room(this.#state.now()), MAX_REQUEST_BATCH);
+    return this.#mayAsk(peer) ? Math.min(peer.pipeline.room(this.#state.now()), MAX_REQUEST_BATCH) : 0;
+  }
+
+  #mayAsk(peer: Peer): boolean {
+    if (!peer.amInterested || this.#state.failed) return false;
+    return !peer.peerChoking || peer.allowedFast.size > 0;
   }
 
   #request(peer: Peer, count: number): void {
@@ -120,8 +129,11 @@ export class Downloading {
   /** Once a second while there is reason: gives overdue requests to others, ends interest, frees stuck memory. */
   onCheck(): void {
     const now = this.#state.now();
-    for (const peer of this.#state.peers.values()) {
+    for (const peer of this.#losingInterest) {
       if (peer.amInterested && peer.usefulPieces === 0) this.#endInterest(peer);
+    }
+    this.#losingInterest.clear();
+    for (const peer of this.#serving) {
       if (peer.pipeline.outstanding === 0) continue;
       this.#checkSoon();
       if (!peer.pipeline.overdue(now)) continue;
@@ -129,7 +141,11 @@ export class Downloading {
       peer.pipeline.onTimedOut(now);
     }
     this.#dropStale(now);
-    for (const peer of this.#state.peers.values()) this.pump(peer);
+    for (const peer of this.#serving) {
+      this.pump(peer);
+      const isOver = peer.peerChoking && peer.allowedFast.size === 0 && peer.pipeline.outstanding === 0;
+      if (isOver) this.#serving.delete(peer);
+    }
   }
 
   /** Frees the memory of pieces that make no headway, when others wait for memory. */
@@ -147,6 +163,7 @@ export class Downloading {
 
   onUnchoke(peer: Peer): void {
     peer.peerChoking = false;
+    this.#serving.add(peer);
     peer.pipeline.onUnchoked(this.#state.now());
     this.pump(peer);
   }
@@ -155,6 +172,7 @@ export class Downloading {
     peer.peerChoking = true;
     // BEP 6: a fast peer answers each request by the block or a reject; another forgets them all.
     if (!peer.connection.fast) this.#releaseAll(peer);
+    if (peer.allowedFast.size === 0) this.#hungry.delete(peer);
     this.#feed();
   }
 
@@ -174,6 +192,8 @@ export class Downloading {
   onGone(peer: Peer): void {
     this.#tokens.leave(peer);
     this.#hungry.delete(peer);
+    this.#serving.delete(peer);
+    this.#losingInterest.delete(peer);
     this.#tokens.giveBack(this.#state.scheduler.onPeerLeft(peer.id) * BLOCK_BYTES);
     this.#state.picker.onPeerLeft(peer.has);
     this.#feed();
@@ -355,12 +375,14 @@ export class Downloading {
     } else if (this.#state.picker.wantedLeft === 0) {
       this.#endInterest(peer);
     } else {
+      this.#losingInterest.add(peer);
       this.#checkSoon();
     }
   }
 
   #endInterest(peer: Peer): void {
     peer.amInterested = false;
+    this.#hungry.delete(peer);
     peer.connection.notInterested();
   }
 

@@ -2,6 +2,7 @@
  * Peer: what the swarm knows of one connection. State only; the parts that act on it are downloading.ts,
  * uploading.ts and choking.ts, and swarm.ts routes what the connection says to them.
  */
+import { addressPrefix } from '../policy/address-prefix.js';
 import type { Bitfield } from '../policy/bitfield.js';
 import { RateMeter } from '../policy/rate-meter.js';
 import type { RequestPipeline } from '../policy/request-pipeline.js';
@@ -25,6 +26,8 @@ export class Peer {
   /** Unchoked by chance, not by merit. */
   optimistic = false;
 
+  /** The network that it is in. */
+  readonly prefix: string;
   /** From its extended handshake; untrusted. Empty until then. */
   client = '';
   /** BEP 21: it will never ask. */
@@ -64,6 +67,7 @@ export class Peer {
     nothing: Bitfield,
   ) {
     this.has = nothing;
+    this.prefix = addressPrefix(connection.remote.host);
     if (!connection.incoming) this.listenAddress = connection.remote;
   }
 

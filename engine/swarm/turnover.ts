@@ -19,13 +19,12 @@ export function leastUseful(peers: Iterable<Peer>, now: Millis): Peer | undefine
   const idle = [...peers].filter((peer) => isIdle(peer, now));
   const perNetwork = new Map<string, number>();
   for (const peer of idle) {
-    const network = networkOf(peer);
-    perNetwork.set(network, (perNetwork.get(network) ?? 0) + 1);
+    perNetwork.set(peer.prefix, (perNetwork.get(peer.prefix) ?? 0) + 1);
   }
   let least: Peer | undefined;
   for (const peer of idle) {
     if (least === undefined) least = peer;
-    const more = (perNetwork.get(networkOf(peer)) ?? 0) - (perNetwork.get(networkOf(least)) ?? 0);
+    const more = (perNetwork.get(peer.prefix) ?? 0) - (perNetwork.get(least.prefix) ?? 0);
     if (more > 0 || (more === 0 && exchanged(peer) < exchanged(least))) least = peer;
   }
   return least;
@@ -36,11 +35,9 @@ export function isCrowding(host: string, peers: Iterable<Peer>, seats: number): 
   if (isLoopback(host)) return false;
   const network = addressPrefix(host);
   let count = 0;
-  for (const peer of peers) if (networkOf(peer) === network) count++;
+  for (const peer of peers) if (peer.prefix === network) count++;
   return count >= Math.max(MIN_PER_NETWORK, seats / 4);
 }
-
-const networkOf = (peer: Peer): string => addressPrefix(peer.connection.remote.host);
 
 const exchanged = (peer: Peer): number => peer.downloadedBytes + peer.uploadedBytes;
 

@@ -109,6 +109,16 @@ describe('a super seeder', () => {
     assert.equal(seeder.next(1, 1)!.peer, 1 - first);
   });
 
+  it('goes on with the others once who was shown many asks for one: also for one it was shown long before', () => {
+    const seeder = withPeers(2);
+    const [first] = seeder.next(1, 1)!.pieces;
+    while (seeder.onIdle(0).length < 8);
+    seeder.onRequest(0, first!);
+    assert.deepEqual(seeder.onIdle(0), [], 'it is not idle');
+    assert.equal(seeder.next(2, 2)?.peer, 1);
+    assert.equal(seeder.next(2, 2), undefined, 'two are under way');
+  });
+
   it('waits for who has asked', () => {
     const seeder = withPeers(1);
     seeder.onRequest(0, seeder.next(1, 1)!.pieces[0]!);
