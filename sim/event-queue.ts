@@ -3,7 +3,8 @@
  *
  * Two timing wheels of millisecond ticks: the near one holds the window of 8,192 ticks that `now` is in, the far
  * one whole windows, each poured into the near wheel when its time comes. All is O(1), without an object an event.
- * An event is a node: a few integers by index. Nodes belong to whoever allocated them until they run.
+ * An event is a node: eight integers side by side, one line of cache. Nodes belong to whoever allocated them until
+ * they run.
  */
 import { longerInts } from './longer.js';
 
@@ -16,6 +17,17 @@ const INITIAL_NODES = 1 << 17;
 /** The end of both wheels' range, 18 hours; what is due later is due then. */
 const LATEST = (WINDOW - 1) << WINDOW_BITS;
 const NONE = -1;
+/** A node's integers: its neighbours in a list, when it is due, and what the owner wants to know of it. */
+const NEXT = 0;
+const PREVIOUS = 1;
+const AT = 2;
+const KIND_AND_B = 3;
+const A = 4;
+const C = 5;
+const D = 6;
+const E = 7;
+const STRIDE_BITS = 3;
+const KIND_BITS = 8;
 
 export interface EventSink {
   /** Runs one event. The node is the sink's again: to be freed, kept, or scheduled anew. */
@@ -29,17 +41,7 @@ export class EventQueue {
   now = 0;
   /** How many events have run. */
   executed = 0;
-  /** By node: what the owner wants to know of it. */
-  kind = new Uint8Array(INITIAL_NODES);
-  a = new Int32Array(INITIAL_NODES);
-  b = new Int32Array(INITIAL_NODES);
-  c = new Int32Array(INITIAL_NODES);
-  d = new Int32Array(INITIAL_NODES);
-  e = new Int32Array(INITIAL_NODES);
-  /** By node: its list, of a wheel's slot while scheduled, of its owner's otherwise. */
-  next = new Int32Array(INITIAL_NODES);
-  #previous = new Int32Array(INITIAL_NODES);
-  #at = new Int32Array(INITIAL_NODES);
+  #ints = new Int32Array(INITIAL_NODES << STRIDE_BITS);
   #free = NONE;
   #unused = FIRST_NODE;
   #pending = 0;
@@ -47,8 +49,8 @@ export class EventQueue {
 
   constructor() {
     for (let head = 0; head < FIRST_NODE; head++) {
-      this.next[head] = head;
-      this.#previous[head] = head;
+      this.#put(head, NEXT, head);
+      this.#put(head, PREVIOUS, head);
     }
   }
 
@@ -62,44 +64,78 @@ export class EventQueue {
     return this.#unused - FIRST_NODE;
   }
 
+  /** @param kind below 256 @param b below 2^23, not negative */
   alloc(kind: number, a: number, b: number, c: number, d: number, e: number): number {
     let node = this.#free;
     if (node === NONE) {
       node = this.#unused++;
-      if (node === this.next.length) this.#grow();
-    } else this.#free = this.next[node]!;
-    this.kind[node] = kind;
-    this.a[node] = a;
-    this.b[node] = b;
-    this.c[node] = c;
-    this.d[node] = d;
-    this.e[node] = e;
-    this.#previous[node] = NONE;
+      if (node << STRIDE_BITS === this.#ints.length)
+        this.#ints = longerInts(this.#ints, 2 * this.#ints.length);
+    } else this.#free = this.nextOf(node);
+    this.#put(node, KIND_AND_B, kind | (b << KIND_BITS));
+    this.#put(node, A, a);
+    this.#put(node, C, c);
+    this.#put(node, D, d);
+    this.#put(node, E, e);
+    this.#put(node, PREVIOUS, NONE);
     return node;
   }
 
   /** Gives a node back that is not scheduled. */
   free(node: number): void {
-    this.next[node] = this.#free;
+    this.setNext(node, this.#free);
     this.#free = node;
+  }
+
+  kindOf(node: number): number {
+    return this.#get(node, KIND_AND_B) & ((1 << KIND_BITS) - 1);
+  }
+
+  a(node: number): number {
+    return this.#get(node, A);
+  }
+
+  b(node: number): number {
+    return this.#get(node, KIND_AND_B) >>> KIND_BITS;
+  }
+
+  c(node: number): number {
+    return this.#get(node, C);
+  }
+
+  d(node: number): number {
+    return this.#get(node, D);
+  }
+
+  e(node: number): number {
+    return this.#get(node, E);
+  }
+
+  /** In the list of a wheel's slot while scheduled, in its owner's otherwise. */
+  nextOf(node: number): number {
+    return this.#get(node, NEXT);
+  }
+
+  setNext(node: number, next: number): void {
+    this.#put(node, NEXT, next);
   }
 
   /** Due at `at`, or the next whole millisecond; not before now. The node must not be scheduled. */
   schedule(node: number, at: number): void {
     const tick = Math.min(LATEST, Math.max(this.now, Math.ceil(at)));
-    this.#at[node] = tick;
+    this.#put(node, AT, tick);
     const sameWindow = tick >>> WINDOW_BITS === this.now >>> WINDOW_BITS;
     this.#append(sameWindow ? tick & MASK : WINDOW + (tick >>> WINDOW_BITS), node);
     this.#pending++;
   }
 
   isScheduled(node: number): boolean {
-    return this.#previous[node] !== NONE;
+    return this.#get(node, PREVIOUS) !== NONE;
   }
 
   /** When a scheduled node is due. */
   dueAt(node: number): number {
-    return this.#at[node]!;
+    return this.#get(node, AT);
   }
 
   /** Takes a scheduled node out again. */
@@ -113,7 +149,7 @@ export class EventQueue {
     this.#stopped = false;
     while (!this.#stopped) {
       const head = this.now & MASK;
-      for (let node = this.next[head]!; node !== head; node = this.next[head]!) {
+      for (let node = this.nextOf(head); node !== head; node = this.nextOf(head)) {
         this.#unlink(node);
         this.#pending--;
         this.executed++;
@@ -133,40 +169,33 @@ export class EventQueue {
 
   /** A window begins: its events go, in order, to their ticks. */
   #pour(head: number): void {
-    for (let node = this.next[head]!; node !== head; node = this.next[head]!) {
+    for (let node = this.nextOf(head); node !== head; node = this.nextOf(head)) {
       this.#unlink(node);
-      this.#append(this.#at[node]! & MASK, node);
+      this.#append(this.#get(node, AT) & MASK, node);
     }
   }
 
   #append(head: number, node: number): void {
-    const last = this.#previous[head]!;
-    this.next[last] = node;
-    this.next[node] = head;
-    this.#previous[node] = last;
-    this.#previous[head] = node;
+    const last = this.#get(head, PREVIOUS);
+    this.setNext(last, node);
+    this.setNext(node, head);
+    this.#put(node, PREVIOUS, last);
+    this.#put(head, PREVIOUS, node);
   }
 
   #unlink(node: number): void {
-    const next = this.next[node]!;
-    const previous = this.#previous[node]!;
-    this.next[previous] = next;
-    this.#previous[next] = previous;
-    this.#previous[node] = NONE;
+    const next = this.nextOf(node);
+    const previous = this.#get(node, PREVIOUS);
+    this.setNext(previous, next);
+    this.#put(next, PREVIOUS, previous);
+    this.#put(node, PREVIOUS, NONE);
   }
 
-  #grow(): void {
-    const length = 2 * this.kind.length;
-    const kind = new Uint8Array(length);
-    kind.set(this.kind);
-    this.kind = kind;
-    this.a = longerInts(this.a, length);
-    this.b = longerInts(this.b, length);
-    this.c = longerInts(this.c, length);
-    this.d = longerInts(this.d, length);
-    this.e = longerInts(this.e, length);
-    this.next = longerInts(this.next, length);
-    this.#previous = longerInts(this.#previous, length);
-    this.#at = longerInts(this.#at, length);
+  #get(node: number, field: number): number {
+    return this.#ints[(node << STRIDE_BITS) + field]!;
+  }
+
+  #put(node: number, field: number, value: number): void {
+    this.#ints[(node << STRIDE_BITS) + field] = value;
   }
 }

@@ -155,12 +155,12 @@ class Simulation {
 
   #runEvent(node: number): void {
     const queue = this.#queue;
-    switch (queue.kind[node]) {
+    switch (queue.kindOf(node)) {
       case EVENT.message: {
-        const end = queue.a[node]!;
-        const kind = queue.b[node]! as MessageKind;
-        const piece = queue.c[node]!;
-        const begin = queue.d[node]!;
+        const end = queue.a(node);
+        const kind = queue.b(node) as MessageKind;
+        const piece = queue.c(node);
+        const begin = queue.d(node);
         queue.free(node);
         this.#trace.add(queue.now, end, kind, piece, begin);
         this.#ends[end]!.onMessage(kind, asPiece(piece), begin);
@@ -170,7 +170,7 @@ class Simulation {
         this.#network.onLinkEvent(node);
         break;
       case EVENT.flushed: {
-        const end = queue.a[node]!;
+        const end = queue.a(node);
         queue.free(node);
         this.#ends[end]!.onFlushed();
         break;

@@ -139,7 +139,7 @@ export class VirtualNetwork {
   close(end: number): void {
     if (this.#head[end] === NONE) return;
     for (let node = this.#head[end]!; node !== NONE; ) {
-      const next = this.#queue.next[node]!;
+      const next = this.#queue.nextOf(node);
       this.#queue.free(node);
       node = next;
     }
@@ -149,7 +149,7 @@ export class VirtualNetwork {
   }
 
   onLinkEvent(node: number): void {
-    this.#links.onEvent(this.#queue.a[node]!);
+    this.#links.onEvent(this.#queue.a(node));
   }
 
   onTickEnd(): void {
@@ -160,27 +160,27 @@ export class VirtualNetwork {
   #onServed(end: number): number {
     const queue = this.#queue;
     const block = this.#head[end]!;
-    let node = queue.next[block]!;
-    this.#queuedBytes[end]! -= queue.e[block]!;
+    let node = queue.nextOf(block);
+    this.#queuedBytes[end]! -= queue.e(block);
     this.#arrive(end, block, 0);
     let small = 0;
     while (node !== NONE && !isBlock(queue, node)) {
-      const next = queue.next[node]!;
-      small += queue.e[node]!;
+      const next = queue.nextOf(node);
+      small += queue.e(node);
       this.#arrive(end, node, 0);
       node = next;
     }
     this.#head[end] = node;
     this.#sink.onSent(end);
-    if (node !== NONE) return (queue.e[node]! + small) * this.#factor;
+    if (node !== NONE) return (queue.e(node) + small) * this.#factor;
     if (small > 0) this.#links.addDebt(2 * this.#host[end]!, small * this.#factor);
     return 0;
   }
 
   #enqueue(end: number, node: number): void {
-    this.#queue.next[node] = NONE;
+    this.#queue.setNext(node, NONE);
     if (this.#head[end] === NONE) this.#head[end] = node;
-    else this.#queue.next[this.#tail[end]!] = node;
+    else this.#queue.setNext(this.#tail[end]!, node);
     this.#tail[end] = node;
   }
 
@@ -208,5 +208,5 @@ export class VirtualNetwork {
 }
 
 function isBlock(queue: EventQueue, node: number): boolean {
-  return isBlockKind(queue.b[node]! as MessageKind);
+  return isBlockKind(queue.b(node) as MessageKind);
 }

@@ -202,7 +202,7 @@ export class RequestPipeline {
 
 /** Rates of the last rounds, in bytes a millisecond. A round without a block counts as long as the rest. */
 class RoundRates {
-  readonly #rates = new Float64Array(ROUNDS);
+  readonly #rates = new Array<number>(ROUNDS).fill(0);
   #at = 0;
   #bytes = 0;
   #startedAt: Millis;

@@ -66,6 +66,7 @@ export class Downloading {
   }
 
   onAllowedFast(peer: Peer, piece: PieceIndex): void {
+    peer.allowedFast ??= new Set();
     if (peer.allowedFast.size >= MAX_ALLOWED_FAST || peer.allowedFast.has(piece)) return;
     peer.allowedFast.add(piece);
     this.#serving.add(peer);
@@ -106,7 +107,7 @@ export class Downloading {
 
   #mayAsk(peer: Peer): boolean {
     if (!peer.amInterested || this.#state.failed) return false;
-    return !peer.peerChoking || peer.allowedFast.size > 0;
+    return !peer.peerChoking || peer.allowedFast !== undefined;
   }
 
   #request(peer: Peer, count: number): void {
@@ -143,7 +144,7 @@ export class Downloading {
     this.#dropStale(now);
     for (const peer of this.#serving) {
       this.pump(peer);
-      const isOver = peer.peerChoking && peer.allowedFast.size === 0 && peer.pipeline.outstanding === 0;
+      const isOver = peer.peerChoking && peer.allowedFast === undefined && peer.pipeline.outstanding === 0;
       if (isOver) this.#serving.delete(peer);
     }
   }
@@ -172,7 +173,7 @@ export class Downloading {
     peer.peerChoking = true;
     // BEP 6: a fast peer answers each request by the block or a reject; another forgets them all.
     if (!peer.connection.fast) this.#releaseAll(peer);
-    if (peer.allowedFast.size === 0) this.#hungry.delete(peer);
+    if (peer.allowedFast === undefined) this.#hungry.delete(peer);
     this.#feed();
   }
 
@@ -183,7 +184,8 @@ export class Downloading {
     peer.pipeline.onReleased(1);
     this.#tokens.giveBack(this.#state.geometry.blockBytes(piece, block));
     // It does not let us ask for that piece after all; without this the two of us would spin.
-    if (peer.peerChoking) peer.allowedFast.delete(piece);
+    if (peer.peerChoking && peer.allowedFast?.delete(piece) && peer.allowedFast.size === 0)
+      peer.allowedFast = undefined;
     // Asking a peer again that lets us ask and rejects waits for the next check, for the same reason.
     if (peer.peerChoking) this.#feed();
     else if (++peer.rejectsInARow >= MAX_REJECTS_IN_A_ROW) this.#state.drop(peer, 'rejects every request');

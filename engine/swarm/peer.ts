@@ -44,8 +44,8 @@ export class Peer {
   answersDue = 0;
   /** Rejects in a row without a block between: a peer that has everything and gives nothing. */
   rejectsInARow = 0;
-  /** Pieces it lets us ask for while it chokes us (BEP 6); bounded. */
-  readonly allowedFast = new Set<PieceIndex>();
+  /** Pieces it lets us ask for while it chokes us (BEP 6); bounded, undefined when there are none. */
+  allowedFast: Set<PieceIndex> | undefined;
 
   readonly downloadRate = new RateMeter();
   readonly uploadRate = new RateMeter();

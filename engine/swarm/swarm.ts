@@ -18,11 +18,9 @@ import { UplinkEstimate } from '../policy/upload-slots.js';
 import type {
   Clock,
   CloseReason,
-  ExtendedHandshake,
   HandshakeIdentity,
   PeerConnection,
   PeerDialer,
-  PeerHandler,
   PeerSourceName,
   PieceStore,
   PieceStoreHandler,
@@ -34,6 +32,7 @@ import { Connecting } from './connecting.js';
 import { Deadlines, type SwarmDeadline } from './deadlines.js';
 import { Downloading } from './downloading.js';
 import { Peer } from './peer.js';
+import { dropIfUseless, PeerSession, type SwarmParts } from './peer-session.js';
 import { Seats } from './seats.js';
 import { LEAST_PIECES, SuperSeeding, type SuperSeedMode } from './super-seeding.js';
 import type { SwarmObserver, SwarmState, SwarmTotals } from './swarm-state.js';
@@ -66,11 +65,7 @@ export class Swarm implements PieceStoreHandler {
   readonly state: SwarmState;
   readonly #seats = new Seats();
   readonly #connecting: Connecting;
-  readonly #choking: Choking;
-  readonly #downloading: Downloading;
-  readonly #uploading: Uploading;
-  /** While we show our pieces one by one. */
-  #superSeeding: SuperSeeding | undefined;
+  readonly #parts: SwarmParts;
   #stopped = false;
 
   constructor(options: SwarmOptions) {
@@ -82,8 +77,8 @@ export class Swarm implements PieceStoreHandler {
     picker.setWanted(wanted);
     const scheduler = new BlockScheduler(geometry, picker, {
       beginPiece: (piece) => store.beginPiece(piece),
-      paceMs: (seat) => this.#downloading.paceMs(seat),
-      onRequestDropped: (seat) => this.#downloading.onRequestDropped(seat),
+      paceMs: (seat) => this.#parts.downloading.paceMs(seat),
+      onRequestDropped: (seat) => this.#parts.downloading.onRequestDropped(seat),
     });
     this.state = {
       geometry,
@@ -107,10 +102,15 @@ export class Swarm implements PieceStoreHandler {
       ban: (address, reason) => this.#ban(address, reason),
       failed: false,
     };
-    this.#uploading = new Uploading(this.state);
-    this.#downloading = new Downloading(this.state, new SmartBan());
-    const choker = options.choker ?? new Choker(rng);
-    this.#choking = new Choking(this.state, choker, this.#uploading);
+    const uploading = new Uploading(this.state);
+    this.#parts = {
+      state: this.state,
+      choking: new Choking(this.state, options.choker ?? new Choker(rng), uploading),
+      downloading: new Downloading(this.state, new SmartBan()),
+      uploading,
+      superSeeding: undefined,
+      onClosed: (peer, reason) => this.#onClosed(peer, reason),
+    };
     this.#connecting = new Connecting(this.state, {
       dialer: options.dialer,
       identity: options.identity,
@@ -122,7 +122,7 @@ export class Swarm implements PieceStoreHandler {
     const { superSeed = 'auto' } = options;
     if (superSeed !== 'off' && have.isFull && geometry.pieceCount >= LEAST_PIECES) {
       const seeder = new SuperSeeder(geometry.pieceCount, rng);
-      this.#superSeeding = new SuperSeeding(this.state, seeder, superSeed);
+      this.#parts.superSeeding = new SuperSeeding(this.state, seeder, superSeed);
     }
     store.handler = this;
   }
@@ -177,20 +177,20 @@ export class Swarm implements PieceStoreHandler {
 
   onPieceVerified(piece: PieceIndex): void {
     if (this.#stopped) return;
-    this.#downloading.onPieceVerified(piece);
+    this.#parts.downloading.onPieceVerified(piece);
     if (this.state.picker.wantedLeft === 0) this.#dropUseless();
   }
 
   onPieceCorrupt(piece: PieceIndex): void {
-    if (!this.#stopped) this.#downloading.onPieceCorrupt(piece);
+    if (!this.#stopped) this.#parts.downloading.onPieceCorrupt(piece);
   }
 
   onFramesReady(piece: PieceIndex): void {
-    if (!this.#stopped) this.#uploading.onFramesReady(piece);
+    if (!this.#stopped) this.#parts.uploading.onFramesReady(piece);
   }
 
   onSlotFree(): void {
-    if (!this.#stopped) this.#downloading.onSlotFree();
+    if (!this.#stopped) this.#parts.downloading.onSlotFree();
   }
 
   onStoreFailed(error: SwarmError): void {
@@ -214,89 +214,25 @@ export class Swarm implements PieceStoreHandler {
       new Bitfield(geometry.pieceCount),
     );
     peers.set(seat, peer);
-    connection.handler = this.#handlerOf(peer);
-    if (this.#superSeeding !== undefined) this.#superSeeding.onSeated(peer);
+    connection.handler = new PeerSession(peer, this.#parts);
+    if (this.#parts.superSeeding !== undefined) this.#parts.superSeeding.onSeated(peer);
     else if (have.count > 0 || connection.fast) connection.bitfield(have);
     observer.onPeerConnected(connection.remote, source);
   }
 
-  #handlerOf(peer: Peer): PeerHandler {
-    const downloading = this.#downloading;
-    const uploading = this.#uploading;
-    const choking = this.#choking;
-    return {
-      onChoke: () => downloading.onChoke(peer),
-      onUnchoke: () => downloading.onUnchoke(peer),
-      onInterested: () => {
-        choking.onInterested(peer);
-        this.#superSeeding?.onInterest(peer);
-      },
-      onNotInterested: () => {
-        choking.onNotInterested(peer);
-        this.#superSeeding?.onInterest(peer);
-      },
-      onHave: (piece) => {
-        downloading.onHave(peer, piece);
-        this.#superSeeding?.onHave(peer, piece);
-        if (peer.isSeed) this.#dropIfUseless(peer);
-      },
-      onBitfield: (pieces) => {
-        downloading.onBitfield(peer, pieces);
-        this.#superSeeding?.onBitfield(peer, pieces);
-        this.#dropIfUseless(peer);
-      },
-      onRequest: (piece, begin, length) => {
-        this.#superSeeding?.onRequest(peer, piece);
-        uploading.onRequest(peer, piece, begin, length);
-      },
-      onCancel: (piece, begin, length) => uploading.onCancel(peer, piece, begin, length),
-      onReject: (piece, begin) => downloading.onReject(peer, piece, begin),
-      onBlock: (piece, begin, block) => downloading.onBlock(peer, piece, begin, block),
-      onSuggest: () => {},
-      onAllowedFast: (piece) => downloading.onAllowedFast(peer, piece),
-      onExtendedHandshake: (handshake) => this.#onExtendedHandshake(peer, handshake),
-      onExtended: () => {},
-      onDhtPort: () => {},
-      onReadEnd: () => {
-        downloading.onReadEnd(peer);
-        uploading.pump(peer);
-      },
-      onDrain: () => uploading.pump(peer),
-      onClose: (reason) => this.#onClose(peer, reason),
-    };
-  }
-
-  #onExtendedHandshake(peer: Peer, handshake: ExtendedHandshake): void {
-    if (handshake.client !== undefined) peer.client = handshake.client;
-    if (handshake.requestQueue !== undefined) peer.pipeline.setPeerQueue(handshake.requestQueue);
-    if (handshake.listenPort !== undefined) {
-      peer.listenAddress ??= { host: peer.connection.remote.host, port: handshake.listenPort };
-    }
-    if (handshake.uploadOnly === undefined) return;
-    peer.uploadOnly = handshake.uploadOnly;
-    this.#dropIfUseless(peer);
-  }
-
-  #onClose(peer: Peer, reason: CloseReason): void {
+  #onClosed(peer: Peer, reason: CloseReason): void {
     this.state.peers.delete(peer.id);
     this.#seats.leave(peer.id);
-    this.#uploading.onGone(peer);
-    this.#downloading.onGone(peer);
-    this.#choking.onGone(peer);
-    this.#superSeeding?.onGone(peer);
+    this.#parts.uploading.onGone(peer);
+    this.#parts.downloading.onGone(peer);
+    this.#parts.choking.onGone(peer);
+    this.#parts.superSeeding?.onGone(peer);
     this.#connecting.onClosed(peer.listenAddress, reason, peer.downloadedBytes > 0);
     this.state.observer.onPeerClosed(peer.connection.remote, reason);
   }
 
-  /** Two that want nothing (any more) have nothing to say to each other. */
-  #dropIfUseless(peer: Peer): void {
-    if (this.state.picker.wantedLeft > 0) return;
-    if (peer.isSeed) this.state.drop(peer, 'both have everything');
-    else if (peer.uploadOnly) this.state.drop(peer, 'it wants nothing either');
-  }
-
   #dropUseless(): void {
-    for (const peer of [...this.state.peers.values()]) this.#dropIfUseless(peer);
+    for (const peer of [...this.state.peers.values()]) dropIfUseless(this.state, peer);
   }
 
   #ban(address: PeerAddress, reason: string): void {
@@ -308,15 +244,15 @@ export class Swarm implements PieceStoreHandler {
   }
 
   #superSeed(): void {
-    if (this.#superSeeding?.onCheck() === false) this.#superSeeding = undefined;
+    if (this.#parts.superSeeding?.onCheck() === false) this.#parts.superSeeding = undefined;
   }
 
   #run(due: SwarmDeadline): void {
-    if (due === 'rechoke') this.#choking.onDeadline();
+    if (due === 'rechoke') this.#parts.choking.onDeadline();
     else if (due === 'connect') this.#connecting.fill();
-    else if (due === 'check') this.#downloading.onCheck();
-    else if (due === 'download-tokens') this.#downloading.onTokens();
+    else if (due === 'check') this.#parts.downloading.onCheck();
+    else if (due === 'download-tokens') this.#parts.downloading.onTokens();
     else if (due === 'super-seeding') this.#superSeed();
-    else this.#uploading.onTokens();
+    else this.#parts.uploading.onTokens();
   }
 }

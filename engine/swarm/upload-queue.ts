@@ -12,6 +12,7 @@ import type { PieceIndex } from '../units.js';
 export const MAX_QUEUED_REQUESTS = 2_000;
 /** Few peers ask for more at a time; the ring doubles for those that do. */
 const INITIAL_ROOM = 32;
+const NOTHING = new Int32Array(0);
 
 /** The next run: `blocks` requests of `blockBytes` each, back to back from `begin`. */
 export interface UploadRun {
@@ -22,9 +23,9 @@ export interface UploadRun {
 }
 
 export class UploadQueue {
-  /** (piece, begin, length) triples, a ring. */
-  #ring = new Int32Array(INITIAL_ROOM * 3);
-  #room = INITIAL_ROOM;
+  /** (piece, begin, length) triples, a ring; of no room until somebody asks. */
+  #ring = NOTHING;
+  #room = 0;
   #head = 0;
   #size = 0;
 
@@ -99,7 +100,7 @@ export class UploadQueue {
   }
 
   #grow(): void {
-    const room = Math.min(2 * this.#room, MAX_QUEUED_REQUESTS);
+    const room = Math.min(Math.max(2 * this.#room, INITIAL_ROOM), MAX_QUEUED_REQUESTS);
     const ring = new Int32Array(room * 3);
     // What goes round the end comes after it.
     ring.set(this.#ring.subarray(this.#head * 3), 0);

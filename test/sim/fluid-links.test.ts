@@ -99,10 +99,10 @@ test('ends blocks when arithmetic says, whatever begins and ends beside them', (
   const [slow, quick] = [links.addLink(2), links.addLink(100)];
   links.begin(0, up, slow, 2_000);
   links.begin(1, up, quick, 4_000);
-  queue.run({ run: (node) => links.onEvent(queue.a[node]!), onTickEnd: () => links.settle() }, 600);
+  queue.run({ run: (node) => links.onEvent(queue.a(node)), onTickEnd: () => links.settle() }, 600);
   assert.deepEqual(ended, [[1, 500]], 'at 8 a millisecond');
   links.begin(2, up, quick, 9_000);
-  queue.run({ run: (node) => links.onEvent(queue.a[node]!), onTickEnd: () => links.settle() }, 1e6);
+  queue.run({ run: (node) => links.onEvent(queue.a(node)), onTickEnd: () => links.settle() }, 1e6);
   // Until 1,000 the slow flow takes 2 of 10; 3,200 bytes have passed then.
   assert.deepEqual(ended.slice(1), [
     [0, 1_000],
@@ -117,7 +117,7 @@ test('a flow whose blocks follow each other loses no time between them', () => {
   const up = links.addLink(70.3);
   const down = links.addLink(1_000);
   links.begin(0, up, down, 333);
-  queue.run({ run: (node) => links.onEvent(queue.a[node]!), onTickEnd: () => links.settle() }, 1e9);
+  queue.run({ run: (node) => links.onEvent(queue.a(node)), onTickEnd: () => links.settle() }, 1e9);
   assert.equal(left, 0);
   assert.ok(Math.abs(queue.now - 333_000 / 70.3) <= 2, `${queue.now}`);
 });
@@ -134,6 +134,6 @@ test('small messages aside of the flows delay the next block of a full link by t
   links.begin(0, links.addLink(10), links.addLink(100), 1_000);
   links.settle();
   links.addDebt(0, 500);
-  queue.run({ run: (node) => links.onEvent(queue.a[node]!), onTickEnd: () => links.settle() }, 1e9);
+  queue.run({ run: (node) => links.onEvent(queue.a(node)), onTickEnd: () => links.settle() }, 1e9);
   assert.deepEqual(ended, [100, 250]);
 });

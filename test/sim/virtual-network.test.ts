@@ -34,9 +34,9 @@ class Lab {
     this.queue.run(
       {
         run: (node) => {
-          if (this.queue.kind[node] === EVENT.link) return this.network.onLinkEvent(node);
-          const kind = this.queue.b[node] === MESSAGE.block ? 'block' : 'have';
-          this.arrived.push([this.queue.now, `${kind} ${this.queue.c[node]}`]);
+          if (this.queue.kindOf(node) === EVENT.link) return this.network.onLinkEvent(node);
+          const kind = this.queue.b(node) === MESSAGE.block ? 'block' : 'have';
+          this.arrived.push([this.queue.now, `${kind} ${this.queue.c(node)}`]);
           this.queue.free(node);
         },
         onTickEnd: () => this.network.onTickEnd(),
