@@ -13,7 +13,7 @@ const OPTIMISTIC_MS = 30_000;
 /** How much likelier a peer that never had a slot is to get the one by chance: it has nothing to trade yet. */
 const NEWCOMER_WEIGHT = 3;
 /** Of the slots by merit, those for who has the least. With links of four kinds (B4) the slowest end 8 % earlier. */
-const NEED_SHARE = 0.25;
+const NEED_SHARE = 0.5;
 /**
  * In credit is who got less than this, and so many times what it gave us: a line of 8:1 pays for its downlink twice
  * over. Who is not goes last: of 100 MiB behind a scarce seed, peers that give nothing take 3.3 times as long.
@@ -166,10 +166,17 @@ export class Choker {
       // Its time is over: anybody else goes first.
       const others = waiting.filter((peer) => peer.id !== this.#optimistic);
       const inCredit = others.filter(isInCredit);
-      this.#optimistic = this.#draw([inCredit, others].find(({ length }) => length > 0) ?? waiting);
+      this.#optimistic = this.#drawPoorer([inCredit, others].find(({ length }) => length > 0) ?? waiting);
       this.#optimisticUntil = now + OPTIMISTIC_MS;
     }
     if (this.#optimistic >= 0) unchoked.add(this.#optimistic);
+  }
+
+  /** Two by lot, and of them who has less. */
+  #drawPoorer(peers: readonly ChokerPeer[]): number {
+    const [one, two] = [this.#draw(peers), this.#draw(peers)];
+    const of = (id: number): number => peers.find((peer) => peer.id === id)?.pieces ?? 0;
+    return of(two) < of(one) ? two : one;
   }
 
   /** By lot: the prefixes have equal chances, and within one newcomers the better. */

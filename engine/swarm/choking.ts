@@ -13,6 +13,10 @@ const SOON_MS = 5;
 /** In a flash crowd interest comes and goes all the time, and each decision looks at every peer. */
 const LEAST_GAP_MS = 100;
 
+/** Less of its capacity than this, and our uplink waits for receivers that are slow. */
+const FILLED = 0.9;
+const MAX_SLOTS_FACTOR = 4;
+
 export class Choking {
   readonly #state: SwarmState;
   readonly #choker: Pick<Choker, 'rechoke'>;
@@ -46,7 +50,7 @@ export class Choking {
     const now = this.#state.now();
     const peers = [...this.#state.peers.values()];
     const seeding = this.#state.picker.wantedLeft === 0;
-    this.#slots = uploadSlotsFor(this.#state.uplink.rate(now), seeding);
+    this.#slots = this.#slotsNow(now, seeding);
     this.#decidedAt = now;
     const { unchoked, optimistic } = this.#choker.rechoke(
       now,
@@ -62,6 +66,17 @@ export class Choking {
     this.#state.deadlines.set('rechoke', this.#roundAt);
   }
 
+  /** More than usual while those who have them leave some of our uplink idle. */
+  #slotsNow(now: Millis, seeding: boolean): number {
+    const { uplink, uploadRate } = this.#state;
+    const capacity = uplink.rate(now);
+    const usual = uploadSlotsFor(capacity, seeding);
+    const served = this.#servedCount();
+    const rate = uploadRate.rate(now);
+    if (!seeding || served < usual || rate > capacity * FILLED) return usual;
+    return Math.min(Math.ceil((served * capacity) / rate), MAX_SLOTS_FACTOR * usual);
+  }
+
   #setChoking(peer: Peer, choked: boolean): void {
     peer.amChoking = choked;
     if (choked) {
@@ -74,11 +89,15 @@ export class Choking {
 
   /** Between rounds nobody loses a slot to who comes later: without a free one there is nothing to decide. */
   #hasFreeSlot(): boolean {
+    return this.#servedCount() < this.#slots || this.#slots === 0;
+  }
+
+  #servedCount(): number {
     let served = 0;
     for (const { amChoking, peerInterested } of this.#state.peers.values()) {
       if (!amChoking && peerInterested) served++;
     }
-    return served < this.#slots || this.#slots === 0;
+    return served;
   }
 
   #soon(): void {
