@@ -1,8 +1,9 @@
 /**
- * Choker: whom we upload to. While downloading, tit for tat: those who send us the most, and one by chance
- * (BEP 3); of many slots a few go to those who have the least, on credit: slow uplinks win no slot by their rate,
- * and would leave their downlinks idle until the quick are done. While seeding, everybody in turn: a turn ends by bytes or by time, so that being quick gains nobody
- * more than a share. May be called at any time: between rounds nobody loses a slot, free ones are filled.
+ * Choker: whom we upload to. While downloading, half of the slots go tit for tat, to those who send us the most
+ * (BEP 3), half to those who have the least, on credit: slow uplinks win no slot by their rate, and would leave their
+ * downlinks idle until the quick are done. One more goes by chance. While seeding, everybody in turn: a turn ends by
+ * bytes or by time, so that being quick gains nobody more than a share. May be called at any time: between rounds
+ * nobody loses a slot, free ones are filled.
  */
 import type { Millis } from '../units.js';
 import { shuffle } from './shuffle.js';
@@ -12,7 +13,7 @@ const ROUND_MS = 10_000;
 const OPTIMISTIC_MS = 30_000;
 /** How much likelier a peer that never had a slot is to get the one by chance: it has nothing to trade yet. */
 const NEWCOMER_WEIGHT = 3;
-/** Of the slots by merit, those for who has the least. With links of four kinds (B4) the slowest end 8 % earlier. */
+/** Of the slots by merit, those for who has the least. With a quarter, links of four kinds (B4) end 8 % later. */
 const NEED_SHARE = 0.5;
 /**
  * In credit is who got less than this, and so many times what it gave us: a line of 8:1 pays for its downlink twice

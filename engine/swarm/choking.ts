@@ -66,15 +66,18 @@ export class Choking {
     this.#state.deadlines.set('rechoke', this.#roundAt);
   }
 
-  /** More than usual while those who have them leave some of our uplink idle. */
+  /** More than usual, a round at least, while those who have them leave some of our uplink idle. */
   #slotsNow(now: Millis, seeding: boolean): number {
     const { uplink, uploadRate } = this.#state;
     const capacity = uplink.rate(now);
     const usual = uploadSlotsFor(capacity, seeding);
     const served = this.#servedCount();
+    if (!seeding || served < usual) return usual;
     const rate = uploadRate.rate(now);
-    if (!seeding || served < usual || rate > capacity * FILLED) return usual;
-    return Math.min(Math.ceil((served * capacity) / rate), MAX_SLOTS_FACTOR * usual);
+    if (rate < capacity * FILLED)
+      return Math.min(Math.ceil((served * capacity) / rate), MAX_SLOTS_FACTOR * usual);
+    // Fewer would do when receivers are quicker than they were.
+    return Math.max(usual, now < this.#roundAt ? this.#slots : this.#slots - 1);
   }
 
   #setChoking(peer: Peer, choked: boolean): void {
