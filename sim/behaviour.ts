@@ -4,14 +4,22 @@ import type { PiecePicker } from '../engine/policy/piece-picker.js';
 import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Rng } from '../engine/ports.js';
 import type { SuperSeedMode } from '../engine/swarm/super-seeding.js';
+import type { SwarmState } from '../engine/swarm/swarm-state.js';
 import { AlwaysUnchoke, ClassicChoker, FastestFirstSeed, NeverUnchoke } from './other-chokers.js';
 import { NoEndgame, RandomPicker } from './other-pickers.js';
+import { AnswersOnly, StrategicChoker } from './strategic-chokers.js';
+import { ALL_BUT_ONE, ECHO, EVERYTHING, type Tale, tellsShare } from './tales.js';
 
 export interface Behaviour {
   readonly name: string;
   /** Default: the engine's. */
   readonly picker?: (geometry: TorrentGeometry, rng: Rng) => PiecePicker;
-  readonly choker?: (rng: Rng) => Pick<Choker, 'rechoke'>;
+  /** `state` may be asked for when the choker is asked, not before. */
+  readonly choker?: (rng: Rng, state: () => SwarmState) => Pick<Choker, 'rechoke'>;
+  /** Its choker is asked so often, besides when the engine asks. */
+  readonly rechokesEveryMs?: number;
+  /** What it says it has, if that is not the truth. */
+  readonly tale?: Tale;
   readonly sequential?: boolean;
   /** Default: the engine's. */
   readonly superSeed?: SuperSeedMode;
@@ -49,3 +57,26 @@ export const FREE_RIDER: Behaviour = {
 };
 
 export const poisoner = (corruptShare: number): Behaviour => ({ name: 'poisoner', corruptShare });
+
+/** BitTyrant on an uplink of so many kbit/s, which it offers to peers at first in parts of so many bytes a second. */
+export const tyrant = (upKbit: number, firstPrice: number): Behaviour => ({
+  name: 'tyrant',
+  choker: (rng, state) => new StrategicChoker(rng, state, upKbit, firstPrice),
+  rechokesEveryMs: 1000,
+});
+
+/** Gives to those only who give it something already. */
+export const ANSWERS_ONLY: Behaviour = {
+  name: 'answers only',
+  choker: (rng, state) => new AnswersOnly(rng, state),
+};
+
+/** Says that it has less than it has, so as to seem needy. */
+export const modest = (share: number): Behaviour => ({ name: 'modest', tale: tellsShare(share) });
+
+const taker = (name: string, tale: Tale): Behaviour => ({ ...FREE_RIDER, name, tale });
+
+/** Upload nothing, and say that they have all, nearly all, or whatever they are shown. */
+export const CLAIMS_ALL = taker('claims all', EVERYTHING);
+export const CLAIMS_NEARLY_ALL = taker('claims nearly all', ALL_BUT_ONE);
+export const CLAIMS_SHOWN = taker('claims what it is shown', ECHO);

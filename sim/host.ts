@@ -5,9 +5,10 @@ import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Clock, HandshakeIdentity, PeerDialer, Rng } from '../engine/ports.js';
 import { Swarm } from '../engine/swarm/swarm.js';
 import { MAX_QUEUED_REQUESTS } from '../engine/swarm/upload-queue.js';
-import { asPiece, BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../engine/units.js';
+import { asMillis, asPiece, BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../engine/units.js';
 import type { Behaviour } from './behaviour.js';
 import type { Checks } from './checks.js';
+import type { Tale } from './tales.js';
 import type { ConnectionOwner, VirtualConnection } from './virtual-connection.js';
 import { VirtualStore } from './virtual-store.js';
 
@@ -85,7 +86,7 @@ export class Host implements ConnectionOwner {
     const slots = Math.max(1, Math.floor(ARENA_BYTES / geometry.pieceLength));
     this.#store = new VirtualStore(geometry, clock, parts.checks, slots, VERIFY_MS, isSeed);
     const picker = behaviour.picker?.(geometry, parts.rng);
-    const choker = behaviour.choker?.(parts.rng);
+    const choker = behaviour.choker?.(parts.rng, () => this.swarm.state);
     this.swarm = new Swarm({
       geometry,
       have: isSeed ? Bitfield.full(geometry.pieceCount) : new Bitfield(geometry.pieceCount),
@@ -113,6 +114,17 @@ export class Host implements ConnectionOwner {
       ...(behaviour.superSeed === undefined ? {} : { superSeed: behaviour.superSeed }),
     });
     if (behaviour.sequential === true) this.swarm.setSequential(true);
+    if (behaviour.rechokesEveryMs !== undefined) this.#rechokeEvery(behaviour.rechokesEveryMs);
+  }
+
+  #rechokeEvery(ms: number): void {
+    const { clock } = this.#parts;
+    const at = asMillis(clock.now() + ms);
+    clock.schedule(at, () => {
+      if (!this.isOnline) return;
+      this.swarm.state.deadlines.setIfEarlier('rechoke', at);
+      this.#rechokeEvery(ms);
+    });
   }
 
   get have(): Bitfield {
@@ -173,6 +185,10 @@ export class Host implements ConnectionOwner {
     this.#sentAtFirstCopy = this.#blocksSent;
     this.firstCopyAt = this.#parts.clock.now();
     this.#parts.onEveryBlockSent(this);
+  }
+
+  get tale(): Tale | undefined {
+    return this.behaviour.tale;
   }
 
   corrupts(): boolean {

@@ -20,6 +20,8 @@ export interface RunResult {
   readonly downloadSeconds: Readonly<Record<string, readonly number[]>>;
   /** Speeds while downloading, by group. */
   readonly speeds: Readonly<Record<string, GroupSpeeds>>;
+  /** Mean number of leechers present, by quarters of the time in which they arrive: does it stay bounded? */
+  readonly presentByQuarter: readonly number[];
   /** Peers that could not finish, as pieces were lost. */
   readonly starved: number;
   /** Share of all uplinks used until the last finish. */
@@ -106,6 +108,7 @@ export function summarise(facts: RunFacts): RunResult {
     lastOverLeast: lastMs / leastMs,
     downloadSeconds: byGroup,
     speeds: speedsOf(facts),
+    presentByQuarter: presentByQuarter(facts),
     starved: facts.starved,
     uplinkUse: mean(looks.map(({ uplinkUse }) => uplinkUse)),
     idle,
@@ -139,6 +142,16 @@ function speedsOf({ scenario, geometry, hosts }: RunFacts): Record<string, Group
     if (down.length > 0) speeds[name] = { link, meanDownKbit: mean(down), meanUpKbit: mean(up) };
   }
   return speeds;
+}
+
+function presentByQuarter({ hosts, survey }: RunFacts): number[] {
+  const lastArrivalMs = Math.max(...hosts.map(({ joinedAt }) => joinedAt));
+  return [0, 1, 2, 3].map((quarter) => {
+    const fromMs = (lastArrivalMs * quarter) / 4;
+    const untilMs = (lastArrivalMs * (quarter + 1)) / 4;
+    const looks = survey.looks.filter(({ atMs }) => atMs >= fromMs && atMs < untilMs);
+    return mean(looks.map(({ present }) => present));
+  });
 }
 
 export const mean = (values: readonly number[]): number =>

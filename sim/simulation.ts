@@ -334,14 +334,17 @@ class Simulation {
     this.#checks.expect(fairness >= LEAST_FAIRNESS, 'a seed prefers some of its equals', fairness.toFixed(2));
   }
 
-  /** Nobody progresses: right only where nobody can, as pieces are lost for good. */
+  /** Nobody progresses: right only where nobody can, as pieces are lost for good, or who is left has lied. */
   #onStall(): void {
     const online = this.#hosts.filter((host) => host.isOnline && host.behaviour.uploadsNothing !== true);
     let lost = 0;
     for (let piece = 0; piece < this.#geometry.pieceCount; piece++) {
       if (!online.some((host) => host.have.get(asPiece(piece)))) lost++;
     }
-    if (lost === 0)
+    const isHonestLeft = this.#hosts.some(
+      (host) => host.isOnline && !host.isFinished && host.behaviour.tale === undefined,
+    );
+    if (lost === 0 && isHonestLeft)
       this.#checks.fail('nobody progresses, though all pieces are there', `${this.#unfinished} unfinished`);
     if (this.#toArrive > 0) return;
     this.#starved = this.#unfinished;

@@ -33,6 +33,8 @@ export interface Look {
   /** Shares of all uplinks that lie idle, by cause. */
   readonly idle: Readonly<Record<IdleCause, number>>;
   readonly finished: number;
+  /** Leechers online, finished ones that linger included. */
+  readonly present: number;
   /** Blocks that the first seed sent again, before it had sent each once. */
   readonly seedDuplicates: number;
 }
@@ -60,9 +62,11 @@ export class Survey {
     let capacity = 0;
     let used = 0;
     let finished = 0;
+    let present = 0;
     const idle: Record<IdleCause, number> = { empty: 0, unwanted: 0, choked: 0, unasked: 0, receivers: 0 };
     for (const host of hosts) {
       if (!host.isSeed && host.isFinished) finished++;
+      if (!host.isSeed && host.isOnline) present++;
       if (!host.isOnline || host.behaviour.uploadsNothing === true) continue;
       const mine = this.#network.uplinkCapacity(host.index);
       const load = this.#network.uplinkLoad(host.index);
@@ -75,7 +79,7 @@ export class Survey {
     if (capacity === 0) return;
     for (const cause of IDLE_CAUSES) idle[cause] /= capacity;
     const seedDuplicates = hosts.find((host) => host.isSeed)?.duplicatesSent ?? 0;
-    this.looks.push({ atMs: nowMs, uplinkUse: used / capacity, idle, finished, seedDuplicates });
+    this.looks.push({ atMs: nowMs, uplinkUse: used / capacity, idle, finished, present, seedDuplicates });
   }
 
   #causeOf(host: Host, load: number): IdleCause {

@@ -57,7 +57,33 @@ export function formatRuns(runs: readonly MeasuredRun[]): string {
   const line = (cells: readonly string[]): string =>
     cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
   const idle = [...groups].map(([name, group]) => `${name}: ${idleOf(group)}`);
-  return [line(HEAD), ...rows.map(line), '', 'Where uplinks lay idle, of all there are:', ...idle].join('\n');
+  const byGroup = [...groups].flatMap(([name, group]) => groupLine(name, group));
+  const present = [...groups].flatMap(([name, group]) => presentLine(name, group));
+  return [
+    line(HEAD),
+    ...rows.map(line),
+    ...titled('Where uplinks lay idle, of all there are:', idle),
+    ...titled('Mean download times by group, s:', byGroup),
+    ...titled('Leechers present, by quarters of the time in which they come:', present),
+  ].join('\n');
+}
+
+const titled = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ['', title, ...lines];
+
+function groupLine(name: string, runs: readonly MeasuredRun[]): string[] {
+  const groups = [...new Set(runs.flatMap((run) => Object.keys(run.downloadSeconds)))].sort();
+  if (groups.length < 2) return [];
+  const meanOf = (group: string): number =>
+    mean(runs.flatMap((run) => (group in run.downloadSeconds ? [mean(run.downloadSeconds[group]!)] : [])));
+  return [`${name}: ${groups.map((group) => `${group} ${meanOf(group).toFixed(0)}`).join(', ')}`];
+}
+
+/** Not where all come at once. */
+function presentLine(name: string, runs: readonly MeasuredRun[]): string[] {
+  const quarters = [0, 1, 2, 3].map((i) => mean(runs.map((run) => run.presentByQuarter[i] ?? 0)));
+  if (quarters[0]! === 0) return [];
+  return [`${name}: ${quarters.map((count) => count.toFixed(0)).join(', ')}`];
 }
 
 function rowOf(name: string, runs: readonly MeasuredRun[]): string[] {

@@ -24,6 +24,7 @@ import {
   REQUEST_BYTES,
   STATE_BYTES,
 } from './messages.js';
+import type { Tale } from './tales.js';
 import type { VirtualNetwork } from './virtual-network.js';
 import { blockView, RunBytes } from './virtual-store.js';
 
@@ -33,6 +34,8 @@ const LOW_WATER_BYTES = 64 * 1024;
 /** What the host that owns an end wants to know, and says. */
 export interface ConnectionOwner {
   readonly identity: HandshakeIdentity;
+  /** What it says it has, if that is not the truth. */
+  readonly tale: Tale | undefined;
   onRequesting(connection: VirtualConnection, piece: PieceIndex, begin: number): void;
   onAnswered(connection: VirtualConnection): void;
   onSending(connection: VirtualConnection, piece: PieceIndex, begin: number): void;
@@ -100,12 +103,13 @@ export class VirtualConnection implements PeerConnection {
   }
 
   have(piece: PieceIndex): void {
-    this.#say(MESSAGE.have, piece, 0, HAVE_BYTES);
+    if (this.owner.tale?.tells(piece) !== false) this.#say(MESSAGE.have, piece, 0, HAVE_BYTES);
   }
 
   bitfield(pieces: Bitfield): void {
-    this.#announced = pieces.copy();
-    const isShort = pieces.isFull || pieces.count === 0;
+    const told = this.owner.tale?.first(pieces) ?? pieces.copy();
+    this.#announced = told;
+    const isShort = told.isFull || told.count === 0;
     this.#say(MESSAGE.bitfield, 0, 0, isShort ? STATE_BYTES : BITFIELD_HEADER_BYTES + pieces.bytes.length);
   }
 
@@ -175,6 +179,7 @@ export class VirtualConnection implements PeerConnection {
     switch (kind) {
       case MESSAGE.have:
         handler.onHave(piece);
+        if (this.owner.tale?.echoes === true) this.have(piece);
         break;
       case MESSAGE.request:
         handler.onRequest(piece, begin, geometry.blockBytes(piece, begin / BLOCK_BYTES));

@@ -1,7 +1,8 @@
 /**
  * Super seeder (BEP 16): which piece a seed shows to which peer, so that it sends every piece about once before it
  * sends any twice. Peers ask for what they are shown; nobody is shown a piece that another is being sent or was
- * seen to have, while there are others. Who passes its pieces on goes first.
+ * seen to have, while there are others. Who passes its pieces on goes first. What peers say they have is believed
+ * where we sent it to them, or where many say so: a few that lie must not end it.
  */
 import type { PieceIndex } from '../units.js';
 import { Bitfield, forEachSet } from './bitfield.js';
@@ -12,6 +13,9 @@ const SCAN_LIMIT = 1_024;
 /** 9 KB of `have`s. */
 const MAX_BATCH = 1_024;
 const NONE = -1;
+/** One network has a quarter of the seats at most: what more viewers than that have, not one party alone says. */
+const BELIEVED_SHARE = 0.25;
+const LEAST_WITNESSES = 2;
 
 export interface Offer {
   readonly peer: number;
@@ -30,7 +34,9 @@ interface Viewer {
   isIdle: boolean;
   /** Those that it has asked for. */
   readonly asked: Set<PieceIndex>;
-  /** How many pieces it had from us that were seen at nobody else. */
+  /** How many pieces' worth of what we sent it is accounted for by those that it has. */
+  taken: number;
+  /** How many pieces it had from us, or says so, that were seen at nobody else. */
   kept: number;
   /** Number of its latest offer, in the order of all. */
   offeredAt: number;
@@ -45,9 +51,15 @@ export class SuperSeeder {
   readonly #viewers = new Map<number, Viewer>();
   /** By piece: peers that have it, and peers that are shown it and do not have it yet. */
   readonly #copies: Uint16Array;
-  /** Pieces in random order; before `#firstUnshown` each was shown to somebody, or seen. */
+  /** By piece: peers that say they have it. */
+  readonly #holders: Uint16Array;
+  /** Pieces in random order. */
   readonly #order: Int32Array;
-  #firstUnshown = 0;
+  /** It goes through the order twice: for what nobody says to have, then for what is not believed. */
+  #shownUpTo = 0;
+  /** Before this place in the order each piece is spread. */
+  #spreadUpTo = 0;
+  /** Pieces that somebody has from us. */
   readonly #seen: Bitfield;
   /** Who keeps a piece that it had from us. */
   readonly #keepers = new Map<PieceIndex, Viewer>();
@@ -56,6 +68,7 @@ export class SuperSeeder {
   constructor(pieceCount: number, rng: () => number) {
     this.#pieceCount = pieceCount;
     this.#copies = new Uint16Array(pieceCount);
+    this.#holders = new Uint16Array(pieceCount);
     this.#seen = new Bitfield(pieceCount);
     this.#order = shuffle(
       Int32Array.from({ length: pieceCount }, (_, piece) => piece),
@@ -63,14 +76,21 @@ export class SuperSeeder {
     );
   }
 
-  /** Every piece has been seen at a peer: it is theirs to spread from here on. */
-  get isSpread(): boolean {
-    return this.#seen.isFull;
+  /**
+   * Every piece is at a peer: it is theirs to spread from here on.
+   * @param trusting also where they have it from others, if enough of them say so
+   */
+  isSpread(trusting: boolean): boolean {
+    for (; this.#spreadUpTo < this.#pieceCount; this.#spreadUpTo++) {
+      const piece = this.#order[this.#spreadUpTo]! as PieceIndex;
+      if (!this.#seen.get(piece) && !(trusting && this.#isWitnessed(piece))) return false;
+    }
+    return true;
   }
 
   /** Every piece was shown to somebody: whatever is shown from here on is sent a second time. */
   get isShown(): boolean {
-    return this.#firstUnshown === this.#pieceCount;
+    return this.#shownUpTo === 2 * this.#pieceCount;
   }
 
   onPeer(peer: number): void {
@@ -83,6 +103,7 @@ export class SuperSeeder {
       isIdle: false,
       offers: empty(),
       asked: empty(),
+      taken: 0,
       kept: 0,
       offeredAt: 0,
       idleSince: 0,
@@ -97,6 +118,7 @@ export class SuperSeeder {
     this.#withdraw(viewer);
     forEachSet(viewer.has, (piece) => {
       this.#copies[piece]!--;
+      this.#holders[piece]!--;
       if (this.#keepers.get(piece) === viewer) this.#keepers.delete(piece);
     });
   }
@@ -118,15 +140,22 @@ export class SuperSeeder {
     this.#copies[piece]!++;
   }
 
-  /** A peer has a piece, from whomever. */
-  onPeerHave(peer: number, piece: PieceIndex): void {
+  /**
+   * A peer says it has a piece, from whomever.
+   * @param sentPieces how many pieces' worth of blocks we have sent it in all
+   */
+  onPeerHave(peer: number, piece: PieceIndex, sentPieces: number): void {
     const viewer = this.#viewers.get(peer);
     if (viewer === undefined || !viewer.has.set(piece)) return;
-    this.#seen.set(piece);
+    const isFirst = this.#holders[piece]!++ === 0;
     const keeper = this.#keepers.get(piece);
     if (keeper !== undefined) {
       keeper.kept--;
       this.#keepers.delete(piece);
+    }
+    if (viewer.shown.get(piece) && viewer.taken < sentPieces) {
+      viewer.taken++;
+      this.#seen.set(piece);
     }
     if (!viewer.offers.delete(piece)) {
       this.#copies[piece]!++;
@@ -134,10 +163,10 @@ export class SuperSeeder {
     }
     viewer.asked.delete(piece);
     viewer.batch = Math.max(1, viewer.batch >>> 1);
-    if (this.#copies[piece] === 1) {
-      viewer.kept++;
-      this.#keepers.set(piece, viewer);
-    }
+    // Whether it was sent it or lies: until another has it, nobody gained by it.
+    if (!isFirst) return;
+    viewer.kept++;
+    this.#keepers.set(piece, viewer);
   }
 
   /**
@@ -227,19 +256,36 @@ export class SuperSeeder {
     return pieces;
   }
 
+  #isWitnessed(piece: PieceIndex): boolean {
+    const most = Math.floor(this.#viewers.size * BELIEVED_SHARE);
+    return this.#holders[piece]! >= Math.max(LEAST_WITNESSES, most + 1);
+  }
+
+  /** At how many peers it is, or will be; who is not believed does not count. */
+  #spreadOf(piece: PieceIndex): number {
+    const isBelieved = this.#seen.get(piece) || this.#isWitnessed(piece);
+    return this.#copies[piece]! - (isBelieved ? 0 : this.#holders[piece]!);
+  }
+
   /** One that nobody was shown, else the least spread of some. */
   #pieceFor(viewer: Viewer): PieceIndex | -1 {
-    while (this.#firstUnshown < this.#pieceCount) {
-      const piece = this.#order[this.#firstUnshown]! as PieceIndex;
-      this.#firstUnshown++;
-      if (this.#copies[piece] === 0 && !this.#seen.get(piece)) return piece;
+    const end = Math.min(this.#shownUpTo + SCAN_LIMIT, 2 * this.#pieceCount);
+    for (let at = this.#shownUpTo; at < end; at++) {
+      const piece = this.#order[at % this.#pieceCount]! as PieceIndex;
+      const isOver =
+        this.#seen.get(piece) ||
+        this.#spreadOf(piece) > 0 ||
+        (at < this.#pieceCount && this.#holders[piece] !== 0);
+      const isFor = !isOver && !viewer.has.get(piece) && !viewer.shown.get(piece);
+      if (at === this.#shownUpTo && (isOver || isFor)) this.#shownUpTo++;
+      if (isFor) return piece;
     }
     let best: PieceIndex | -1 = NONE;
     const from = (this.#turns * SCAN_LIMIT) % this.#pieceCount;
     for (let i = 0; i < Math.min(SCAN_LIMIT, this.#pieceCount); i++) {
       const piece = this.#order[(from + i) % this.#pieceCount]! as PieceIndex;
       if (viewer.has.get(piece) || viewer.shown.get(piece)) continue;
-      if (best === NONE || this.#copies[piece]! < this.#copies[best]!) best = piece;
+      if (best === NONE || this.#spreadOf(piece) < this.#spreadOf(best)) best = piece;
     }
     return best;
   }

@@ -5,11 +5,13 @@
 import { Bitfield, forEachSet } from '../policy/bitfield.js';
 import type { SuperSeeder } from '../policy/super-seeder.js';
 import { uploadSlotsFor } from '../policy/upload-slots.js';
-import { asMillis, type PieceIndex } from '../units.js';
+import { asMillis, type Millis, type PieceIndex } from '../units.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
 
 const CHECK_MS = 1_000;
+/** Until others are here than those who came first, what peers have from elsewhere is not believed. */
+const TRUSTING_MS = 30_000;
 /** A peer that nobody else comes beside for so long may see everything: there is nobody to send it to again. */
 const ALONE_MS = 5_000;
 /** Offers under way are what we send in this time, so that nobody waits to be shown the next. */
@@ -32,6 +34,8 @@ export class SuperSeeding {
   readonly #seeder: SuperSeeder;
   readonly #mode: SuperSeedMode;
   #isShowingAll = false;
+  /** When the first peer came. */
+  #startedAt: Millis | undefined;
   /** At the latest check. */
   #uploadedBytes = 0;
   /** In a row without a byte sent. */
@@ -45,6 +49,7 @@ export class SuperSeeding {
 
   /** Says what a new peer is told to begin with. */
   onSeated(peer: Peer): void {
+    this.#startedAt ??= this.#state.now();
     this.#seeder.onPeer(peer.id);
     peer.connection.bitfield(new Bitfield(this.#state.geometry.pieceCount));
     this.#offer();
@@ -52,12 +57,13 @@ export class SuperSeeding {
   }
 
   onBitfield(peer: Peer, pieces: Bitfield): void {
-    forEachSet(pieces, (piece) => this.#seeder.onPeerHave(peer.id, piece));
+    const sent = this.#sentPieces(peer);
+    forEachSet(pieces, (piece) => this.#seeder.onPeerHave(peer.id, piece, sent));
     this.#offer();
   }
 
   onHave(peer: Peer, piece: PieceIndex): void {
-    this.#seeder.onPeerHave(peer.id, piece);
+    this.#seeder.onPeerHave(peer.id, piece, this.#sentPieces(peer));
     this.#offer();
   }
 
@@ -98,7 +104,7 @@ export class SuperSeeding {
   }
 
   #offer(): void {
-    if (this.#seeder.isSpread && this.#mode === 'auto') this.#isShowingAll = true;
+    if (this.#mode === 'auto' && this.#seeder.isSpread(this.#isTrusting)) this.#isShowingAll = true;
     if (this.#isShowingAll) return;
     const { peers, geometry, uploadRate, uplink } = this.#state;
     const now = this.#state.now();
@@ -116,6 +122,16 @@ export class SuperSeeding {
       const peer = peers.get(offer.peer);
       if (peer !== undefined) show(peer, offer.pieces);
     }
+  }
+
+  get #isTrusting(): boolean {
+    const now = this.#state.now();
+    return now - (this.#startedAt ?? now) >= TRUSTING_MS;
+  }
+
+  /** The last piece may be shorter. */
+  #sentPieces(peer: Peer): number {
+    return Math.ceil(peer.uploadedBytes / this.#state.geometry.pieceLength);
   }
 
   #checkSoon(): void {

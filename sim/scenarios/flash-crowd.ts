@@ -5,11 +5,11 @@
  */
 import type { LeecherGroup, Scenario } from '../scenario.js';
 
-const EQUALS: readonly LeecherGroup[] = [
+export const EQUALS: readonly LeecherGroup[] = [
   { name: '1500:400', share: 1, link: { downKbit: 1500, upKbit: 400 } },
 ];
 
-const MIXED: readonly LeecherGroup[] = [
+export const MIXED: readonly LeecherGroup[] = [
   { name: '784:128', share: 0.2, link: { downKbit: 784, upKbit: 128 } },
   { name: '1500:384', share: 0.4, link: { downKbit: 1500, upKbit: 384 } },
   { name: '3000:1000', share: 0.25, link: { downKbit: 3000, upKbit: 1000 } },

@@ -1,10 +1,13 @@
 /** All scenarios, by name. */
 import type { Scenario } from '../scenario.js';
+import { TWICE_FILES, TWICE_PIECES } from './arrivals.js';
 import { SCARCE_SEED, SEED_ALONE, SEED_ATTACK } from './attacks.js';
 import { B1, B2, B3, B4 } from './flash-crowd.js';
 import { CHURN, FREE_RIDERS, LAST_SEED, MODEM, NAT, POISON } from './hardships.js';
+import { VIEWERS } from './liars.js';
 import { SHAPED_6, SHAPED_16 } from './shaped.js';
 import { CHAIN, PAIR, STAR } from './shapes.js';
+import { STRATEGIES } from './strategic.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   B1,
@@ -25,4 +28,8 @@ export const SCENARIOS: readonly Scenario[] = [
   SEED_ALONE,
   SHAPED_16,
   SHAPED_6,
+  ...STRATEGIES,
+  ...VIEWERS,
+  TWICE_FILES,
+  TWICE_PIECES,
 ];

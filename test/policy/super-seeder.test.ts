@@ -6,6 +6,9 @@ import { asPiece } from '../../engine/units.js';
 
 const PIECES = 20;
 
+/** As many pieces sent as anybody could account for. */
+const SENT = PIECES;
+
 function withPeers(peers: number, pieces = PIECES): SuperSeeder {
   const seeder = new SuperSeeder(pieces, () => 0.5);
   for (let peer = 0; peer < peers; peer++) seeder.onPeer(peer);
@@ -44,7 +47,7 @@ describe('a super seeder', () => {
                 once.add(piece);
               }
             } else if (kind === 'take' && here.has(peer)) {
-              for (const piece of shown.get(peer)!) seeder.onPeerHave(peer, asPiece(piece));
+              for (const piece of shown.get(peer)!) seeder.onPeerHave(peer, asPiece(piece), SENT);
             }
           }
         },
@@ -63,21 +66,18 @@ describe('a super seeder', () => {
   it('goes on with those who pass on what they get', () => {
     const seeder = withPeers(2);
     const keeper = seeder.next(1, 1)!;
-    seeder.onPeerHave(keeper.peer, keeper.pieces[0]!);
+    seeder.onPeerHave(keeper.peer, keeper.pieces[0]!, SENT);
     const giver = seeder.next(1, 1)!;
     assert.notEqual(giver.peer, keeper.peer);
-    seeder.onPeerHave(giver.peer, giver.pieces[0]!);
-    seeder.onPeerHave(keeper.peer, giver.pieces[0]!);
+    seeder.onPeerHave(giver.peer, giver.pieces[0]!, SENT);
+    seeder.onPeerHave(keeper.peer, giver.pieces[0]!, SENT);
     assert.equal(seeder.next(1, 1)!.peer, giver.peer);
   });
 
   it('shows nobody what others were seen to have, while there is more', () => {
     const seeder = withPeers(2);
-    for (let piece = 1; piece < PIECES; piece++) seeder.onPeerHave(1, asPiece(piece));
+    for (let piece = 1; piece < PIECES; piece++) seeder.onPeerHave(1, asPiece(piece), 0);
     assert.deepEqual(seeder.next(1, 9), { peer: 0, pieces: [asPiece(0)] });
-    assert.ok(!seeder.isSpread);
-    seeder.onPeerHave(0, asPiece(0));
-    assert.ok(seeder.isSpread);
   });
 
   it('gives the pieces of who takes nothing, or leaves, to others', () => {
@@ -132,7 +132,7 @@ describe('a super seeder', () => {
       const offer = seeder.next(1, 1);
       if (offer === undefined) break;
       offered.push([...offer.pieces]);
-      for (const piece of offer.pieces) seeder.onPeerHave(0, piece);
+      for (const piece of offer.pieces) seeder.onPeerHave(0, piece, SENT);
     }
     assert.deepEqual(
       offered.map((pieces) => pieces.length),
@@ -151,10 +151,85 @@ describe('a super seeder', () => {
     const seeder = withPeers(1);
     seeder.onInterest(0, true);
     const piece = seeder.next(1, 1)!.pieces[0]!;
-    seeder.onPeerHave(0, asPiece(piece === 3 ? 4 : 3));
+    seeder.onPeerHave(0, asPiece(piece === 3 ? 4 : 3), SENT);
     const shown = [...seeder.showMore(0, 15), ...seeder.showMore(0, 15)];
     assert.equal(shown.length, PIECES - 2);
     assert.equal(new Set(shown).size, shown.length);
     assert.ok(!shown.includes(piece));
+  });
+
+  it('is done when each piece is at somebody whom it was sent to, whatever became of the offer', () => {
+    const seeder = withPeers(2, 4);
+    for (let peer = 0; peer < 2; peer++) seeder.onInterest(peer, true);
+    for (let taken = 1; !seeder.isShown && taken < 9; taken++) {
+      const { peer, pieces } = seeder.next(1, 1)!;
+      assert.ok(!seeder.isSpread(true));
+      // Found idle twice, it is shown more instead of this.
+      if (taken === 1) for (let i = 0; i < 2; i++) seeder.onIdle(peer);
+      for (const piece of pieces) seeder.onPeerHave(peer, piece, taken);
+    }
+    for (let i = 0; i < 9 && !seeder.isSpread(false); i++) {
+      const offer = seeder.next(2, 9);
+      for (const piece of offer?.pieces ?? []) seeder.onPeerHave(offer!.peer, piece, SENT);
+    }
+    assert.ok(seeder.isSpread(false));
+  });
+
+  it('believes what more than a quarter have, once it trusts: a second seed is at work', () => {
+    const seeder = withPeers(8);
+    for (let peer = 0; peer < 3; peer++) {
+      assert.ok(!seeder.isSpread(true));
+      for (let piece = 0; piece < PIECES; piece++) seeder.onPeerHave(peer, asPiece(piece), 0);
+    }
+    assert.ok(!seeder.isSpread(false));
+    assert.ok(seeder.isSpread(true));
+  });
+
+  it('is not ended by a quarter that lies, whatever they say, and shows each piece to the others once first', () => {
+    const lie = fc.record({ liar: fc.nat(), piece: fc.nat(PIECES - 1), before: fc.nat(40) });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 12 }),
+        fc.array(lie, { maxLength: 120, size: 'max' }),
+        fc.boolean(),
+        (peers, lies, areGreedy) => {
+          const liars = Math.max(1, Math.floor(peers / 4));
+          const seeder = withPeers(peers);
+          const toOthers: number[] = [];
+          let sent = 0;
+          for (let turn = 0; toOthers.length < PIECES; turn++) {
+            assert.ok(turn < 50 * PIECES, 'the others get everything in the end');
+            for (const { liar, piece, before } of lies) {
+              if (before === turn) seeder.onPeerHave(liar % liars, asPiece(piece), 0);
+            }
+            assert.ok(!seeder.isSpread(true), 'some pieces are with nobody yet');
+            const offer = seeder.next(2, 4);
+            if (offer === undefined) break;
+            const isLiar = offer.peer < liars;
+            if (isLiar && !areGreedy) {
+              for (let i = 0; i < 2; i++) seeder.onIdle(offer.peer);
+              continue;
+            }
+            for (const piece of offer.pieces) {
+              if (!isLiar && !toOthers.includes(piece)) toOthers.push(piece);
+              seeder.onPeerHave(offer.peer, piece, isLiar ? 0 : ++sent);
+            }
+          }
+          assert.ok(new Set(toOthers).size === PIECES, 'each is shown to an honest one');
+          assert.ok(sent <= 2 * PIECES, `${sent} sent`);
+        },
+      ),
+    );
+  });
+
+  it('puts behind the others who says it has what it was shown and not sent', () => {
+    const seeder = withPeers(2);
+    const liar = seeder.next(1, 1)!;
+    seeder.onPeerHave(liar.peer, liar.pieces[0]!, 0);
+    const honest = seeder.next(1, 1)!;
+    assert.notEqual(honest.peer, liar.peer);
+    seeder.onPeerHave(honest.peer, honest.pieces[0]!, 1);
+    seeder.onPeerHave(liar.peer, honest.pieces[0]!, 0);
+    assert.equal(seeder.next(1, 1)!.peer, honest.peer);
   });
 });

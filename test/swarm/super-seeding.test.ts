@@ -25,13 +25,26 @@ test('who has what it was shown is shown the next', () => {
   assert.ok(shownTo(peer.sent).length > before.length);
 });
 
-test('once all pieces were seen at others it shows everything, to those who come as well', () => {
+test('once all pieces were seen at others for a while it shows everything, to those who come as well', () => {
   const fake = new FakeSwarm({ pieces: 8, have: ALL, superSeed: 'auto' });
   const first = fake.connect([0, 1, 2, 3]);
   fake.connect([4, 5, 6, 7]);
-  fake.clock.advance(2_000);
+  fake.connect([0, 1, 2, 3, 4]);
+  fake.connect([3, 4, 5, 6, 7]);
+  fake.clock.advance(25_000);
+  assert.equal(fake.connect([]).sent[0], 'bitfield 0');
+  fake.clock.advance(10_000);
   for (const piece of [4, 5, 6, 7]) assert.ok(first.sent.includes(`have ${piece}`));
   assert.equal(fake.connect([]).sent[0], 'bitfield 8');
+});
+
+test('who says it has everything, or nearly, ends nothing', () => {
+  const fake = new FakeSwarm({ pieces: 8, have: ALL, superSeed: 'auto' });
+  for (let i = 0; i < 4; i++) fake.connect([]);
+  fake.connect([1, 2, 3, 4, 5, 6, 7]);
+  assert.equal(fake.connect(ALL).closed, 'both have everything');
+  fake.clock.advance(120_000);
+  assert.equal(fake.connect([]).sent[0], 'bitfield 0');
 });
 
 test('when it is to, it never shows everything', () => {
