@@ -74,9 +74,12 @@ const titled = (title: string, lines: readonly string[]): string[] =>
 function groupLine(name: string, runs: readonly MeasuredRun[]): string[] {
   const groups = [...new Set(runs.flatMap((run) => Object.keys(run.downloadSeconds)))].sort();
   if (groups.length < 2) return [];
-  const meanOf = (group: string): number =>
-    mean(runs.flatMap((run) => (group in run.downloadSeconds ? [mean(run.downloadSeconds[group]!)] : [])));
-  return [`${name}: ${groups.map((group) => `${group} ${meanOf(group).toFixed(0)}`).join(', ')}`];
+  const textOf = (group: string): string => {
+    const means = runs.flatMap(({ downloadSeconds: { [group]: times } }) => (times ? [mean(times)] : []));
+    const spread = halfWidth(means);
+    return `${group} ${mean(means).toFixed(0)}${spread === undefined ? '' : ` ± ${spread.toFixed(0)}`}`;
+  };
+  return [`${name}: ${groups.map(textOf).join(', ')}`];
 }
 
 /** Not where all come at once. */

@@ -1,7 +1,7 @@
 /**
- * One peer among many that tries to get more than its share, and the same peer, on the same line at the same time,
- * when it is honest: what its download time differs by is what it gains. Peers come one by one, seeds are quick, and
- * its downlink has room, so there is something to gain.
+ * Three peers in sixty that try to get more than their share, and the same three, on the same lines at the same times,
+ * when they are honest: what their download times differ by is what they gain. Peers come one by one, seeds are quick,
+ * and their downlinks have room, so there is something to gain.
  */
 import { ANSWERS_ONLY, type Behaviour, modest, tyrant } from '../behaviour.js';
 import type { LeecherGroup, Scenario } from '../scenario.js';
@@ -12,7 +12,7 @@ const PEERS = 60;
 /** Few enough not to meet each other, more than one so that luck counts less. */
 const STRATEGIC = 3;
 
-const one = (
+const among = (
   name: string,
   about: string,
   others: readonly LeecherGroup[],
@@ -26,7 +26,7 @@ const one = (
   pieceBytes: 256 * 1024,
   seeds: [{ count: 2, link: { downKbit: 10_000, upKbit: 3000 } }],
   leechers: [
-    { name: 'the one', share: STRATEGIC / PEERS, link, ...(behaviour === undefined ? {} : { behaviour }) },
+    { name: 'strategic', share: STRATEGIC / PEERS, link, ...(behaviour === undefined ? {} : { behaviour }) },
     ...others.map((group) => ({ ...group, share: group.share * (1 - STRATEGIC / PEERS) })),
   ],
   arrivals: { kind: 'poisson', perSecond: 0.15 },
@@ -35,10 +35,10 @@ const one = (
 });
 
 const equal = (name: string, about: string, behaviour?: Behaviour): Scenario =>
-  one(`equal-${name}`, `${about}, among equals`, EQUALS, { downKbit: 3000, upKbit: 400 }, behaviour);
+  among(`equal-${name}`, `${about}, among equals`, EQUALS, { downKbit: 3000, upKbit: 400 }, behaviour);
 
 const mixed = (name: string, about: string, behaviour?: Behaviour): Scenario =>
-  one(
+  among(
     `mixed-${name}`,
     `${about}, among links of four kinds`,
     MIXED,
@@ -46,14 +46,14 @@ const mixed = (name: string, about: string, behaviour?: Behaviour): Scenario =>
     behaviour,
   );
 
-/** By line of the one: honest first, to compare. */
+/** By line: honest first, to compare. */
 export const STRATEGIES: readonly Scenario[] = [
-  equal('honest', 'an honest peer'),
-  equal('tyrant', 'a BitTyrant', tyrant(400, 26_000)),
-  equal('answers', 'a peer that gives only to who gives it something', ANSWERS_ONLY),
-  equal('modest', 'a peer that hides seven pieces in ten', modest(0.3)),
-  mixed('honest', 'an honest peer'),
-  mixed('tyrant', 'a BitTyrant', tyrant(1000, 26_000)),
-  mixed('answers', 'a peer that gives only to who gives it something', ANSWERS_ONLY),
-  mixed('modest', 'a peer that hides seven pieces in ten', modest(0.3)),
+  equal('honest', 'three honest peers to compare with'),
+  equal('tyrant', 'three of BitTyrant', tyrant(400, 26_000)),
+  equal('answers', 'three that give only to who gives them something', ANSWERS_ONLY),
+  equal('modest', 'three that hide seven pieces in ten', modest(0.3)),
+  mixed('honest', 'three honest peers to compare with'),
+  mixed('tyrant', 'three of BitTyrant', tyrant(1000, 26_000)),
+  mixed('answers', 'three that give only to who gives them something', ANSWERS_ONLY),
+  mixed('modest', 'three that hide seven pieces in ten', modest(0.3)),
 ];
