@@ -276,9 +276,10 @@ export class SuperSeeder {
         this.#seen.get(piece) ||
         this.#spreadOf(piece) > 0 ||
         (at < this.#pieceCount && this.#holders[piece] !== 0);
-      const isFor = !isOver && !viewer.has.get(piece) && !viewer.shown.get(piece);
-      if (at === this.#shownUpTo && (isOver || isFor)) this.#shownUpTo++;
-      if (isFor) return piece;
+      // What it says to have and is not believed waits for others; what it was shown in vain is nobody's for now.
+      if (!isOver && viewer.has.get(piece)) continue;
+      if (at === this.#shownUpTo) this.#shownUpTo++;
+      if (!isOver && !viewer.shown.get(piece)) return piece;
     }
     let best: PieceIndex | -1 = NONE;
     const from = (this.#turns * SCAN_LIMIT) % this.#pieceCount;

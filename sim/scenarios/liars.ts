@@ -32,4 +32,11 @@ export const VIEWERS: readonly Scenario[] = [
   viewers('viewers-all', 'three of them say they have everything', CLAIMS_ALL),
   viewers('viewers-nearly-all', 'three of them say they have all pieces but one', CLAIMS_NEARLY_ALL),
   viewers('viewers-shown', 'three of them say they have each piece that they are shown', CLAIMS_SHOWN),
+  {
+    ...viewers(
+      'viewers-two-seeds',
+      'a second seed, quicker, is at work: what peers have from it is believed',
+    ),
+    seeds: [...B3.seeds, { count: 1, link: { downKbit: 10_000, upKbit: 2000 } }],
+  },
 ];
