@@ -29,7 +29,10 @@ export const TWICE_FILES = arrivals(
   (2 * SEED_KBIT) / FILE_KBIT,
 );
 
-/** In the model of Hajek and Zhu this is where any policy fails that only asks whether a piece is useful. */
+/**
+ * In the model of Hajek and Zhu this is where any policy fails that only asks whether a piece is useful. Runs may end in
+ * a failed check: nobody is connected to the seed any more, and all others lack the same piece.
+ */
 export const TWICE_PIECES = arrivals(
   'arrivals-pieces',
   'twice as many peers come a second as the seed sends pieces, and who is done leaves',
