@@ -4,7 +4,7 @@
  */
 import type { Candidate, PeerCandidates } from '../policy/peer-candidates.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
-import { addressKey, asMillis, type PeerAddress } from '../units.js';
+import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
 import type { SwarmState } from './swarm-state.js';
 import { isCrowding, leastUseful } from './turnover.js';
 
@@ -36,7 +36,9 @@ export class Connecting {
   readonly #options: ConnectingOptions;
   /** Aborts of dials under way, by address. */
   readonly #pending = new Map<string, () => void>();
-  #askedAt = asMillis(Number.NEGATIVE_INFINITY);
+  #reviewedAt = asMillis(Number.NEGATIVE_INFINITY);
+  /** What had arrived then. */
+  #reviewedBytes = Number.NaN;
   #turnoverAt = asMillis(0);
   #stopped = false;
 
@@ -79,13 +81,19 @@ export class Connecting {
       if (this.#isConnected(candidate.address)) candidates.onConnected(now, candidate.address);
       else this.#dial(candidate, candidate.source === 'user' ? undefined : connectMs);
     }
-    if (this.#state.peers.size + candidates.size < FEW_PEERS && now - this.#askedAt >= WANT_PEERS_MS) {
-      this.#askedAt = now;
-      this.#options.wantPeers();
-    }
+    if (now - this.#reviewedAt >= WANT_PEERS_MS) this.#review(now);
     const due = candidates.nextAt();
     const next = Math.min(due ?? Number.POSITIVE_INFINITY, now + WANT_PEERS_MS);
     this.#state.deadlines.set('connect', asMillis(Math.max(next, now + 100)));
+  }
+
+  /** Few peers are not enough, nor are many that have nothing for us: of a big swarm others may. */
+  #review(now: Millis): void {
+    const { peers, picker, totals } = this.#state;
+    const isStuck = picker.wantedLeft > 0 && totals.downloadedBytes === this.#reviewedBytes;
+    this.#reviewedAt = now;
+    this.#reviewedBytes = totals.downloadedBytes;
+    if (isStuck || peers.size + this.#options.candidates.size < FEW_PEERS) this.#options.wantPeers();
   }
 
   /** Whether somebody who connected to us may stay. When all seats are taken, a useless peer makes room. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { asPiece } from '../../engine/units.js';
 import { FakeConnection, FakeSwarm } from '../support/fake-swarm.js';
 
 const at = (last: number, port = 6881) => ({ host: `10.1.0.${last}`, port });
@@ -85,6 +86,24 @@ test('asks its sources for more while it knows few peers, but not all the time',
   fake.clock.advance(120_000);
   const asked = fake.events.filter((event) => event === 'want peers').length;
   assert.ok(asked >= 3 && asked <= 6, `${asked}`);
+});
+
+test('asks for more while none of its many peers has anything for it, and not while blocks come', () => {
+  const fake = new FakeSwarm({ pieces: 40, blocksPerPiece: 1 });
+  fake.swarm.onPeersFound([], 'user');
+  const [giver] = Array.from({ length: 30 }, () => fake.connect([]));
+  const asked = () => fake.events.filter((event) => event === 'want peers').length;
+  fake.clock.advance(121_000);
+  const before = asked();
+  assert.ok(before >= 2, `${before}`);
+  giver!.handler.onUnchoke();
+  for (let piece = 0; piece < 20; piece++) {
+    giver!.handler.onHave(asPiece(piece));
+    giver!.handler.onReadEnd();
+    giver!.answer();
+    fake.clock.advance(10_000);
+  }
+  assert.ok(asked() <= before + 1, `${asked() - before}`);
 });
 
 test('two that have everything part, and nobody is dialled after stop()', () => {
