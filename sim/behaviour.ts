@@ -10,6 +10,14 @@ import { NoEndgame, RandomPicker } from './other-pickers.js';
 import { AnswersOnly, StrategicChoker } from './strategic-chokers.js';
 import { ALL_BUT_ONE, ECHO, EVERYTHING, type Tale, tellsShare } from './tales.js';
 
+/** How a peer plays while it downloads: at what rate, and in which order it fetches. */
+export interface Viewing {
+  /** `rarest`: as those who only download. `window`: deadlines for so many pieces ahead of what it plays. */
+  readonly order: 'rarest' | 'sequential' | 'window';
+  readonly kbit: number;
+  readonly windowPieces?: number;
+}
+
 export interface Behaviour {
   readonly name: string;
   /** Default: the engine's. */
@@ -21,6 +29,7 @@ export interface Behaviour {
   /** What it says it has, if that is not the truth. */
   readonly tale?: Tale;
   readonly sequential?: boolean;
+  readonly viewing?: Viewing;
   /** Default: the engine's. */
   readonly superSeed?: SuperSeedMode;
   readonly uploadsNothing?: boolean;

@@ -1,14 +1,16 @@
 /** Host: one peer of the simulated swarm: the engine's Swarm on virtual ports, and what is counted of it. */
 import { Bitfield } from '../engine/policy/bitfield.js';
+import { ReadingWindows } from '../engine/policy/reading-windows.js';
 import { TokenBucket } from '../engine/policy/token-bucket.js';
 import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Clock, HandshakeIdentity, PeerDialer, Rng } from '../engine/ports.js';
 import { Swarm } from '../engine/swarm/swarm.js';
 import { MAX_QUEUED_REQUESTS } from '../engine/swarm/upload-queue.js';
 import { asMillis, asPiece, BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../engine/units.js';
-import type { Behaviour } from './behaviour.js';
+import type { Behaviour, Viewing } from './behaviour.js';
 import type { Checks } from './checks.js';
 import type { Tale } from './tales.js';
+import { Viewer } from './viewer.js';
 import type { ConnectionOwner, VirtualConnection } from './virtual-connection.js';
 import { VirtualStore } from './virtual-store.js';
 
@@ -45,6 +47,8 @@ export class Host implements ConnectionOwner {
   readonly identity: HandshakeIdentity;
   readonly swarm: Swarm;
   readonly joinedAt: number;
+  /** Who plays while it downloads. */
+  readonly viewer: Viewer | undefined;
   isOnline = true;
   finishedAt: number | undefined;
   /** What it had uploaded when it finished. */
@@ -97,7 +101,7 @@ export class Host implements ConnectionOwner {
       clock,
       rng: parts.rng,
       observer: {
-        onPieceVerified() {},
+        onPieceVerified: (piece) => this.viewer?.onPiece(piece),
         onPieceCorrupt() {},
         onPeerConnected() {},
         onPeerClosed() {},
@@ -113,8 +117,16 @@ export class Host implements ConnectionOwner {
       ...(choker === undefined ? {} : { choker }),
       ...(behaviour.superSeed === undefined ? {} : { superSeed: behaviour.superSeed }),
     });
-    if (behaviour.sequential === true) this.swarm.setSequential(true);
+    const { viewing } = behaviour;
+    if (behaviour.sequential === true || viewing?.order === 'sequential') this.swarm.setSequential(true);
+    this.viewer = viewing === undefined || isSeed ? undefined : this.#viewerOf(viewing);
     if (behaviour.rechokesEveryMs !== undefined) this.#rechokeEvery(behaviour.rechokesEveryMs);
+  }
+
+  #viewerOf({ order, kbit, windowPieces = 0 }: Viewing): Viewer {
+    const { geometry, clock } = this.#parts;
+    const windows = order === 'window' ? new ReadingWindows<Viewer>(this.swarm, windowPieces) : undefined;
+    return new Viewer({ geometry, clock, kbit, windows, has: (piece) => this.have.get(piece) });
   }
 
   #rechokeEvery(ms: number): void {

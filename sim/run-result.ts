@@ -39,6 +39,8 @@ export interface RunResult {
   /** Jain's index of seeds' unchoke time among their neighbours; null when there is nothing to compare. */
   readonly seedFairness: number | null;
   readonly corruptPieces: number;
+  /** Of who plays while downloading: means; null when nobody does. */
+  readonly viewers: ViewerFigures | null;
   readonly traceHash: string;
   readonly messages: number;
   readonly events: number;
@@ -46,6 +48,15 @@ export interface RunResult {
   /** Ticks in which rates were left before they had settled. */
   readonly unsettled: number;
   readonly looks: readonly Look[];
+}
+
+export interface ViewerFigures {
+  /** Until it began to play. */
+  readonly startSeconds: number;
+  /** Share of the pieces that were there when their turn came. */
+  readonly onTime: number;
+  /** That it waited for the others, in all. */
+  readonly stalledSeconds: number;
 }
 
 /** In kbit/s of 1,024 bits: the links of a group, and what its peers made of them, as means of those who finished. */
@@ -118,12 +129,23 @@ export function summarise(facts: RunFacts): RunResult {
     waste: received === 0 ? 0 : wasted / received,
     seedFairness: survey.seedFairness ?? null,
     corruptPieces,
+    viewers: viewerFigures(hosts),
     traceHash: facts.traceHash,
     messages: facts.messages,
     events: facts.events,
     checks: facts.checks,
     unsettled: facts.unsettled,
     looks: survey.looks,
+  };
+}
+
+function viewerFigures(hosts: readonly Host[]): ViewerFigures | null {
+  const viewers = hosts.flatMap(({ viewer }) => viewer ?? []);
+  if (viewers.length === 0) return null;
+  return {
+    startSeconds: mean(viewers.flatMap(({ startMs }) => startMs ?? [])) / 1000,
+    onTime: mean(viewers.map(({ onTime }) => onTime)),
+    stalledSeconds: mean(viewers.map(({ stalledMs }) => stalledMs)) / 1000,
   };
 }
 

@@ -1,5 +1,5 @@
 /** Table: runs as rows for people: one a scenario and policy, with the spread over seeds. */
-import { mean, type RunResult } from './run-result.js';
+import { mean, type RunResult, type ViewerFigures } from './run-result.js';
 import { IDLE_CAUSES } from './survey.js';
 
 /** Two-sided 95 % of Student's t, by degrees of freedom from 1 on; beyond, the normal's. */
@@ -59,12 +59,14 @@ export function formatRuns(runs: readonly MeasuredRun[]): string {
   const idle = [...groups].map(([name, group]) => `${name}: ${idleOf(group)}`);
   const byGroup = [...groups].flatMap(([name, group]) => groupLine(name, group));
   const present = [...groups].flatMap(([name, group]) => presentLine(name, group));
+  const viewers = [...groups].flatMap(([name, group]) => viewersOf(name, group));
   return [
     line(HEAD),
     ...rows.map(line),
     ...titled('Where uplinks lay idle, of all there are:', idle),
     ...titled('Mean download times by group, s:', byGroup),
     ...titled('Leechers present, by quarters of the time in which they come:', present),
+    ...titled('Who plays while it downloads:', viewers),
   ].join('\n');
 }
 
@@ -120,6 +122,17 @@ function idleOf(runs: readonly MeasuredRun[]): string {
   return IDLE_CAUSES.map((cause) => `${cause} ${percent(mean(runs.map((run) => run.idle[cause])))}`).join(
     ', ',
   );
+}
+
+function viewersOf(name: string, runs: readonly MeasuredRun[]): string[] {
+  const viewers = runs.flatMap((run) => run.viewers ?? []);
+  if (viewers.length === 0) return [];
+  const of = (field: (figures: ViewerFigures) => number): number => mean(viewers.map(field));
+  const start = of(({ startSeconds }) => startSeconds).toFixed(0);
+  const stalled = of(({ stalledSeconds }) => stalledSeconds).toFixed(0);
+  return [
+    `${name}: begins after ${start} s, ${percent(of(({ onTime }) => onTime))} in time, waits ${stalled} s in all`,
+  ];
 }
 
 const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`;

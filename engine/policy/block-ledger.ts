@@ -48,6 +48,8 @@ export class BlockLedger {
   readonly #begun = new RowSet();
   /** Rows with a free block. */
   readonly #open = new RowSet();
+  /** Those of them that are urgent. */
+  readonly #openUrgent = new RowSet();
   #rowCount = 0;
   #freeTotal = 0;
 
@@ -58,6 +60,8 @@ export class BlockLedger {
   #missing = new Int32Array(0);
   /** No block before this one is free. */
   #firstFree = new Int32Array(0);
+  /** 1 where the piece has a deadline. */
+  #urgent = new Int32Array(0);
   // By block: row × blocks a row + block.
   #source = new Int32Array(0);
   #requesters = new Int32Array(0);
@@ -82,6 +86,7 @@ export class BlockLedger {
     this.#missingAsked[row * ASKED_COUNTS] = blocks;
     this.#missing[row] = blocks;
     this.#firstFree[row] = 0;
+    this.#urgent[row] = 0;
     this.#freeTotal += blocks;
     this.#begun.add(row);
     this.#open.add(row);
@@ -104,6 +109,7 @@ export class BlockLedger {
     }
     this.#freeTotal -= this.freeBlocks(row);
     this.#open.remove(row);
+    this.#openUrgent.remove(row);
     this.#begun.remove(row);
     this.#rowOf[piece] = NONE;
     this.#spareRows.push(row);
@@ -120,6 +126,17 @@ export class BlockLedger {
       this.#missing[row]!++;
       this.#countMissing(row, block, 1);
     }
+  }
+
+  /** Whether the row's piece has a deadline. */
+  setUrgent(row: number, urgent: boolean): void {
+    this.#urgent[row] = Number(urgent);
+    this.#openUrgent.remove(row);
+    if (urgent && this.freeBlocks(row) > 0) this.#openUrgent.add(row);
+  }
+
+  isUrgent(row: number): boolean {
+    return this.#urgent[row] === 1;
   }
 
   /** −1 when the piece is not begun. */
@@ -177,6 +194,11 @@ export class BlockLedger {
     return this.#open.rows;
   }
 
+  /** Of `openRows`, the urgent ones. */
+  get openUrgentRows(): readonly number[] {
+    return this.#openUrgent.rows;
+  }
+
   /** Free blocks of all begun pieces. */
   get freeTotal(): number {
     return this.#freeTotal;
@@ -231,6 +253,29 @@ export class BlockLedger {
       cell = this.#requests.before(cell);
     }
     return undefined;
+  }
+
+  /** Visits the missing blocks that the peer alone is asked for, oldest first. @param visit ahead: requests before it */
+  forEachAlone(peer: number, visit: (row: number, block: number, ahead: number) => void): void {
+    let ahead = 0;
+    for (
+      let cell = this.#requests.oldestOf(peer);
+      cell !== NONE;
+      cell = this.#requests.after(cell), ahead++
+    ) {
+      const at = Math.floor(cell / MAX_REQUESTERS);
+      const row = Math.floor(at / this.#rowBlocks);
+      if (this.#requesters[at] === 1 && this.#source[at] === NONE)
+        visit(row, at - row * this.#rowBlocks, ahead);
+    }
+  }
+
+  /** Whether the block is missing and asked of one peer, another than `peer`. */
+  isAskedOfOneOther(row: number, block: number, peer: number): boolean {
+    const at = this.#at(row, block);
+    return (
+      this.#requesters[at] === 1 && this.#source[at] === NONE && this.#findRequest(row, block, peer) === NONE
+    );
   }
 
   /** Peers with unanswered requests, in no order. */
@@ -368,8 +413,13 @@ export class BlockLedger {
     this.#freeTotal += change;
     if (change === 1) {
       this.#firstFree[row] = Math.min(this.#firstFree[row]!, block);
-      if (free === 1) this.#open.add(row);
-    } else if (free === 0) this.#open.remove(row);
+      if (free > 1) return;
+      this.#open.add(row);
+      if (this.isUrgent(row)) this.#openUrgent.add(row);
+    } else if (free === 0) {
+      this.#open.remove(row);
+      this.#openUrgent.remove(row);
+    }
   }
 
   #addRow(): number {
@@ -378,6 +428,7 @@ export class BlockLedger {
     this.#missingAsked = grown(this.#missingAsked, this.#rowCount * ASKED_COUNTS, 0);
     this.#missing = grown(this.#missing, row + 1, 0);
     this.#firstFree = grown(this.#firstFree, row + 1, 0);
+    this.#urgent = grown(this.#urgent, row + 1, 0);
     const blocks = this.#rowCount * this.#rowBlocks;
     this.#source = grown(this.#source, blocks, NONE);
     this.#requesters = grown(this.#requesters, blocks, 0);

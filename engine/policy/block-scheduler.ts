@@ -1,11 +1,12 @@
 /**
- * Block scheduler: which blocks to ask a peer for. A piece that it alone has, begun pieces, a new one from the picker;
- * when every block is asked for, those that others will send much later than this one could (endgame).
+ * Block scheduler: which blocks to ask a peer for. What is due first, where it has a deadline; a piece that the peer
+ * alone has, begun pieces, a new one from the picker; when every block is asked for, those that others will send much
+ * later than this one could (endgame).
  *
  * A peer quick enough to be asked for a whole piece at once owns the pieces that it begins, so that a piece
  * comes from few peers; slower ones share. An owner keeps nobody waiting: before a peer goes idle it helps.
  */
-import type { PieceIndex } from '../units.js';
+import { asMillis, type Millis, type PieceIndex } from '../units.js';
 import type { Bitfield } from './bitfield.js';
 import {
   BLOCK_RESULT,
@@ -14,7 +15,9 @@ import {
   MAX_REQUESTERS,
   type Takeable,
 } from './block-ledger.js';
+import { LateBlocks } from './late-blocks.js';
 import { MemoryWatch } from './memory-watch.js';
+import { canMake } from './piece-deadlines.js';
 import type { PiecePicker } from './piece-picker.js';
 import { grown } from './request-table.js';
 import type { TorrentGeometry } from './torrent-geometry.js';
@@ -31,6 +34,7 @@ const HOLDER_LOOKS = 8;
  */
 const FAR_BEHIND = 4;
 const NONE = -1;
+const NEVER = asMillis(Number.POSITIVE_INFINITY);
 const NO_ROWS: readonly number[] = [];
 
 export interface SchedulerMediator {
@@ -38,6 +42,8 @@ export interface SchedulerMediator {
   beginPiece(piece: PieceIndex): boolean;
   /** How long the peer takes for the block that is next, and for each behind it. */
   paceMs(peer: number): number;
+  /** The time that deadlines are compared with. */
+  now(): Millis;
   /** A request of the peer's ended with its piece: it is outstanding no more, and an answer comes unrequested. */
   onRequestDropped?(peer: number): void;
 }
@@ -58,6 +64,7 @@ export class BlockScheduler {
   #barren = new Int32Array(0);
   #barrenAsOf = 0;
   readonly #watch: MemoryWatch;
+  readonly #lateBlocks: LateBlocks;
   /** Where the search for blocks to take over goes on, so that over time it sees everybody's. */
   #nextHolder = 0;
   #late: Takeable = { row: NONE, block: NONE, ahead: 0 };
@@ -68,6 +75,7 @@ export class BlockScheduler {
     this.#mediator = mediator;
     this.#ledger = new BlockLedger(geometry);
     this.#watch = new MemoryWatch(this.#ledger);
+    this.#lateBlocks = new LateBlocks(this.#ledger, picker);
   }
 
   /**
@@ -83,8 +91,8 @@ export class BlockScheduler {
     allowed?: ReadonlySet<PieceIndex>,
   ): number {
     const limit = Math.min(max, out.length >>> 1);
-    let count = 0;
     if (!this.#watch.mayWork(peer)) return 0;
+    let count = this.#lateBlocks.isEmpty ? 0 : this.#takeLate(peer, has, out, limit, allowed);
     while (count < limit) {
       const row = this.#nextRow(peer, has, limit - count, allowed);
       if (row === NONE) break;
@@ -122,6 +130,26 @@ export class BlockScheduler {
   onPeerLeft(peer: number): number {
     this.#watch.onPeerLeft(peer);
     return this.onPeerGone(peer);
+  }
+
+  /** See the picker's. A piece that is begun already comes first too, whoever began it. */
+  setDeadline(piece: PieceIndex, dueAt: Millis): void {
+    this.#picker.setDeadline(piece, dueAt);
+    const row = this.#ledger.rowOf(piece);
+    if (row !== NONE) this.#ledger.setUrgent(row, this.#isDue(piece));
+  }
+
+  clearDeadline(piece: PieceIndex): void {
+    this.setDeadline(piece, NEVER);
+  }
+
+  /**
+   * To be called a few times a second while there are deadlines: finds the blocks that will come too late from whom
+   * they were asked of. Peers that can send one much sooner are then asked too.
+   */
+  reviewDeadlines(): void {
+    if (this.#picker.deadlineCount === 0) this.#lateBlocks.clear();
+    else this.#lateBlocks.review(this.#mediator);
   }
 
   onPieceVerified(piece: PieceIndex): void {
@@ -210,6 +238,64 @@ export class BlockScheduler {
 
   /** A row with a free block for this peer, in order of preference. */
   #nextRow(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
+    if (this.#picker.deadlineCount === 0) return this.#usualRow(peer, has, room, allowed);
+    const now = this.#mediator.now();
+    const due = this.#dueRow(peer, has, room, allowed, now, this.#arrivalOf(peer, now));
+    if (due !== NONE) return due;
+    const usual = this.#usualRow(peer, has, room, allowed);
+    // Late is better than idle.
+    return usual !== NONE ? usual : this.#earliestRow(peer, has, allowed, now, now);
+  }
+
+  /** The row or piece that is due first, of those that the peer, who sends what is asked now at `arrivesAt`, can make. */
+  #dueRow(
+    peer: number,
+    has: Bitfield,
+    room: number,
+    allowed: ReadonlySet<PieceIndex> | undefined,
+    now: Millis,
+    arrivesAt: Millis,
+  ): number {
+    const row = this.#earliestRow(peer, has, allowed, now, arrivesAt);
+    const rowDueAt = row === NONE ? NEVER : this.#picker.deadlineOf(this.#ledger.pieceOf(row));
+    const piece =
+      allowed === undefined
+        ? this.#picker.pickDue(has, now, arrivesAt)
+        : this.#picker.pickAmong(allowed, has);
+    if (piece === NONE || this.#picker.deadlineOf(piece) >= rowDueAt) return this.#taken(row, peer);
+    const begun = this.#isFull && this.#watch.someoneWaits ? NONE : this.#beginPiece(peer, piece, room);
+    return begun === NONE ? this.#taken(row, peer) : begun;
+  }
+
+  /** Of the begun pieces with a deadline and a free block, whoever owns them, the one that is due first. */
+  #earliestRow(
+    peer: number,
+    has: Bitfield,
+    allowed: ReadonlySet<PieceIndex> | undefined,
+    now: Millis,
+    arrivesAt: Millis,
+  ): number {
+    let best = NONE;
+    let bestDueAt = Number.POSITIVE_INFINITY;
+    for (const row of this.#ledger.openUrgentRows) {
+      const piece = this.#ledger.pieceOf(row);
+      const dueAt = this.#picker.deadlineOf(piece);
+      if (dueAt >= bestDueAt || !canMake(dueAt, now, arrivesAt)) continue;
+      if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
+      if (!this.#isOpenTo(row, peer, false) && !this.#isOpenTo(row, peer, true)) continue;
+      best = row;
+      bestDueAt = dueAt;
+    }
+    return best;
+  }
+
+  /** When the peer sends what it is asked for now. */
+  #arrivalOf(peer: number, now: Millis): Millis {
+    return asMillis(now + this.#mediator.paceMs(peer) * (this.#ledger.outstanding(peer) + 1));
+  }
+
+  /** A row with a free block for this peer, deadlines aside. */
+  #usualRow(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
     const current = this.#currentRow(peer, has, allowed);
     if (current !== NONE) return current;
     const scarce = allowed === undefined ? this.#beginScarce(peer, has, room) : NONE;
@@ -218,12 +304,16 @@ export class BlockScheduler {
     if (shared !== NONE) return shared;
     const begun = this.#begin(peer, has, room, allowed);
     if (begun !== NONE) return begun;
-    const foreign = this.#bestRow(peer, has, allowed, true);
-    if (foreign !== NONE && this.#isSingleSource(foreign)) {
-      this.#ledger.reset(foreign);
-      this.#owner[foreign] = peer;
+    return this.#taken(this.#bestRow(peer, has, allowed, true), peer);
+  }
+
+  /** A single-source row that changes hands begins anew. @returns the row */
+  #taken(row: number, peer: number): number {
+    if (row !== NONE && this.#isSingleSource(row) && this.#owner[row] !== peer) {
+      this.#ledger.reset(row);
+      this.#owner[row] = peer;
     }
-    return foreign;
+    return row;
   }
 
   /** Prefer the piece that the peer works on already: it should not scatter over many. */
@@ -231,12 +321,12 @@ export class BlockScheduler {
     const piece = (this.#current[peer] ?? NONE) as PieceIndex | -1;
     if (piece === NONE || !has.get(piece)) return NONE;
     const row = this.#ledger.rowOf(piece);
-    if (row === NONE || this.#ledger.freeBlocks(row) === 0) return NONE;
+    if (row === NONE || this.#ledger.freeBlocks(row) === 0 || this.#ledger.isUrgent(row)) return NONE;
     if (allowed !== undefined && !allowed.has(piece)) return NONE;
     return this.#isOpenTo(row, peer, false) ? row : NONE;
   }
 
-  /** The best row with a free block; `foreign`: among those that another peer owns, else among all others. */
+  /** The best row with a free block and no deadline; `foreign`: among those that another peer owns, else among all others. */
   #bestRow(
     peer: number,
     has: Bitfield,
@@ -245,7 +335,7 @@ export class BlockScheduler {
   ): number {
     let best = NONE;
     for (const row of this.#ledger.openRows) {
-      if (!this.#isOpenTo(row, peer, foreign)) continue;
+      if (this.#ledger.isUrgent(row) || !this.#isOpenTo(row, peer, foreign)) continue;
       const piece = this.#ledger.pieceOf(row);
       if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
       if (best === NONE || this.#comesBefore(row, best)) best = row;
@@ -296,10 +386,16 @@ export class BlockScheduler {
     this.#picker.onPieceBegun(piece);
     const row = this.#ledger.begin(piece);
     this.#watch.onBegun(row);
-    const ownsWhole = this.#ledger.outstanding(peer) + room >= this.#ledger.blockCount(row);
+    const isDue = this.#isDue(piece);
+    this.#ledger.setUrgent(row, isDue);
+    const ownsWhole = !isDue && this.#ledger.outstanding(peer) + room >= this.#ledger.blockCount(row);
     this.#owner = grown(this.#owner, row + 1, NONE);
     this.#owner[row] = ownsWhole || this.#singleSource.has(piece) ? peer : NONE;
     return row;
+  }
+
+  #isDue(piece: PieceIndex): boolean {
+    return this.#picker.deadlineOf(piece) !== NEVER;
   }
 
   /** Without a piece begun here, no piece of ours will come free: then the mediator is asked every time. */
@@ -331,6 +427,29 @@ export class BlockScheduler {
       if (block === NONE) break;
       out[2 * taken] = piece;
       out[2 * taken + 1] = block;
+    }
+    return taken;
+  }
+
+  /** Blocks with a deadline that will come too late from the one peer that was asked for them. */
+  #takeLate(
+    peer: number,
+    has: Bitfield,
+    out: Int32Array,
+    limit: number,
+    allowed: ReadonlySet<PieceIndex> | undefined,
+  ): number {
+    let taken = 0;
+    const now = this.#mediator.now();
+    for (; taken < limit; taken++) {
+      const late = this.#lateBlocks.take(peer, now, this.#arrivalOf(peer, now), (row) => {
+        const piece = this.#ledger.pieceOf(row);
+        return has.get(piece) && (allowed === undefined || allowed.has(piece)) && !this.#isSingleSource(row);
+      });
+      if (late === undefined) break;
+      this.#ledger.requestAlso(late.row, late.block, peer);
+      out[2 * taken] = late.piece;
+      out[2 * taken + 1] = late.block;
     }
     return taken;
   }

@@ -1,12 +1,14 @@
 /**
- * Piece picker: which piece to begin next. Rarest first, equals at random, the first few pieces at random;
- * or by index. Owns how many peers have each piece, and what we want, have and have begun.
+ * Piece picker: which piece to begin next. What has a deadline, the earliest first; then rarest first, equals at
+ * random, the first few pieces at random; or by index. Owns how many peers have each piece, and what we want, have
+ * and have begun.
  *
  * Invariant: `#order[0 … #levelEnd[TOP_LEVEL])` holds exactly the open pieces (wanted, not had, not begun),
  * sorted by level; `#levelEnd[l]` ends level l. One peer more or less moves a piece by one swap.
  */
-import { asPiece, type PieceIndex } from '../units.js';
+import { asMillis, asPiece, type Millis, type PieceIndex } from '../units.js';
 import { Bitfield, countCommon, firstBit, forEachSet } from './bitfield.js';
+import { PieceDeadlines } from './piece-deadlines.js';
 import type { TorrentGeometry } from './torrent-geometry.js';
 
 /** Until this many pieces are had or begun, any will do: something to trade matters more than rarity. */
@@ -21,6 +23,7 @@ const SAMPLE_LIMIT = 256;
 const WANTED = 1;
 const HAVE = 2;
 const BEGUN = 4;
+const NEVER = asMillis(Number.POSITIVE_INFINITY);
 
 export class PiecePicker {
   readonly #rng: () => number;
@@ -45,6 +48,7 @@ export class PiecePicker {
   #sequentialFrom: PieceIndex = asPiece(0);
   /** No open piece is in a word of `#open` before this one. */
   #firstOpenWord = 0;
+  readonly #deadlines: PieceDeadlines;
 
   constructor(geometry: TorrentGeometry, rng: () => number) {
     const { pieceCount } = geometry;
@@ -56,6 +60,7 @@ export class PiecePicker {
     this.#orderIndex = new Int32Array(pieceCount);
     this.#open = new Bitfield(pieceCount);
     this.#missing = new Bitfield(pieceCount);
+    this.#deadlines = new PieceDeadlines(pieceCount);
     this.#rebuild();
   }
 
@@ -66,6 +71,7 @@ export class PiecePicker {
     for (let piece = 0; piece < this.#pieceCount; piece++) {
       const rest = this.#flags[piece]! & ~WANTED;
       this.#flags[piece] = wanted.get(asPiece(piece)) ? rest | WANTED : rest;
+      if (!wanted.get(asPiece(piece))) this.clearDeadline(asPiece(piece));
     }
     this.#rebuild();
     this.#reopenCount++;
@@ -86,12 +92,35 @@ export class PiecePicker {
     return (piece - this.#sequentialFrom + this.#pieceCount) % this.#pieceCount;
   }
 
+  /**
+   * The piece comes before all without a deadline, and before those that are due later. It ends with the piece's
+   * arrival; a piece that is not missing gets none.
+   */
+  setDeadline(piece: PieceIndex, dueAt: Millis): void {
+    if (this.isMissing(piece)) this.#deadlines.set(piece, dueAt, this.#flags[piece] === WANTED);
+  }
+
+  clearDeadline(piece: PieceIndex): void {
+    this.#deadlines.set(piece, NEVER, this.#orderIndex[piece]! >= 0);
+  }
+
+  /** When the piece is due; infinite when it has no deadline. */
+  deadlineOf(piece: PieceIndex): Millis {
+    return this.#deadlines.dueAt(piece);
+  }
+
+  /** Missing pieces with a deadline. */
+  get deadlineCount(): number {
+    return this.#deadlines.count;
+  }
+
   /** Verified: never picked again. */
   onPieceHave(piece: PieceIndex): void {
     const flags = this.#flags[piece]!;
     if ((flags & HAVE) !== 0) return;
     if (flags === WANTED) this.#close(piece);
     if ((flags & BEGUN) === 0) this.#startedCount++;
+    this.#deadlines.set(piece, NEVER, false);
     this.#missing.clear(piece);
     this.#flags[piece] = (flags & ~BEGUN) | HAVE;
   }
@@ -183,8 +212,16 @@ export class PiecePicker {
   // ─── Picking ───────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * The piece to begin next from a connected peer that has `has`, or −1. Changes nothing: `onPieceBegun` does.
-   * Exactly the rarest unless the peer lacks all of the rarest `ORDER_SCAN_LIMIT` open pieces.
+   * The piece with a deadline to begin next from a connected peer that has `has`, or −1: the earliest, unless the
+   * peer, who would send it at `arrivesAt`, comes too late for it. Looks at a bounded number of the earliest.
+   */
+  pickDue(has: Bitfield, now: Millis, arrivesAt: Millis): PieceIndex | -1 {
+    return this.#deadlines.openCount === 0 ? -1 : this.#deadlines.earliest(has, now, arrivesAt);
+  }
+
+  /**
+   * The piece to begin next from a connected peer that has `has`, or −1, deadlines aside. Changes nothing:
+   * `onPieceBegun` does. Exactly the rarest unless the peer lacks all of the rarest `ORDER_SCAN_LIMIT` open pieces.
    */
   pick(has: Bitfield): PieceIndex | -1 {
     if (this.openCount === 0 || has.count === 0) return -1;
@@ -205,6 +242,8 @@ export class PiecePicker {
   }
 
   #comesBefore(piece: PieceIndex, other: PieceIndex): boolean {
+    if (this.deadlineCount > 0 && this.deadlineOf(piece) !== this.deadlineOf(other))
+      return this.deadlineOf(piece) < this.deadlineOf(other);
     if (this.#sequential) return this.sequentialRank(piece) < this.sequentialRank(other);
     return this.#partialPeers[piece]! < this.#partialPeers[other]!;
   }
@@ -309,6 +348,7 @@ export class PiecePicker {
     }
     this.#orderIndex[piece] = -1;
     this.#open.clear(piece);
+    this.#deadlines.close(piece);
   }
 
   #reopen(piece: PieceIndex): void {
@@ -321,6 +361,7 @@ export class PiecePicker {
     }
     this.#place(piece, gap);
     this.#open.set(piece);
+    this.#deadlines.open(piece);
     this.#firstOpenWord = Math.min(this.#firstOpenWord, piece >>> 5);
   }
 
@@ -345,12 +386,14 @@ export class PiecePicker {
     this.#open = new Bitfield(this.#pieceCount);
     this.#missing = new Bitfield(this.#pieceCount);
     this.#firstOpenWord = 0;
+    this.#deadlines.closeAll();
     for (let index = 0; index < this.#pieceCount; index++) {
       const piece = asPiece(index);
       this.#orderIndex[piece] = -1;
       if (this.isMissing(piece)) this.#missing.set(piece);
       if (this.#flags[piece] !== WANTED) continue;
       this.#open.set(piece);
+      this.#deadlines.open(piece);
       starts[this.#levelOf(piece) + 1]!++;
     }
     for (let level = 0; level <= TOP_LEVEL; level++) starts[level + 1]! += starts[level]!;

@@ -16,6 +16,8 @@ const MAX_REQUEST_BATCH = 256;
 const CHECK_MS = 1_000;
 /** The same in endgame: whoever falls behind then keeps all else waiting. */
 const ENDGAME_CHECK_MS = 100;
+/** The same while pieces have deadlines: whoever will be late is found in time. */
+const DEADLINE_CHECK_MS = 250;
 /** A piece that got no block between two such looks is stuck. */
 const STALE_CHECK_MS = 5_000;
 /** A peer that rejects this often in a row, while it lets us ask, only wastes requests. */
@@ -142,6 +144,7 @@ export class Downloading {
       peer.pipeline.onTimedOut(now);
     }
     this.#dropStale(now);
+    this.#state.scheduler.reviewDeadlines();
     for (const peer of this.#serving) {
       this.pump(peer);
       const isOver = peer.peerChoking && peer.allowedFast === undefined && peer.pipeline.outstanding === 0;
@@ -156,6 +159,11 @@ export class Downloading {
     if (now < this.#staleCheckAt) return;
     this.#staleCheckAt = asMillis(now + STALE_CHECK_MS);
     for (const piece of scheduler.dropStale()) store.abandonPiece(piece);
+  }
+
+  /** A piece has got a deadline: blocks of it may be under way, and late. */
+  onDeadline(): void {
+    if (this.#state.scheduler.begunCount > 0) this.#checkSoon();
   }
 
   onTokens(): void {
@@ -389,7 +397,7 @@ export class Downloading {
   }
 
   #checkSoon(): void {
-    this.#checkWithin(CHECK_MS);
+    this.#checkWithin(this.#state.picker.deadlineCount > 0 ? DEADLINE_CHECK_MS : CHECK_MS);
   }
 
   #checkWithin(ms: number): void {

@@ -26,7 +26,7 @@ import type {
   PieceStoreHandler,
   Rng,
 } from '../ports.js';
-import { addressKey, asPiece, type PeerAddress, type PieceIndex } from '../units.js';
+import { addressKey, asPiece, type Millis, type PeerAddress, type PieceIndex } from '../units.js';
 import { Choking } from './choking.js';
 import { Connecting } from './connecting.js';
 import { Deadlines, type SwarmDeadline } from './deadlines.js';
@@ -78,6 +78,7 @@ export class Swarm implements PieceStoreHandler {
     const scheduler = new BlockScheduler(geometry, picker, {
       beginPiece: (piece) => store.beginPiece(piece),
       paceMs: (seat) => this.#parts.downloading.paceMs(seat),
+      now: () => clock.now(),
       onRequestDropped: (seat) => this.#parts.downloading.onRequestDropped(seat),
     });
     this.state = {
@@ -163,6 +164,16 @@ export class Swarm implements PieceStoreHandler {
   /** Pieces in order from `from` on, instead of rarest first. */
   setSequential(on: boolean, from?: PieceIndex): void {
     this.state.picker.setSequential(on, from);
+  }
+
+  /** The piece comes before those without a deadline or with a later one, until it is there. On the swarm's clock. */
+  setDeadline(piece: PieceIndex, dueAt: Millis): void {
+    this.state.scheduler.setDeadline(piece, dueAt);
+    this.#parts.downloading.onDeadline();
+  }
+
+  clearDeadline(piece: PieceIndex): void {
+    this.state.scheduler.clearDeadline(piece);
   }
 
   /** Closes every connection; nothing is due any more. The store is its owner's to close. Idempotent. */

@@ -8,6 +8,7 @@ import { VIEWERS } from './liars.js';
 import { SHAPED_6, SHAPED_16 } from './shaped.js';
 import { CHAIN, PAIR, STAR } from './shapes.js';
 import { STRATEGIES } from './strategic.js';
+import { WATCHED } from './watched.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   B1,
@@ -32,4 +33,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...VIEWERS,
   TWICE_FILES,
   TWICE_PIECES,
+  ...WATCHED,
 ];

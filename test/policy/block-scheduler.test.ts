@@ -6,7 +6,7 @@ import { MAX_REQUESTERS } from '../../engine/policy/block-ledger.js';
 import { BLOCK_RESULT, BlockScheduler } from '../../engine/policy/block-scheduler.js';
 import { PiecePicker } from '../../engine/policy/piece-picker.js';
 import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
-import { asPiece, BLOCK_BYTES, type PieceIndex } from '../../engine/units.js';
+import { asMillis, asPiece, BLOCK_BYTES, type PieceIndex } from '../../engine/units.js';
 import { field, seededRng } from './drawings.js';
 
 interface Setup {
@@ -15,6 +15,7 @@ interface Setup {
   readonly scheduler: BlockScheduler;
   /** By peer: milliseconds a block; without, PACE_MS. */
   readonly paces: Map<number, number>;
+  readonly clock: { now: number };
   /** Asks for up to `max` blocks: ["piece.block", …]. */
   next(peer: number, has: string | Bitfield, max: number, allowed?: ReadonlySet<PieceIndex>): string[];
 }
@@ -35,6 +36,7 @@ function setup(
   const picker = new PiecePicker(geometry, options.rng ?? seededRng(1));
   picker.setSequential(options.sequential ?? true);
   const paces = new Map<number, number>();
+  const clock = { now: 0 };
   let begun = 0;
   const scheduler: BlockScheduler = new BlockScheduler(geometry, picker, {
     beginPiece: () => {
@@ -43,6 +45,7 @@ function setup(
       return begun < (options.slots ?? Number.POSITIVE_INFINITY);
     },
     paceMs: (peer) => paces.get(peer) ?? PACE_MS,
+    now: () => asMillis(clock.now),
   });
   const out = new Int32Array(1_000);
   return {
@@ -50,6 +53,7 @@ function setup(
     picker,
     scheduler,
     paces,
+    clock,
     next: (peer, has, max, allowed) => {
       const bits = typeof has === 'string' ? field(has) : has;
       const count = scheduler.nextBlocks(peer, bits, max, out, allowed);
@@ -150,6 +154,7 @@ describe('BlockScheduler', () => {
     const scheduler = new BlockScheduler(geometry, new PiecePicker(geometry, seededRng(1)), {
       beginPiece: () => true,
       paceMs: (peer) => 1_000 / 10 ** peer,
+      now: () => asMillis(0),
       onRequestDropped: (peer) => dropped.push(peer),
     });
     const out = new Int32Array(2);
@@ -277,6 +282,7 @@ describe('BlockScheduler', () => {
     const picker = new PiecePicker(geometry, seededRng(1));
     const scheduler = new BlockScheduler(geometry, picker, {
       paceMs: () => PACE_MS,
+      now: () => asMillis(0),
       beginPiece: () => {
         asked++;
         return room-- > 0;

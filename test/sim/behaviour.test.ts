@@ -20,6 +20,7 @@ test('without endgame, the last blocks are asked of one peer each', () => {
     const scheduler = new BlockScheduler(geometry, picker, {
       beginPiece: () => true,
       paceMs: (peer) => (peer === 0 ? 1_000 : 10),
+      now: () => asMillis(0),
     });
     picker.onPeerPieces(all);
     picker.onPeerPieces(all);

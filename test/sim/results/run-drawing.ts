@@ -40,6 +40,7 @@ export function madeUpRun(changes: Partial<MeasuredRun> = {}): MeasuredRun {
     waste: 0.01,
     seedFairness: null,
     corruptPieces: 0,
+    viewers: null,
     traceHash: '0',
     messages: 1,
     events: 1,

@@ -1,0 +1,89 @@
+/**
+ * Late blocks: blocks with a deadline that the one peer asked for them will, by its pace, send too late. Found a few
+ * times a second, in one pass over what is asked for; each may be asked of one further peer that is much quicker.
+ */
+import type { Millis, PieceIndex } from '../units.js';
+import type { BlockLedger } from './block-ledger.js';
+import type { PiecePicker } from './piece-picker.js';
+
+/** Late blocks that are kept, the most urgent: what may come twice between two reviews is bounded by it. */
+const MAX_LATE = 16;
+/**
+ * The second peer must be so many times as quick: estimates err, and the first copy may be on its way. Less is enough
+ * where the second comes in time.
+ */
+const TIMES_AS_LATE = 4;
+const TIMES_AS_LATE_IN_TIME = 2;
+
+interface LateBlock {
+  readonly row: number;
+  readonly piece: PieceIndex;
+  readonly block: number;
+  readonly dueAt: number;
+  /** When it is expected from whom it was asked of. */
+  readonly expectedAt: number;
+}
+
+interface Paces {
+  now(): Millis;
+  paceMs(peer: number): number;
+}
+
+export class LateBlocks {
+  readonly #ledger: BlockLedger;
+  readonly #picker: PiecePicker;
+  /** The earliest first. */
+  #late: LateBlock[] = [];
+
+  constructor(ledger: BlockLedger, picker: PiecePicker) {
+    this.#ledger = ledger;
+    this.#picker = picker;
+  }
+
+  get isEmpty(): boolean {
+    return this.#late.length === 0;
+  }
+
+  clear(): void {
+    this.#late.length = 0;
+  }
+
+  /** Finds them anew. */
+  review(paces: Paces): void {
+    const now = paces.now();
+    const late: LateBlock[] = [];
+    for (const peer of this.#ledger.busyPeers) {
+      const paceMs = paces.paceMs(peer);
+      this.#ledger.forEachAlone(peer, (row, block, ahead) => {
+        if (!this.#ledger.isUrgent(row)) return;
+        const piece = this.#ledger.pieceOf(row);
+        const dueAt = this.#picker.deadlineOf(piece);
+        const expectedAt = now + paceMs * (ahead + 1);
+        if (expectedAt > dueAt) late.push({ row, piece, block, dueAt, expectedAt });
+      });
+    }
+    late.sort((a, b) => a.dueAt - b.dueAt || b.expectedAt - a.expectedAt);
+    this.#late = late.slice(0, MAX_LATE);
+  }
+
+  /** Takes out the most urgent one that `peer`, who would send it at `arrivesAt`, sends much sooner, if `mayTake` agrees. */
+  take(
+    peer: number,
+    now: Millis,
+    arrivesAt: Millis,
+    mayTake: (row: number) => boolean,
+  ): LateBlock | undefined {
+    if (!Number.isFinite(arrivesAt)) return undefined;
+    for (let at = 0; at < this.#late.length; at++) {
+      const late = this.#late[at]!;
+      const times = arrivesAt <= late.dueAt ? TIMES_AS_LATE_IN_TIME : TIMES_AS_LATE;
+      if (late.expectedAt - now < times * (arrivesAt - now)) continue;
+      // Meanwhile it may have come, or its row be another piece's.
+      if (this.#ledger.rowOf(late.piece) !== late.row) continue;
+      if (!this.#ledger.isAskedOfOneOther(late.row, late.block, peer) || !mayTake(late.row)) continue;
+      this.#late.splice(at, 1);
+      return late;
+    }
+    return undefined;
+  }
+}
