@@ -7,6 +7,13 @@ import { asPiece, type PieceIndex } from './units.js';
 /** Bytes of one read. */
 const READ_BYTES = 256 * 1024;
 
+/** Somebody who reads; what is told of where it is. */
+export interface ReadObserver {
+  /** It comes to `next`, and reads until before `end`. */
+  onReading(reader: object, next: PieceIndex, end: number): void;
+  onDone(reader: object): void;
+}
+
 interface Waiter {
   resolve(): void;
   reject(error: SwarmError): void;
@@ -14,15 +21,13 @@ interface Waiter {
 
 export class TorrentReader {
   readonly #geometry: TorrentGeometry;
-  readonly #onReading: (next: PieceIndex | undefined) => void;
+  readonly #observer: ReadObserver;
   readonly #waiting = new Map<PieceIndex, Waiter[]>();
-  #reads = 0;
   #closed: SwarmError | undefined;
 
-  /** @param onReading told the piece that is read next, of whoever read last; undefined when nobody reads any more */
-  constructor(geometry: TorrentGeometry, onReading: (next: PieceIndex | undefined) => void) {
+  constructor(geometry: TorrentGeometry, observer: ReadObserver) {
     this.#geometry = geometry;
-    this.#onReading = onReading;
+    this.#observer = observer;
   }
 
   /** The bytes [from, to) of the torrent. @throws SwarmError once closed, or when the disk fails */
@@ -32,11 +37,15 @@ export class TorrentReader {
     to: number,
   ): AsyncGenerator<Uint8Array> {
     const files = await opened;
-    this.#reads++;
+    const { pieceLength } = this.#geometry;
+    const reader = {};
+    const end = Math.ceil(to / pieceLength);
+    let told = -1;
     try {
       for (let at = from; at < to; ) {
-        const piece = asPiece(Math.floor(at / this.#geometry.pieceLength));
-        this.#onReading(piece);
+        const piece = asPiece(Math.floor(at / pieceLength));
+        if (piece !== told) this.#observer.onReading(reader, piece, end);
+        told = piece;
         while (files?.have.get(piece) !== true) await this.#wait(piece);
         const pieceEnd = this.#geometry.pieceOffset(piece) + this.#geometry.pieceBytes(piece);
         const bytes = await files.readRange(at, Math.min(READ_BYTES, pieceEnd - at, to - at));
@@ -44,7 +53,7 @@ export class TorrentReader {
         yield bytes;
       }
     } finally {
-      if (--this.#reads === 0) this.#onReading(undefined);
+      this.#observer.onDone(reader);
     }
   }
 

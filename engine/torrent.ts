@@ -10,6 +10,7 @@ import type { FileClaims } from './file-claims.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { FileLayout } from './policy/file-layout.js';
 import { FileSelection } from './policy/file-selection.js';
+import { ReadingWindows, windowLength } from './policy/reading-windows.js';
 import { TokenBucket } from './policy/token-bucket.js';
 import { TorrentGeometry } from './policy/torrent-geometry.js';
 import type {
@@ -26,7 +27,7 @@ import type { OpenTorrentStore, Storage } from './storage/storage.js';
 import { Swarm } from './swarm/swarm.js';
 import type { SwarmObserver } from './swarm/swarm-state.js';
 import { TorrentReader } from './torrent-reader.js';
-import type { PeerAddress } from './units.js';
+import type { Millis, PeerAddress } from './units.js';
 
 export interface AddOptions {
   /** Folder that receives (or holds) the torrent's file or folder. Default: the working directory. */
@@ -79,6 +80,8 @@ export interface TorrentHost {
 
 /** How long trackers may take to hear goodbye. */
 const GOODBYE_MS = 2_000;
+/** A reader's time for a piece, while nothing comes. */
+const MAX_MS_PER_PIECE = 10_000;
 
 export class Torrent {
   /** Resolves when everything wanted is verified on disk; rejects with a SwarmError when it cannot be. */
@@ -101,6 +104,7 @@ export class Torrent {
   #checkedShare = 0;
   #files: OpenTorrentStore | undefined;
   #swarm: Swarm | undefined;
+  #windows: ReadingWindows<object> | undefined;
   #trackers: TrackerSource | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -123,10 +127,13 @@ export class Torrent {
       ),
       writes: !options.readOnly,
     });
-    const sequential = options.sequential ?? false;
-    this.#reader = new TorrentReader(this.#geometry, (next) =>
-      this.#swarm?.setSequential(next !== undefined || sequential, next),
-    );
+    this.#reader = new TorrentReader(this.#geometry, {
+      onReading: (reader, next, end) => {
+        const now = host.clock.now();
+        this.#windows?.move(reader, next, end, now, this.#msPerPiece(now));
+      },
+      onDone: (reader) => this.#windows?.leave(reader),
+    });
     this.completed = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -192,8 +199,8 @@ export class Torrent {
   }
 
   /**
-   * The verified bytes of one file, waiting for those that are not there yet. While a stream is open, pieces
-   * are fetched in order from where it reads.
+   * The verified bytes of one file, waiting for those that are not there yet. While a stream is open, the pieces
+   * next to where it reads are fetched in order and before all others; several streams share what comes.
    * @param file its place in `metainfo.files`
    * @param range first byte and the byte after the last; default the whole file
    */
@@ -238,6 +245,7 @@ export class Torrent {
     this.#checkedShare = 1;
     this.#phase = 'downloading';
     this.#swarm = this.#createSwarm(files);
+    this.#windows = new ReadingWindows(this.#swarm, windowLength(this.metainfo.pieceLength));
     const { haveBytes } = this.snapshot();
     this.#emit({ type: 'checked', haveBytes, totalBytes: this.#selection.bytes });
     if (this.#swarm.state.picker.wantedLeft === 0) this.#complete();
@@ -265,6 +273,12 @@ export class Torrent {
     });
     swarm.setSequential(this.#options.sequential ?? false);
     return swarm;
+  }
+
+  /** A reader reads as fast as the swarm sends: to be due sooner would only make blocks late that are not. */
+  #msPerPiece(now: Millis): number {
+    const bytesPerSecond = this.#swarm?.state.downloadRate.rate(now) ?? 0;
+    return Math.min(MAX_MS_PER_PIECE, (1000 * this.#geometry.pieceLength) / bytesPerSecond);
   }
 
   /** Meets the peers: ours to dial, those who dial us, and the trackers'. */

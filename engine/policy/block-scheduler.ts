@@ -33,6 +33,11 @@ const HOLDER_LOOKS = 8;
  * the sender's kernel comes in any case, and the second copy is wasted.
  */
 const FAR_BEHIND = 4;
+/**
+ * A peer so many times as slow as those that are usually asked for what has a deadline leaves to them what it cannot
+ * make in time. Others do not: were all late, nobody would be asked for what is due next.
+ */
+const SLOW = 4;
 const NONE = -1;
 const NEVER = asMillis(Number.POSITIVE_INFINITY);
 const NO_ROWS: readonly number[] = [];
@@ -65,6 +70,8 @@ export class BlockScheduler {
   #barrenAsOf = 0;
   readonly #watch: MemoryWatch;
   readonly #lateBlocks: LateBlocks;
+  /** Mean pace of the peers that were asked for what has a deadline; undefined at first. */
+  #usualPaceMs: number | undefined;
   /** Where the search for blocks to take over goes on, so that over time it sees everybody's. */
   #nextHolder = 0;
   #late: Takeable = { row: NONE, block: NONE, ahead: 0 };
@@ -240,14 +247,19 @@ export class BlockScheduler {
   #nextRow(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
     if (this.#picker.deadlineCount === 0) return this.#usualRow(peer, has, room, allowed);
     const now = this.#mediator.now();
-    const due = this.#dueRow(peer, has, room, allowed, now, this.#arrivalOf(peer, now));
-    if (due !== NONE) return due;
+    const paceMs = this.#mediator.paceMs(peer);
+    const isSlow = this.#usualPaceMs !== undefined && paceMs > SLOW * this.#usualPaceMs;
+    const due = this.#dueRow(peer, has, room, allowed, now, isSlow ? this.#arrivalOf(peer, now) : now);
+    if (due !== NONE) {
+      if (Number.isFinite(paceMs)) this.#usualPaceMs = moved(this.#usualPaceMs ?? paceMs, paceMs);
+      return due;
+    }
     const usual = this.#usualRow(peer, has, room, allowed);
     // Late is better than idle.
-    return usual !== NONE ? usual : this.#earliestRow(peer, has, allowed, now, now);
+    return usual !== NONE ? usual : this.#taken(this.#earliestRow(peer, has, allowed, now, now), peer);
   }
 
-  /** The row or piece that is due first, of those that the peer, who sends what is asked now at `arrivesAt`, can make. */
+  /** The row or piece that is due first, but for those that a peer who sends it at `arrivesAt` leaves to others. */
   #dueRow(
     peer: number,
     has: Bitfield,
@@ -560,3 +572,6 @@ export class BlockScheduler {
     if (this.#owner[row] === peer && !this.#isSingleSource(row)) this.#owner[row] = NONE;
   }
 }
+
+/** A running mean. */
+const moved = (mean: number, value: number): number => mean + (value - mean) / 8;

@@ -4,6 +4,16 @@
  */
 import { asMillis, asPiece, type Millis, type PieceIndex } from '../units.js';
 
+/** How far ahead of a reader pieces have deadlines. */
+const WINDOW_BYTES = 8 * 1024 * 1024;
+const MIN_PIECES = 4;
+/** Moving costs a step for each piece of the window. */
+const MAX_PIECES = 128;
+
+/** Pieces of a reader's window. */
+export const windowLength = (pieceLength: number): number =>
+  Math.max(MIN_PIECES, Math.min(MAX_PIECES, Math.ceil(WINDOW_BYTES / pieceLength)));
+
 export interface DeadlineSetter {
   setDeadline(piece: PieceIndex, dueAt: Millis): void;
   clearDeadline(piece: PieceIndex): void;

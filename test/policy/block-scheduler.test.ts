@@ -188,6 +188,135 @@ describe('BlockScheduler', () => {
     assert.deepEqual(next(8, '1', 9), [], 'the rest is as good as under way');
   });
 
+  it('asks for what is due first, begun or not, whoever owns it, and goes on by rarity', () => {
+    const { next, scheduler } = setup(5, 2);
+    assert.deepEqual(next(0, '11111', 1), ['0.0']);
+    assert.deepEqual(next(1, '11111', 2), ['0.1', '1.0']);
+    scheduler.setDeadline(piece(4), asMillis(200_000));
+    scheduler.setDeadline(piece(3), asMillis(300_000));
+    scheduler.setDeadline(piece(1), asMillis(250_000));
+    assert.deepEqual(next(2, '01101', 1), ['4.0']);
+    assert.deepEqual(next(0, '11111', 9), ['4.1', '1.1', '3.0', '3.1', '2.0', '2.1']);
+  });
+
+  it('leaves what a slow peer cannot make to a quicker one, but lets it help before it goes idle', () => {
+    const { next, scheduler, paces, clock } = setup(2, 2);
+    scheduler.setDeadline(piece(1), asMillis(5_000));
+    paces.set(0, 6_000);
+    assert.deepEqual(next(1, '11', 1), ['1.0']);
+    assert.deepEqual(next(0, '11', 1), ['0.0']);
+    assert.deepEqual(next(0, '11', 1), ['0.1']);
+    assert.deepEqual(next(0, '11', 1), ['1.1'], 'there is nothing else');
+    scheduler.onReleased(0, piece(0), 0);
+    scheduler.onReleased(0, piece(1), 1);
+    clock.now = 5_000;
+    assert.deepEqual(next(0, '11', 1), ['1.1'], 'it is overdue: any help is welcome');
+  });
+
+  it('asks for what is due next though nobody can make it', () => {
+    const { next, scheduler, paces } = setup(3, 2, { sequential: false });
+    for (const index of [0, 1, 2]) scheduler.setDeadline(piece(index), asMillis(100 * index));
+    for (const peer of [0, 1, 2]) paces.set(peer, 4_000 + peer);
+    assert.deepEqual(next(0, '111', 1), ['0.0'], 'the first');
+    assert.deepEqual(next(1, '111', 2), ['0.1', '1.0']);
+    assert.deepEqual(next(2, '111', 2), ['1.1', '2.0']);
+  });
+
+  it('asks a second peer for a block that will be late, one that is much quicker, and no third', () => {
+    const { next, scheduler, paces, clock } = setup(4, 4);
+    scheduler.setDeadline(piece(0), asMillis(2_000));
+    assert.deepEqual(next(0, '1111', 4), ['0.0', '0.1', '0.2', '0.3']);
+    scheduler.reviewDeadlines();
+    assert.deepEqual(next(1, '1000', 9), [], 'all come in time');
+    paces.set(0, 600);
+    scheduler.reviewDeadlines();
+    assert.deepEqual(next(2, '0111', 1), ['1.0'], 'it has not got the piece');
+    paces.set(1, 1_300);
+    assert.deepEqual(next(1, '1000', 9), [], 'it would not be twice as quick');
+    paces.set(1, 100);
+    assert.deepEqual(next(1, '1111', 2), ['0.3', '1.1'], 'three come in time');
+    assert.deepEqual(next(3, '1000', 9), [], 'a third is not asked');
+    clock.now = 2_000;
+    scheduler.reviewDeadlines();
+    paces.set(3, 200);
+    assert.deepEqual(next(3, '1000', 9), ['0.2'], 'overdue: four times as quick as the third of the queue');
+    assert.equal(scheduler.onBlock(3, piece(0), 2), BLOCK_RESULT.fresh);
+    assert.equal(scheduler.onBlock(0, piece(0), 2), BLOCK_RESULT.duplicate);
+  });
+
+  it('takes no block for late that has come, has no deadline any more, or is to come from one peer', () => {
+    const { next, scheduler, paces } = setup(3, 1);
+    for (const index of [0, 1, 2]) scheduler.setDeadline(piece(index), asMillis(1));
+    paces.set(0, 1_000);
+    assert.deepEqual(next(0, '111', 3), ['0.0', '1.0', '2.0']);
+    scheduler.reviewDeadlines();
+    scheduler.onBlock(0, piece(0), 0);
+    scheduler.onPieceCorrupt(piece(1));
+    scheduler.restrictToSingleSource(piece(2));
+    assert.deepEqual(next(0, '111', 9), ['1.0'], 'free again');
+    assert.deepEqual(next(1, '111', 9), ['1.0'], 'asked of the slow one again');
+    scheduler.reviewDeadlines();
+    for (const index of [0, 1, 2]) scheduler.clearDeadline(piece(index));
+    scheduler.reviewDeadlines();
+    paces.set(0, 15);
+    assert.deepEqual(next(1, '111', 9), [], 'as in endgame without deadlines: it would not be much sooner');
+  });
+
+  it('fetches a corrupt piece with a deadline from one peer at a time nevertheless', () => {
+    const { next, scheduler, paces } = setup(2, 3);
+    scheduler.setDeadline(piece(0), asMillis(10_000));
+    assert.deepEqual(next(0, '11', 3), ['0.0', '0.1', '0.2']);
+    scheduler.onPieceCorrupt(piece(0));
+    scheduler.restrictToSingleSource(piece(0));
+    assert.deepEqual(next(0, '10', 1), ['0.0']);
+    assert.deepEqual(next(1, '10', 1), []);
+    paces.set(0, 60_000);
+    scheduler.reviewDeadlines();
+    assert.deepEqual(next(1, '10', 1), []);
+    scheduler.onBlock(0, piece(0), 0);
+    assert.deepEqual(next(1, '10', 9), ['0.0', '0.1', '0.2'], 'it begins anew');
+  });
+
+  it('asks for a piece with a deadline while choked only where that is allowed', () => {
+    const { next, scheduler } = setup(3, 1);
+    for (const index of [0, 1]) scheduler.setDeadline(piece(index), asMillis(1_000 - index));
+    assert.deepEqual(next(0, '111', 9, new Set([piece(2), piece(0)])), ['0.0', '2.0']);
+    assert.deepEqual(next(1, '111', 9), ['1.0']);
+  });
+
+  it('gives each peer the earliest that it has and that is not asked for, through any order of asking', () => {
+    const bits = fc.array(fc.boolean(), { minLength: 12, maxLength: 12 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.option(fc.nat(5), { nil: undefined }), { minLength: 12, maxLength: 12 }),
+        fc.array(bits, { minLength: 4, maxLength: 4 }),
+        fc.array(fc.record({ peer: fc.nat(3), max: fc.integer({ min: 1, max: 5 }) })),
+        fc.boolean(),
+        (dues, peers, asks, sequential) => {
+          const { next, scheduler, picker } = setup(12, 3, { sequential });
+          const fields = peers.map((has) => field(has.map((bit) => (bit ? '1' : '0')).join('')));
+          for (const has of fields) picker.onPeerPieces(has);
+          const far = 1_000_000;
+          const dueAt = dues.map((due) => (due === undefined ? Infinity : far + due));
+          dueAt.forEach((due, index) => {
+            scheduler.setDeadline(piece(index), asMillis(due));
+          });
+          const left = dueAt.map(() => 3);
+          for (const { peer, max } of asks) {
+            for (const key of next(peer, fields[peer]!, max)) {
+              const [p] = parse(key);
+              const earliest = Math.min(
+                ...dueAt.filter((_, i) => left[i]! > 0 && fields[peer]!.get(piece(i))),
+              );
+              if (left[p]! > 0) assert.equal(dueAt[p], earliest);
+              left[p]!--;
+            }
+          }
+        },
+      ),
+    );
+  });
+
   it('refuses blocks that were not asked for', () => {
     const { next, scheduler } = setup(2, 2);
     assert.equal(scheduler.onBlock(0, piece(0), 0), BLOCK_RESULT.unrequested, 'of a piece that is not begun');
@@ -341,6 +470,17 @@ describe('BlockScheduler', () => {
         peer: fc.nat(5),
       }),
       fc.record({ do: fc.constantFrom('settle' as const, 'dropStale' as const), good: fc.boolean() }),
+      fc.record({
+        do: fc.constant('due' as const),
+        piece: fc.nat(6),
+        at: fc.option(fc.nat(300), { nil: Number.POSITIVE_INFINITY }),
+      }),
+      fc.record({
+        do: fc.constant('review' as const),
+        peer: fc.nat(5),
+        paceMs: fc.constantFrom(1, 10, 100, Number.POSITIVE_INFINITY),
+        passedMs: fc.nat(50),
+      }),
     );
     const pieceCount = 7;
     const join = fc.array(fc.boolean(), { minLength: pieceCount, maxLength: pieceCount });
@@ -362,6 +502,8 @@ describe('BlockScheduler', () => {
             else if (s.do === 'gone') model.gone(s.peer);
             else if (s.do === 'leave') model.leave(s.peer);
             else if (s.do === 'settle') model.settle(s.good);
+            else if (s.do === 'due') model.due(piece(s.piece), s.at);
+            else if (s.do === 'review') model.review(s.peer, s.paceMs, s.passedMs);
             else model.dropStale();
             model.check();
           }
@@ -383,6 +525,8 @@ class Model {
   readonly #received = new Map<string, number>();
   readonly #verified = new Set<number>();
   readonly #single = new Set<number>();
+  /** Asked for, with a deadline, when those were last looked at. */
+  #late = new Set<string>();
   /** Begun when memory was last looked at. */
   #reviewed = new Set<number>();
 
@@ -416,8 +560,12 @@ class Model {
       const asked = this.#asked.get(key) ?? new Set();
       assert.ok(!asked.has(peer), 'never twice of one peer');
       if (asked.size > 0) {
-        const mayHelp = allAsked || this.#freeBlocksOfBegun() === 0 || this.#reviewed.has(p);
-        assert.ok(mayHelp, 'duplicates only in endgame, and for what makes no headway');
+        const isLate = this.#late.has(key) && asked.size === 1;
+        const mayHelp = allAsked || this.#freeBlocksOfBegun() === 0 || this.#reviewed.has(p) || isLate;
+        assert.ok(
+          mayHelp,
+          'duplicates only in endgame, for what makes no headway, and for what will be late',
+        );
         assert.ok(!this.#single.has(p));
       }
       asked.add(peer);
@@ -501,6 +649,23 @@ class Model {
     }
     const pieces = Array.from({ length: this.pieceCount }, (_, i) => i);
     this.#reviewed = new Set(pieces.filter((i) => this.#setup.scheduler.isBegun(piece(i))));
+  }
+
+  due(p: PieceIndex, at: number): void {
+    const { scheduler, picker } = this.#setup;
+    scheduler.setDeadline(p, asMillis(at));
+    const isMissing = !this.#verified.has(p);
+    assert.equal(picker.deadlineOf(p), isMissing ? at : Number.POSITIVE_INFINITY);
+  }
+
+  review(peer: number, paceMs: number, passedMs: number): void {
+    const { scheduler, paces, clock, picker } = this.#setup;
+    clock.now += passedMs;
+    paces.set(peer, paceMs);
+    scheduler.reviewDeadlines();
+    this.#late = new Set(
+      [...this.#asked.keys()].filter((key) => Number.isFinite(picker.deadlineOf(parse(key)[0]))),
+    );
   }
 
   check(): void {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Bitfield } from '../../engine/policy/bitfield.js';
 import { PiecePicker } from '../../engine/policy/piece-picker.js';
 import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
-import { asPiece } from '../../engine/units.js';
+import { asMillis, asPiece } from '../../engine/units.js';
 import { field, seededRng } from './drawings.js';
 
 const pickerOf = (pieceCount: number, rng: () => number = seededRng(1)): PiecePicker =>
@@ -119,6 +119,52 @@ describe('PiecePicker', () => {
     }
     picker.onPieceAbandoned(asPiece(3));
     assert.equal(picker.pick(Bitfield.full(100)), 3);
+  });
+
+  it('gives deadlines to missing pieces only, and ends them with the piece', () => {
+    const picker = pickerOf(4);
+    const has = Bitfield.full(4);
+    const due = (): number[] => [0, 1, 2, 3].filter((i) => picker.deadlineOf(asPiece(i)) < Infinity);
+    picker.setWanted(field('1110'));
+    picker.onPieceHave(asPiece(0));
+    for (const index of [0, 1, 2, 3]) picker.setDeadline(asPiece(index), asMillis(10 * index));
+    assert.deepEqual(due(), [1, 2], 'one is had, one is not wanted');
+    picker.onPieceBegun(asPiece(1));
+    assert.equal(picker.pickDue(has, asMillis(0), asMillis(0)), 2, 'piece 1 is begun');
+    picker.onPieceAbandoned(asPiece(1));
+    assert.equal(picker.pickDue(has, asMillis(0), asMillis(0)), 1);
+    assert.equal(picker.pickDue(field('0000'), asMillis(0), asMillis(0)), -1);
+    picker.onPieceHave(asPiece(1));
+    assert.deepEqual(due(), [2]);
+    picker.setWanted(field('1101'));
+    assert.deepEqual(due(), []);
+    assert.equal(picker.deadlineCount, 0);
+    assert.equal(picker.pickDue(has, asMillis(0), asMillis(0)), -1);
+    assert.equal(picker.pick(has), 3, 'the rest goes on by rarity');
+  });
+
+  it('keeps a cleared deadline cleared, and an overdue one first', () => {
+    const picker = startedPicker(6);
+    const has = padded('111111');
+    picker.onPeerPieces(has);
+    picker.setDeadline(asPiece(5), asMillis(10));
+    picker.setDeadline(asPiece(4), asMillis(20));
+    assert.equal(picker.pickDue(has, asMillis(1_000), asMillis(2_000)), 5);
+    picker.clearDeadline(asPiece(5));
+    picker.clearDeadline(asPiece(3));
+    assert.equal(picker.pickDue(has, asMillis(1_000), asMillis(2_000)), 4);
+    assert.deepEqual([picker.deadlineCount, picker.openCount], [1, 6]);
+  });
+
+  it('goes by deadlines first among the pieces that are allowed while choked', () => {
+    const picker = pickerOf(10);
+    picker.onPeerPieces(field('1010101010'));
+    picker.setDeadline(asPiece(8), asMillis(20));
+    picker.setDeadline(asPiece(2), asMillis(10));
+    picker.setDeadline(asPiece(0), asMillis(0));
+    const allowed = [8, 2, 5, 4].map(asPiece);
+    assert.equal(picker.pickAmong(allowed, Bitfield.full(10)), 2);
+    assert.equal(picker.pickAmong(allowed, field('0000010010')), 8);
   });
 
   it('picks nothing that is unwanted, begun or had', () => {
