@@ -4,12 +4,13 @@
  * of a block its receipt, the next request, and its part of telling 500 peers of the piece.
  */
 import { Bitfield } from '../engine/policy/bitfield.js';
+import { ReadingWindows, windowLength } from '../engine/policy/reading-windows.js';
 import { TokenBucket } from '../engine/policy/token-bucket.js';
 import { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { PeerConnection, PeerHandler, PieceStore, PieceStoreHandler } from '../engine/ports.js';
 import { NO_HANDLER } from '../engine/ports.js';
 import { Swarm } from '../engine/swarm/swarm.js';
-import { asPiece, BLOCK_BYTES, type PieceIndex } from '../engine/units.js';
+import { asMillis, asPiece, BLOCK_BYTES, type PieceIndex } from '../engine/units.js';
 import { seededRng } from '../test/policy/drawings.js';
 import { VirtualClock } from '../test/support/virtual-clock.js';
 import { median } from './measure.js';
@@ -127,6 +128,7 @@ class Lab {
   readonly swarm: Swarm;
   readonly peers: SilentConnection[] = [];
   readonly rng = seededRng(1);
+  onPiece: (piece: PieceIndex) => void = nothing;
 
   constructor(slots: number, wanted = Bitfield.full(PIECES)) {
     this.store = new CountingStore(slots);
@@ -145,7 +147,7 @@ class Lab {
       clock: this.clock,
       rng: this.rng,
       observer: {
-        onPieceVerified: nothing,
+        onPieceVerified: (piece) => this.onPiece(piece),
         onPieceCorrupt: nothing,
         onPeerConnected: nothing,
         onPeerClosed: nothing,
@@ -177,6 +179,23 @@ class Lab {
   unchoked(count = PEERS): this {
     for (const peer of this.peers.slice(0, count)) peer.handler.onUnchoke();
     return this;
+  }
+
+  /** Somebody reads whatever is there, in order from the first piece on. */
+  read(): void {
+    const windows = new ReadingWindows<Lab>(this.swarm, windowLength(GEOMETRY.pieceLength));
+    const { have } = this.swarm.state;
+    let next = 0;
+    const move = (): void => windows.move(this, asPiece(next), PIECES, this.clock.now(), 1);
+    this.onPiece = (piece) => {
+      if (piece !== next) return;
+      // Each piece that is there is read, and the window moved, one by one.
+      while (have.get(asPiece(next))) {
+        next++;
+        move();
+      }
+    };
+    move();
   }
 
   /** Answers `blocks` requests, peers in turn; pieces are verified at once. @returns how many blocks those were */
@@ -242,6 +261,27 @@ const FIGURES: readonly Figure[] = [
     prepare: () => {
       const lab = new Lab(MANY_SLOTS);
       lab.swarm.setSequential(true);
+      warmedUp(lab.unchoked());
+      return () => lab.download(100_000);
+    },
+  },
+  {
+    name: 'a block, every piece with a deadline, memory to spare',
+    most: 2,
+    prepare: () => {
+      const lab = new Lab(MANY_SLOTS);
+      for (let piece = 0; piece < PIECES; piece++)
+        lab.swarm.setDeadline(asPiece(piece), asMillis(1_000 + piece));
+      warmedUp(lab.unchoked());
+      return () => lab.download(100_000);
+    },
+  },
+  {
+    name: 'a block, read while it downloads, memory full',
+    most: 2,
+    prepare: () => {
+      const lab = new Lab(FEW_SLOTS);
+      lab.read();
       warmedUp(lab.unchoked());
       return () => lab.download(100_000);
     },

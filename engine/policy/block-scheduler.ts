@@ -114,7 +114,9 @@ export class BlockScheduler {
   /** A block arrived. `block` is in range. */
   onBlock(peer: number, piece: PieceIndex, block: number): BlockResult {
     const result = this.#ledger.receive(peer, piece, block);
-    if (result === BLOCK_RESULT.fresh) this.#watch.onDelivered();
+    if (result !== BLOCK_RESULT.fresh) return result;
+    this.#watch.onDelivered();
+    if (this.#ledger.isUrgent(this.#ledger.rowOf(piece))) this.#lateBlocks.onArrived();
     return result;
   }
 
@@ -245,7 +247,8 @@ export class BlockScheduler {
 
   /** A row with a free block for this peer, in order of preference. */
   #nextRow(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
-    if (this.#picker.deadlineCount === 0) return this.#usualRow(peer, has, room, allowed);
+    if (this.#picker.openDueCount === 0 && this.#ledger.openUrgentRows.length === 0)
+      return this.#usualRow(peer, has, room, allowed);
     const now = this.#mediator.now();
     const paceMs = this.#mediator.paceMs(peer);
     const isSlow = this.#usualPaceMs !== undefined && paceMs > SLOW * this.#usualPaceMs;

@@ -6,8 +6,14 @@ import type { Millis, PieceIndex } from '../units.js';
 import type { BlockLedger } from './block-ledger.js';
 import type { PiecePicker } from './piece-picker.js';
 
-/** Late blocks that are kept, the most urgent: what may come twice between two reviews is bounded by it. */
+/** Late blocks that are kept, the most urgent. */
 const MAX_LATE = 16;
+/**
+ * Blocks that may be asked twice at first or after a while without need, and for each block with a deadline that comes
+ * such a part of one: in a swarm that is too slow for its viewers all is late, and twice would make it slower.
+ */
+const MAX_CREDIT = 16;
+const CREDIT_PER_BLOCK = 1 / 256;
 /**
  * The second peer must be so many times as quick: estimates err, and the first copy may be on its way. Less is enough
  * where the second comes in time.
@@ -34,14 +40,21 @@ export class LateBlocks {
   readonly #picker: PiecePicker;
   /** The earliest first. */
   #late: LateBlock[] = [];
+  #credit = MAX_CREDIT;
 
   constructor(ledger: BlockLedger, picker: PiecePicker) {
     this.#ledger = ledger;
     this.#picker = picker;
   }
 
+  /** Nothing may be taken. */
   get isEmpty(): boolean {
-    return this.#late.length === 0;
+    return this.#late.length === 0 || this.#credit < 1;
+  }
+
+  /** A block with a deadline has come. */
+  onArrived(): void {
+    this.#credit = Math.min(MAX_CREDIT, this.#credit + CREDIT_PER_BLOCK);
   }
 
   clear(): void {
@@ -73,7 +86,7 @@ export class LateBlocks {
     arrivesAt: Millis,
     mayTake: (row: number) => boolean,
   ): LateBlock | undefined {
-    if (!Number.isFinite(arrivesAt)) return undefined;
+    if (this.#credit < 1 || !Number.isFinite(arrivesAt)) return undefined;
     for (let at = 0; at < this.#late.length; at++) {
       const late = this.#late[at]!;
       const times = arrivesAt <= late.dueAt ? TIMES_AS_LATE_IN_TIME : TIMES_AS_LATE;
@@ -82,6 +95,7 @@ export class LateBlocks {
       if (this.#ledger.rowOf(late.piece) !== late.row) continue;
       if (!this.#ledger.isAskedOfOneOther(late.row, late.block, peer) || !mayTake(late.row)) continue;
       this.#late.splice(at, 1);
+      this.#credit--;
       return late;
     }
     return undefined;

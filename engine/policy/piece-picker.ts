@@ -114,6 +114,11 @@ export class PiecePicker {
     return this.#deadlines.count;
   }
 
+  /** Open pieces with a deadline. */
+  get openDueCount(): number {
+    return this.#deadlines.openCount;
+  }
+
   /** Verified: never picked again. */
   onPieceHave(piece: PieceIndex): void {
     const flags = this.#flags[piece]!;

@@ -12,6 +12,47 @@ const geometry = new TorrentGeometry(BLOCKS * BLOCK_BYTES, (PIECES - 1) * BLOCKS
 const piece = asPiece;
 
 describe('BlockLedger', () => {
+  it('lists urgent rows while they have a free block', () => {
+    const ledger = new BlockLedger(geometry);
+    const rows = [0, 1].map((index) => ledger.begin(piece(index)));
+    assert.deepEqual(ledger.openUrgentRows, []);
+    ledger.setUrgent(rows[0]!, true);
+    assert.deepEqual(ledger.openUrgentRows, [rows[0]]);
+    for (let i = 0; i < BLOCKS; i++) ledger.requestFree(rows[0]!, 7);
+    assert.deepEqual(ledger.openUrgentRows, []);
+    ledger.setUrgent(rows[0]!, true);
+    assert.deepEqual(ledger.openUrgentRows, [], 'it has none');
+    ledger.release(7, piece(0), 1);
+    assert.deepEqual(ledger.openUrgentRows, [rows[0]]);
+    ledger.setUrgent(rows[0]!, false);
+    assert.deepEqual(ledger.openUrgentRows, []);
+    ledger.setUrgent(rows[0]!, true);
+    ledger.drop(piece(0), () => {});
+    assert.deepEqual(ledger.openUrgentRows, []);
+    assert.equal(ledger.isUrgent(ledger.begin(piece(2))), false, 'another piece in the same row');
+  });
+
+  it('visits what a peer alone is asked for, with its place in the queue', () => {
+    const ledger = new BlockLedger(geometry);
+    const row = ledger.begin(piece(0));
+    ledger.requestFree(row, 1);
+    ledger.requestFree(row, 1);
+    const other = ledger.begin(piece(1));
+    ledger.requestFree(other, 1);
+    ledger.requestAlso(row, 0, 2);
+    const seen: number[][] = [];
+    ledger.forEachAlone(1, (...at) => seen.push(at));
+    assert.deepEqual(seen, [
+      [row, 1, 1],
+      [other, 0, 2],
+    ]);
+    assert.equal(ledger.isAskedOfOneOther(row, 1, 2), true);
+    assert.equal(ledger.isAskedOfOneOther(row, 1, 1), false);
+    assert.equal(ledger.isAskedOfOneOther(row, 0, 3), false);
+    ledger.receive(1, piece(1), 0);
+    assert.equal(ledger.isAskedOfOneOther(other, 0, 2), false);
+  });
+
   it('knows pieces of one block, and torrents of none', () => {
     const ledger = new BlockLedger(geometry);
     const row = ledger.begin(piece(3));

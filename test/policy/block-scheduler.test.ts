@@ -244,6 +244,41 @@ describe('BlockScheduler', () => {
     assert.equal(scheduler.onBlock(0, piece(0), 2), BLOCK_RESULT.duplicate);
   });
 
+  it('asks twice for a bounded number, though all is late for ever', () => {
+    const blocks = 6_000;
+    const { next, scheduler, paces, clock } = setup(blocks, 1);
+    const asked = new Map<number, string[]>([
+      [0, []],
+      [1, []],
+    ]);
+    for (let index = 0; index < blocks; index++) scheduler.setDeadline(piece(index), asMillis(1));
+    clock.now = 10;
+    let copies = 0;
+    for (let arrived = 0; arrived < blocks; ) {
+      // Each in turn is quick enough to help the other.
+      for (const peer of [0, 1]) {
+        paces.set(peer, 1);
+        paces.set(1 - peer, 60_000);
+        scheduler.reviewDeadlines();
+        const keys = next(peer, Bitfield.full(blocks), 20);
+        copies += keys.filter((key) => asked.get(1 - peer)!.includes(key)).length;
+        asked.get(peer)!.push(...keys);
+      }
+      for (const peer of [0, 1]) {
+        for (const key of asked.get(peer)!.splice(0, 10)) {
+          const [p, block] = parse(key);
+          if (scheduler.onBlock(peer, p, block) !== BLOCK_RESULT.fresh) continue;
+          arrived++;
+          scheduler.onPieceVerified(p);
+          for (const keysOfOne of asked.values())
+            if (keysOfOne.includes(key)) keysOfOne.splice(keysOfOne.indexOf(key), 1);
+        }
+      }
+      if (arrived < blocks - 100) assert.ok(copies <= 16 + arrived / 256, `${copies} of ${arrived}`);
+    }
+    assert.ok(copies > 16);
+  });
+
   it('takes no block for late that has come, has no deadline any more, or is to come from one peer', () => {
     const { next, scheduler, paces } = setup(3, 1);
     for (const index of [0, 1, 2]) scheduler.setDeadline(piece(index), asMillis(1));
