@@ -45,8 +45,8 @@ test('a crowd of viewers finishes, and nobody else is counted as one', () => {
     policy: SWARM,
     replay: '',
   });
-  assert.equal(result.downloadSeconds['viewer']?.length, 10);
-  assert.equal(result.downloadSeconds['other']?.length, 10);
+  assert.equal(result.downloadSeconds.viewer?.length, 10);
+  assert.equal(result.downloadSeconds.other?.length, 10);
   assert.ok(result.viewers !== null && result.viewers.onTime > 0.5);
   const nobody = simulate({ scenario: { ...B1, pieces: 8 }, seed: 1, peers: 5, policy: SWARM, replay: '' });
   assert.equal(nobody.viewers, null);
