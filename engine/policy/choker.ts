@@ -149,7 +149,11 @@ export class Choker {
   #unchokeByNeed(peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
     const isEntitled = (peer: ChokerPeer): boolean => this.#needy.has(peer.id) || isInCredit(peer);
     const waiting = peers.filter((peer) => peer.interested && !unchoked.has(peer.id) && isEntitled(peer));
-    const byNeed = shuffle(waiting, this.#rng).sort((a, b) => this.#compareNeed(a, b));
+    const lots = shuffle(waiting, this.#rng);
+    // The poorest of a half of them: everybody sees the same poorest, and together we would fill its downlink.
+    const drawn = lots.slice(0, Math.max(slots, Math.ceil(lots.length / 2)));
+    const keeping = lots.filter(({ id }) => this.#needy.has(id) && !drawn.some((peer) => peer.id === id));
+    const byNeed = [...keeping, ...drawn].sort((a, b) => this.#compareNeed(a, b));
     this.#needy = new Set(byNeed.slice(0, slots).map(({ id }) => id));
     for (const id of this.#needy) unchoked.add(id);
   }
