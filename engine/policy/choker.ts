@@ -38,7 +38,7 @@ export interface ChokerPeer {
   readonly uploadedBytes: number;
   /** Bytes that it sent us in all. */
   readonly downloadedBytes: number;
-  /** How many it says it has. Untrusted: who has more than it says gains our slots, on credit, for as much as it gives. */
+  /** How many it says it has; Infinity where that is in doubt. Who has more than it says would gain slots, on credit. */
   readonly pieces: number;
   /** It asks for nothing, or does not read what it asked for: where no bytes flow, that is not our doing. */
   readonly idle: boolean;
@@ -171,17 +171,10 @@ export class Choker {
       // Its time is over: anybody else goes first.
       const others = waiting.filter((peer) => peer.id !== this.#optimistic);
       const inCredit = others.filter(isInCredit);
-      this.#optimistic = this.#drawPoorer([inCredit, others].find(({ length }) => length > 0) ?? waiting);
+      this.#optimistic = this.#draw([inCredit, others].find(({ length }) => length > 0) ?? waiting);
       this.#optimisticUntil = now + OPTIMISTIC_MS;
     }
     if (this.#optimistic >= 0) unchoked.add(this.#optimistic);
-  }
-
-  /** Two by lot, and of them who has less. */
-  #drawPoorer(peers: readonly ChokerPeer[]): number {
-    const [one, two] = [this.#draw(peers), this.#draw(peers)];
-    const of = (id: number): number => peers.find((peer) => peer.id === id)?.pieces ?? 0;
-    return of(two) < of(one) ? two : one;
   }
 
   /** By lot: the prefixes have equal chances, and within one newcomers the better. */

@@ -117,7 +117,7 @@ function describe(peer: Peer, now: Millis): ChokerPeer {
     downloadRate: peer.contribution.rate(now),
     uploadedBytes: peer.uploadedBytes,
     downloadedBytes: peer.downloadedBytes,
-    pieces: peer.has.count,
+    pieces: peer.receipts.isHiding(peer.has) ? Number.POSITIVE_INFINITY : peer.has.count,
     idle: peer.uploads.size === 0 || peer.connection.bufferedBytes > 0,
     prefix: peer.prefix,
   };

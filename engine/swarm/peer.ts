@@ -5,6 +5,7 @@
 import { addressPrefix } from '../policy/address-prefix.js';
 import type { Bitfield } from '../policy/bitfield.js';
 import { RateMeter } from '../policy/rate-meter.js';
+import { Receipts } from '../policy/receipts.js';
 import type { RequestPipeline } from '../policy/request-pipeline.js';
 import type { PeerConnection, PeerSourceName } from '../ports.js';
 import type { Millis, PeerAddress, PieceIndex } from '../units.js';
@@ -52,6 +53,7 @@ export class Peer {
   /** What it gives us, over the time that the choker looks back. */
   readonly contribution = new RateMeter(CONTRIBUTION_MS);
   readonly uploads = new UploadQueue();
+  readonly receipts = new Receipts();
   /** Bytes of blocks handed to the connection that wait for the kernel. */
   aheadBytes = 0;
   /** The piece whose frames the store is fetching for this peer. */

@@ -91,6 +91,7 @@ export class Uploading {
       }
       sent += frames.blocks;
       peer.uploads.shift(frames.blocks);
+      peer.receipts.onSent(run.piece);
       const bytes = frames.blocks * run.blockBytes;
       this.#tokens.take(bytes);
       const frameBytes = frames.bytes.length;
