@@ -7,8 +7,8 @@ const WINDOW_MS = 5_000;
 const LEAST_SPAN_MS = 1_000;
 
 export class RateMeter {
-  /** Not a typed array, which takes three times as much memory: there are three meters a peer. */
-  readonly #buckets = new Array<number>(BUCKETS).fill(0);
+  /** Made when first needed: with most peers nothing is exchanged. Not typed, which takes three times the memory. */
+  #buckets: number[] = [];
   #sum = 0;
   /** Number of the newest bucket since time 0. */
   #newest = 0;
@@ -20,7 +20,10 @@ export class RateMeter {
   }
 
   add(now: Millis, bytes: number): void {
-    this.#startedAt ??= now;
+    if (this.#startedAt === undefined) {
+      this.#startedAt = now;
+      this.#buckets = new Array<number>(BUCKETS).fill(0);
+    }
     this.#advance(now);
     this.#buckets[this.#newest % BUCKETS]! += bytes;
     this.#sum += bytes;
@@ -37,6 +40,7 @@ export class RateMeter {
 
   /** Bytes within the window. */
   bytes(now: Millis): number {
+    if (this.#startedAt === undefined) return 0;
     this.#advance(now);
     return this.#sum;
   }
