@@ -269,9 +269,9 @@ class Simulation {
       const known = neighbours.kind === 'chain' ? host.index - 1 : 0;
       return host.isSeed ? [] : [this.#hosts[known]!.address];
     }
-    // Each dials half of what it lacks; the others dial it. Who asks with enough of them gets nothing from those.
+    // Each dials half of what it lacks; the others dial it. Who asks with enough of them gets nothing from those: a few.
     const { size } = host.swarm.state.peers;
-    const lacking = size < neighbours.degree ? neighbours.degree - size : neighbours.degree;
+    const lacking = Math.max(neighbours.degree - size, neighbours.degree / 8);
     const online = this.#hosts.filter((other) => other.isOnline && other !== host);
     const chosen = sample(this.#trackerRng, online.length, Math.ceil(lacking / 2));
     return chosen.map((i) => online[i]!.address);

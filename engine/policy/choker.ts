@@ -19,7 +19,7 @@ const NEED_SHARE = 0.5;
  * In credit is who got less than this, and so many times what it gave us: a line of 8:1 pays for its downlink twice
  * over. Who is not goes last: of 100 MiB behind a scarce seed, peers that give nothing take 3.3 times as long.
  */
-const CREDIT_BYTES = 512 * 1024;
+const CREDIT_BYTES = 384 * 1024;
 const CREDIT_RATIO = 16;
 /** A seed's turn ends after so much, but not before `MIN_TURN_MS`: reaching full speed takes a while. */
 const TURN_BYTES = 16 * 1024 * 1024;
