@@ -23,9 +23,11 @@ import { MAX_QUEUED_REQUESTS } from './swarm/upload-queue.js';
 import { secretBytes, secretInt, systemClock, systemRng, thisMachine } from './system.js';
 import { type AddOptions, Torrent, type TorrentHost } from './torrent.js';
 import type { Millis } from './units.js';
+import { UplinkPacing } from './uplink-pacing.js';
 import { CLIENT_NAME, USER_AGENT } from './version.js';
 import { Heartbeat } from './wire/heartbeat.js';
 import { createPeerId } from './wire/peer-id.js';
+import { SendQueues } from './wire/send-queues.js';
 import { TcpWire } from './wire/tcp-wire.js';
 
 export class Engine {
@@ -44,6 +46,7 @@ export class Engine {
   readonly #fileClaims = new FileClaims();
   readonly #downloadBucket: TokenBucket;
   readonly #uploadBucket: TokenBucket;
+  readonly #uplinkPacing: UplinkPacing;
   #listen: EngineSnapshot['listen'] = null;
   #closed: Promise<void> | undefined;
 
@@ -59,11 +62,13 @@ export class Engine {
       onWarning: (text) => this.#log.add('warn', text),
     });
     this.#slots = new ConnectionSlots(resolved);
-    const wire = new TcpWire(this.#heartbeat);
+    const sendQueues = new SendQueues();
+    const wire = new TcpWire(this.#heartbeat, sendQueues);
     this.#listener = new PeerListener(wire, this.#slots);
     this.#dialer = new SlottedDialer(wire, this.#slots);
     this.#downloadBucket = new TokenBucket(resolved.downloadBytesPerSecond);
     this.#uploadBucket = new TokenBucket(resolved.uploadBytesPerSecond);
+    this.#uplinkPacing = new UplinkPacing(systemClock, sendQueues, this.#uploadBucket);
   }
 
   /**
@@ -136,6 +141,7 @@ export class Engine {
 
   async #close(): Promise<void> {
     await Promise.all(this.torrents.map((torrent) => torrent.stop()));
+    this.#uplinkPacing.stop();
     this.#listener.close();
     this.#udp.close();
     await this.#storage.close();

@@ -70,6 +70,12 @@ export class PeerSocket {
     return handleOf(this.socket)?.writeQueueSize ?? 0;
   }
 
+  /** What the kernel took since the beginning; 0 where this Node does not tell. */
+  get acceptedBytes(): number {
+    const { bytesWritten = 0, writeQueueSize = 0 } = handleOf(this.socket) ?? {};
+    return bytesWritten - writeQueueSize;
+  }
+
   set owner(owner: SocketOwner) {
     this.#owner.current = owner;
   }
@@ -110,7 +116,11 @@ function rewrap(socket: Socket, onread: OnReadOpts): Socket | undefined {
 
 /** What Node keeps behind a socket, as far as we look at it; a Node without it loses only what it is used for. */
 interface WithHandle {
-  _handle?: { readonly useUserBuffer?: unknown; readonly writeQueueSize?: number } | null;
+  _handle?: {
+    readonly useUserBuffer?: unknown;
+    readonly writeQueueSize?: number;
+    readonly bytesWritten?: number;
+  } | null;
 }
 
 const handleOf = (socket: Socket): WithHandle['_handle'] => (socket as unknown as WithHandle)._handle;

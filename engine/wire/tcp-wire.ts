@@ -5,15 +5,19 @@ import type { PeerAddress } from '../units.js';
 import { Handshake } from './handshake.js';
 import type { Heartbeat } from './heartbeat.js';
 import { PeerSocket } from './peer-socket.js';
+import type { SendQueues } from './send-queues.js';
 
 /** A SYN is sent again after 1, 3 and 7 s; who has not accepted soon after is not there. */
 const DEFAULT_CONNECT_MS = 10_000;
 
 export class TcpWire {
   readonly #heartbeat: Heartbeat;
+  readonly #sendQueues: SendQueues | undefined;
 
-  constructor(heartbeat: Heartbeat) {
+  /** @param sendQueues is to watch every socket */
+  constructor(heartbeat: Heartbeat, sendQueues?: SendQueues) {
     this.#heartbeat = heartbeat;
+    this.#sendQueues = sendQueues;
   }
 
   /**
@@ -34,7 +38,7 @@ export class TcpWire {
     const plan = { remote, incoming: false, heartbeat, identityOf, connectMs, done, onClosed };
     const handshake = new Handshake(plan);
     if (isIP(remote.host) !== 0 && Number.isInteger(remote.port) && remote.port > 0 && remote.port <= 65_535)
-      handshake.start(PeerSocket.connect(remote, handshake), identity);
+      handshake.start(this.#watched(PeerSocket.connect(remote, handshake)), identity);
     else process.nextTick(() => handshake.onGone({ kind: 'network', text: 'not an address to connect to' }));
     return () => handshake.abort();
   }
@@ -49,8 +53,13 @@ export class TcpWire {
     const heartbeat = this.#heartbeat;
     const remote = { host: plainHost(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
     const handshake = new Handshake({ remote, incoming: true, heartbeat, identityOf, done, onClosed });
-    handshake.start(PeerSocket.accepted(socket, handshake));
+    handshake.start(this.#watched(PeerSocket.accepted(socket, handshake)));
     return () => handshake.abort();
+  }
+
+  #watched(socket: PeerSocket): PeerSocket {
+    this.#sendQueues?.watch(socket);
+    return socket;
   }
 }
 

@@ -1,0 +1,250 @@
+/**
+ * Uplink pacer: how fast we may upload so that no queue builds up on our line, in the kernel or in the router. Whatever
+ * else leaves this machine, requests and acknowledgements above all, stands behind such a queue.
+ *
+ * It goes by bytes that were sent and are not acknowledged: over the rate of acknowledgement they are the time that a
+ * byte takes (Little's law). What that time is beyond the least seen is queue, and is kept near a target, as LEDBAT
+ * does (RFC 6817). Free of any limit until a queue shows; then the queue is drained once, which shows the path's own
+ * delay, and again twice a minute, as paths change.
+ */
+import { asMillis, BLOCK_BYTES, type Millis } from '../units.js';
+
+/** Of one connection, since its beginning. */
+export interface SendQueue {
+  /** Names the connection. */
+  readonly id: number;
+  /** What the kernel took from us. */
+  readonly acceptedBytes: number;
+  /** Of these, what the other end has not acknowledged. */
+  readonly unackedBytes: number;
+}
+
+/** RFC 6817 allows 100 ms; blocks go as a whole, so on thin lines it is what one of them takes. */
+const TARGET_MS = 60;
+const TARGET_BLOCKS = 1;
+/** A path alone takes hardly as long. */
+const PACED_FROM_MS = 400;
+/** Peaks of one reading are the receiver's pause, or ours. */
+const PACED_AFTER_READINGS = 2;
+/** One connection cannot tell whether it is our uplink that is slow, or the other end's, which acknowledges. */
+const LEAST_FLOWS = 2;
+/** Less in the time of a rate is too little to tell a delay from. */
+const LEAST_FLOW_BYTES = 2 * BLOCK_BYTES;
+/** Those that are through soonest and carry so much of all have the least queue of somebody else. */
+const QUICKEST_SHARE = 0.25;
+/** No kernel's buffer lasts for long on a faster line. Bytes a second. */
+const FAST = 16e6;
+const LEAST = 8e3;
+
+const FREE_READ_MS = 1_000;
+const PACED_READ_MS = 250;
+/** Over which rates and delays are taken: some blocks of each peer on most lines. */
+const RATE_MS = 2_000;
+
+/** A queue beyond the target is to be gone in so long, … */
+const DRAIN_EXCESS_MS = 1_000;
+/** … if less than this share of what we send comes through; otherwise it is the other ends' uplinks that are slow. */
+const COMES_THROUGH = 0.95;
+/** A second, then. */
+const SLOW_DECLINE = 0.05;
+/** Growth a second: far below what the line has carried when it was full, and near it. */
+const QUICK_GROWTH = 0.5;
+const SLOW_GROWTH = 0.04;
+const NEAR = 0.92;
+/** What the line carried when it was full is forgotten after this long. */
+const CEILING_VALID_MS = 30_000;
+
+/** Share of the rate that is left in the meantime, and for how long: it costs a percent or two. */
+const DRAIN_SHARE = 0.5;
+const FIRST_DRAIN_SHARE = 0.3;
+const DRAIN_MS = 1_000;
+const DRAIN_EVERY_MS = 30_000;
+const MAX_FIRST_DRAIN_MS = 6_000;
+
+/** Of the best rate while paced, which is halved in so long: whatever we take for a queue costs no more than this. */
+const LEAST_SHARE = 0.5;
+const BEST_HALVED_MS = 120_000;
+
+interface Reading {
+  readonly at: Millis;
+  readonly queues: ReadonlyMap<number, SendQueue>;
+}
+
+/** What a connection carried between the first reading and the last. */
+interface Flow {
+  readonly deliveredBytes: number;
+  /** Mean. */
+  readonly unackedBytes: number;
+}
+
+interface View {
+  /** Bytes a second: that the kernel took, and that were acknowledged. */
+  readonly sentRate: number;
+  readonly rate: number;
+  /** Undefined: too few connections to tell. */
+  readonly delayMs: number | undefined;
+}
+
+export class UplinkPacer {
+  readonly #readings: Reading[] = [];
+  #longReadings = 0;
+  /** Undefined: free. */
+  #rate: number | undefined;
+  #best = 0;
+  #ceiling = 0;
+  #ceilingAt = asMillis(0);
+  #base = new LeastDelay();
+  #draining = false;
+  #drainShare = DRAIN_SHARE;
+  /** When draining ends, or begins again. */
+  #turnAt = asMillis(0);
+  /** Readings that draining is a part of say nothing about the line. */
+  #clearAt = asMillis(0);
+  #adjustedAt = asMillis(0);
+
+  /** Bytes a second that all uploads together may take; undefined without limit. */
+  get bytesPerSecond(): number | undefined {
+    if (this.#rate === undefined) return undefined;
+    return Math.max(LEAST, this.#rate * (this.#draining ? this.#drainShare : 1));
+  }
+
+  /** When the next reading is worth what it costs. */
+  get readEveryMs(): number {
+    return this.#rate === undefined ? FREE_READ_MS : PACED_READ_MS;
+  }
+
+  /**
+   * @param queues of all open connections
+   * @param isBinding uploads wait for the pace; otherwise what is sent says nothing of what could be
+   */
+  onReading(now: Millis, queues: readonly SendQueue[], isBinding: boolean): void {
+    this.#readings.push({ at: now, queues: new Map(queues.map((queue) => [queue.id, queue])) });
+    while ((this.#readings[1]?.at ?? now) <= now - RATE_MS) this.#readings.shift();
+    const view = this.#view();
+    if (view === undefined) return;
+    if (this.#rate === undefined) this.#watch(now, view);
+    else this.#adjust(now, view, this.#rate, isBinding);
+  }
+
+  /** Nothing was uploaded for a while. */
+  onIdle(): void {
+    this.#readings.length = 0;
+    this.#longReadings = 0;
+    this.#rate = undefined;
+  }
+
+  #watch(now: Millis, { rate, delayMs = 0 }: View): void {
+    const isLong = delayMs > Math.max(PACED_FROM_MS, targetMs(rate)) && rate < FAST;
+    this.#longReadings = Math.max(0, this.#longReadings + (isLong ? 1 : -1));
+    if (this.#longReadings < PACED_AFTER_READINGS) return;
+    this.#longReadings = 0;
+    this.#rate = this.#best = rate;
+    this.#base = new LeastDelay();
+    this.#ceiling = Number.POSITIVE_INFINITY;
+    this.#adjustedAt = now;
+    const drainMs = Math.min(delayMs / (1 - FIRST_DRAIN_SHARE) + DRAIN_MS, MAX_FIRST_DRAIN_MS);
+    this.#drain(now, FIRST_DRAIN_SHARE, drainMs);
+  }
+
+  #adjust(now: Millis, view: View, current: number, isBinding: boolean): void {
+    const elapsedMs = now - this.#adjustedAt;
+    this.#adjustedAt = now;
+    if (view.delayMs !== undefined) this.#base.add(now, view.delayMs);
+    if (now >= this.#turnAt) {
+      if (this.#draining) {
+        this.#draining = false;
+        this.#turnAt = asMillis(now + DRAIN_EVERY_MS);
+        this.#clearAt = asMillis(now + RATE_MS);
+      } else this.#drain(now, DRAIN_SHARE, DRAIN_MS);
+    }
+    if (this.#draining || now < this.#clearAt) return;
+    this.#best = Math.max(view.rate, this.#best * 2 ** (-elapsedMs / BEST_HALVED_MS));
+    const next = this.#next(now, view, current, isBinding, elapsedMs / 1_000);
+    this.#rate = Math.max(next, LEAST_SHARE * this.#best, LEAST);
+    if (this.#rate > FAST) this.onIdle();
+  }
+
+  #next(now: Millis, view: View, current: number, isBinding: boolean, seconds: number): number {
+    const target = targetMs(current);
+    const queueMs = view.delayMs === undefined ? 0 : view.delayMs - this.#base.ms;
+    if (queueMs > target && view.rate < COMES_THROUGH * view.sentRate) {
+      this.#ceiling = view.rate;
+      this.#ceilingAt = now;
+      return Math.min(current, view.rate * Math.max(0.5, 1 - (queueMs - target) / DRAIN_EXCESS_MS));
+    }
+    if (queueMs > target) return current * (1 - SLOW_DECLINE * seconds);
+    if (!isBinding) return current;
+    const ceiling = now - this.#ceilingAt < CEILING_VALID_MS ? this.#ceiling : Number.POSITIVE_INFINITY;
+    const isNear = current > NEAR * ceiling || queueMs > target / 2;
+    return current * (1 + (isNear ? SLOW_GROWTH : QUICK_GROWTH) * seconds);
+  }
+
+  #drain(now: Millis, share: number, ms: number): void {
+    this.#draining = true;
+    this.#drainShare = share;
+    this.#turnAt = asMillis(now + ms);
+  }
+
+  #view(): View | undefined {
+    const [first] = this.#readings;
+    const last = this.#readings.at(-1);
+    if (first === undefined || last === undefined || first === last) return undefined;
+    const seconds = (last.at - first.at) / 1_000;
+    const flows: Flow[] = [];
+    let [sent, delivered] = [0, 0];
+    for (const { id, acceptedBytes, unackedBytes } of last.queues.values()) {
+      const before = first.queues.get(id);
+      if (before === undefined) continue;
+      const sentBytes = acceptedBytes - before.acceptedBytes;
+      const deliveredBytes = sentBytes - (unackedBytes - before.unackedBytes);
+      sent += sentBytes;
+      delivered += deliveredBytes;
+      if (deliveredBytes < LEAST_FLOW_BYTES) continue;
+      let unacked = 0;
+      for (const { queues } of this.#readings) unacked += queues.get(id)?.unackedBytes ?? 0;
+      flows.push({ deliveredBytes, unackedBytes: unacked / this.#readings.length });
+    }
+    const rate = delivered / seconds;
+    // Requests alone do not fill a line.
+    if (rate < LEAST) return undefined;
+    return { sentRate: sent / seconds, rate, delayMs: leastDelayMs(flows, 1_000 * seconds) };
+  }
+}
+
+/** By Little's law; undefined where nobody can tell. */
+function leastDelayMs(flows: Flow[], spanMs: number): number | undefined {
+  if (flows.length < LEAST_FLOWS) return undefined;
+  flows.sort((a, b) => a.unackedBytes / a.deliveredBytes - b.unackedBytes / b.deliveredBytes);
+  const enough = QUICKEST_SHARE * flows.reduce((sum, { deliveredBytes }) => sum + deliveredBytes, 0);
+  let [delivered, unacked] = [0, 0];
+  for (const { deliveredBytes, unackedBytes } of flows) {
+    if (delivered >= enough) break;
+    delivered += deliveredBytes;
+    unacked += unackedBytes;
+  }
+  return (unacked * spanMs) / delivered;
+}
+
+function targetMs(bytesPerSecond: number): number {
+  return Math.max(TARGET_MS, (1_000 * TARGET_BLOCKS * BLOCK_BYTES) / bytesPerSecond);
+}
+
+/** The least of the last minute or so: draining shows it twice in that time. */
+class LeastDelay {
+  #ms = Number.POSITIVE_INFINITY;
+  #before = Number.POSITIVE_INFINITY;
+  #since: Millis | undefined;
+
+  get ms(): number {
+    return Math.min(this.#ms, this.#before);
+  }
+
+  add(now: Millis, ms: number): void {
+    this.#since ??= now;
+    if (now - this.#since >= 1.5 * DRAIN_EVERY_MS) {
+      this.#since = now;
+      this.#before = this.#ms;
+      this.#ms = ms;
+    } else this.#ms = Math.min(this.#ms, ms);
+  }
+}
