@@ -17,9 +17,11 @@ const FASTEST = 16e6;
 /** In which nothing is uploaded, until the line is taken for an unknown one. */
 const IDLE_MS = 60_000;
 
+type Queues = Pick<SendQueues, 'isTold' | 'isEmpty' | 'acceptedBytes' | 'read' | 'onFirst'>;
+
 export class UplinkPacing {
   readonly #clock: Clock;
-  readonly #queues: SendQueues;
+  readonly #queues: Queues;
   readonly #bucket: TokenBucket;
   readonly #userLimit: number;
   readonly #pacer = new UplinkPacer();
@@ -30,7 +32,7 @@ export class UplinkPacing {
   #busyAt: Millis;
 
   /** @param bucket of all uploads; its rate so far is the user's limit */
-  constructor(clock: Clock, queues: SendQueues, bucket: TokenBucket) {
+  constructor(clock: Clock, queues: Queues, bucket: TokenBucket) {
     this.#clock = clock;
     this.#queues = queues;
     this.#bucket = bucket;

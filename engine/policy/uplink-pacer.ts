@@ -19,16 +19,16 @@ export interface SendQueue {
   readonly unackedBytes: number;
 }
 
-/** RFC 6817 allows 100 ms; blocks go as a whole, so on thin lines it is what one of them takes. */
-const TARGET_MS = 60;
-const TARGET_BLOCKS = 1;
+/** RFC 6817 allows 100 ms in truth; the quickest connections show half of it. Blocks go as a whole: no less than most of one. */
+const TARGET_MS = 40;
+const TARGET_BLOCKS = 0.6;
 /** A path alone takes hardly as long. */
 const PACED_FROM_MS = 400;
 /** Peaks of one reading are the receiver's pause, or ours. */
 const PACED_AFTER_READINGS = 2;
 /** One connection cannot tell whether it is our uplink that is slow, or the other end's, which acknowledges. */
 const LEAST_FLOWS = 2;
-/** Less in the time of a rate is too little to tell a delay from. */
+/** Less within the window is too little to tell a delay from. */
 const LEAST_FLOW_BYTES = 2 * BLOCK_BYTES;
 /** Those that are through soonest and carry so much of all have the least queue of somebody else. */
 const QUICKEST_SHARE = 0.25;
@@ -38,19 +38,21 @@ const LEAST = 8e3;
 
 const FREE_READ_MS = 1_000;
 const PACED_READ_MS = 250;
-/** Over which rates and delays are taken: some blocks of each peer on most lines. */
-const RATE_MS = 2_000;
+/** Over which rates and delays are taken: so long, or on slow lines what so many blocks take. */
+const WINDOW_MS = 2_000;
+const WINDOW_BLOCKS = 20;
+const MAX_WINDOW_MS = 10_000;
 
 /** A queue beyond the target is to be gone in so long, … */
 const DRAIN_EXCESS_MS = 1_000;
 /** … if less than this share of what we send comes through; otherwise it is the other ends' uplinks that are slow. */
 const COMES_THROUGH = 0.95;
-/** A second, then. */
-const SLOW_DECLINE = 0.05;
-/** Growth a second: far below what the line has carried when it was full, and near it. */
+/** Change a second: where no queue shows, far below what the line has carried when it was full, … */
 const QUICK_GROWTH = 0.5;
-const SLOW_GROWTH = 0.04;
 const NEAR = 0.92;
+/** … and near it, without a queue; in proportion less with one, to nothing at the target, and so on beyond. */
+const GAIN = 0.08;
+const MOST_DECLINE = 0.2;
 /** What the line carried when it was full is forgotten after this long. */
 const CEILING_VALID_MS = 30_000;
 
@@ -61,9 +63,9 @@ const DRAIN_MS = 1_000;
 const DRAIN_EVERY_MS = 30_000;
 const MAX_FIRST_DRAIN_MS = 6_000;
 
-/** Of the best rate while paced, which is halved in so long: whatever we take for a queue costs no more than this. */
+/** Of the best rate while paced, which is halved in so long: what we take for a queue by mistake costs little at once. */
 const LEAST_SHARE = 0.5;
-const BEST_HALVED_MS = 120_000;
+const BEST_HALVED_MS = 40_000;
 
 interface Reading {
   readonly at: Millis;
@@ -87,6 +89,7 @@ interface View {
 
 export class UplinkPacer {
   readonly #readings: Reading[] = [];
+  #windowMs = WINDOW_MS;
   #longReadings = 0;
   /** Undefined: free. */
   #rate: number | undefined;
@@ -119,9 +122,10 @@ export class UplinkPacer {
    */
   onReading(now: Millis, queues: readonly SendQueue[], isBinding: boolean): void {
     this.#readings.push({ at: now, queues: new Map(queues.map((queue) => [queue.id, queue])) });
-    while ((this.#readings[1]?.at ?? now) <= now - RATE_MS) this.#readings.shift();
+    while ((this.#readings[1]?.at ?? now) <= now - this.#windowMs) this.#readings.shift();
     const view = this.#view();
     if (view === undefined) return;
+    this.#windowMs = windowMs(view.rate);
     if (this.#rate === undefined) this.#watch(now, view);
     else this.#adjust(now, view, this.#rate, isBinding);
   }
@@ -154,7 +158,7 @@ export class UplinkPacer {
       if (this.#draining) {
         this.#draining = false;
         this.#turnAt = asMillis(now + DRAIN_EVERY_MS);
-        this.#clearAt = asMillis(now + RATE_MS);
+        this.#clearAt = asMillis(now + this.#windowMs);
       } else this.#drain(now, DRAIN_SHARE, DRAIN_MS);
     }
     if (this.#draining || now < this.#clearAt) return;
@@ -172,11 +176,11 @@ export class UplinkPacer {
       this.#ceilingAt = now;
       return Math.min(current, view.rate * Math.max(0.5, 1 - (queueMs - target) / DRAIN_EXCESS_MS));
     }
-    if (queueMs > target) return current * (1 - SLOW_DECLINE * seconds);
-    if (!isBinding) return current;
+    if (!isBinding && queueMs < target) return current;
     const ceiling = now - this.#ceilingAt < CEILING_VALID_MS ? this.#ceiling : Number.POSITIVE_INFINITY;
     const isNear = current > NEAR * ceiling || queueMs > target / 2;
-    return current * (1 + (isNear ? SLOW_GROWTH : QUICK_GROWTH) * seconds);
+    const change = isNear ? Math.max(GAIN * (1 - queueMs / target), -MOST_DECLINE) : QUICK_GROWTH;
+    return current * (1 + change * seconds);
   }
 
   #drain(now: Millis, share: number, ms: number): void {
@@ -227,6 +231,11 @@ function leastDelayMs(flows: Flow[], spanMs: number): number | undefined {
 
 function targetMs(bytesPerSecond: number): number {
   return Math.max(TARGET_MS, (1_000 * TARGET_BLOCKS * BLOCK_BYTES) / bytesPerSecond);
+}
+
+function windowMs(bytesPerSecond: number): number {
+  const blocksMs = (1_000 * WINDOW_BLOCKS * BLOCK_BYTES) / bytesPerSecond;
+  return Math.min(Math.max(WINDOW_MS, blocksMs), MAX_WINDOW_MS);
 }
 
 /** The least of the last minute or so: draining shows it twice in that time. */
