@@ -22,8 +22,11 @@ export interface SendQueue {
 /** RFC 6817 allows 100 ms in truth; the quickest connections show half of it. Blocks go as a whole: no less than most of one. */
 const TARGET_MS = 40;
 const TARGET_BLOCKS = 0.6;
-/** A path alone takes hardly as long. */
-const PACED_FROM_MS = 400;
+/** What a long path's own delay varies by. */
+const TARGET_OF_PATH = 0.25;
+/** More than the least delay, which is not the path's alone where the queue was there before us. */
+const PACED_FROM_MS = 350;
+const LONGEST_PATH_MS = 600;
 /** Peaks of one reading are the receiver's pause, or ours. */
 const PACED_AFTER_READINGS = 2;
 /** One connection cannot tell whether it is our uplink that is slow, or the other end's, which acknowledges. */
@@ -49,6 +52,8 @@ const DRAIN_EXCESS_MS = 1_000;
 const COMES_THROUGH = 0.95;
 /** Change a second: where no queue shows, far below what the line has carried when it was full, … */
 const QUICK_GROWTH = 0.5;
+/** Not more than this in the time of the path itself: what is on its way looks like a queue. */
+const GROWTH_A_TRIP = 0.1;
 const NEAR = 0.92;
 /** … and near it, without a queue; in proportion less with one, to nothing at the target, and so on beyond. */
 const GAIN = 0.08;
@@ -134,11 +139,14 @@ export class UplinkPacer {
   onIdle(): void {
     this.#readings.length = 0;
     this.#longReadings = 0;
+    this.#base = new LeastDelay();
     this.#rate = undefined;
   }
 
   #watch(now: Millis, { rate, delayMs = 0 }: View): void {
-    const isLong = delayMs > Math.max(PACED_FROM_MS, targetMs(rate)) && rate < FAST;
+    if (delayMs > 0) this.#base.add(now, delayMs);
+    const queueMs = delayMs - Math.min(this.#base.ms, LONGEST_PATH_MS);
+    const isLong = queueMs > Math.max(PACED_FROM_MS, targetMs(rate)) && rate < FAST;
     this.#longReadings = Math.max(0, this.#longReadings + (isLong ? 1 : -1));
     if (this.#longReadings < PACED_AFTER_READINGS) return;
     this.#longReadings = 0;
@@ -169,7 +177,7 @@ export class UplinkPacer {
   }
 
   #next(now: Millis, view: View, current: number, isBinding: boolean, seconds: number): number {
-    const target = targetMs(current);
+    const target = Math.max(targetMs(current), TARGET_OF_PATH * this.#base.ms);
     const queueMs = view.delayMs === undefined ? 0 : view.delayMs - this.#base.ms;
     if (queueMs > target && view.rate < COMES_THROUGH * view.sentRate) {
       this.#ceiling = view.rate;
@@ -179,7 +187,8 @@ export class UplinkPacer {
     if (!isBinding && queueMs < target) return current;
     const ceiling = now - this.#ceilingAt < CEILING_VALID_MS ? this.#ceiling : Number.POSITIVE_INFINITY;
     const isNear = current > NEAR * ceiling || queueMs > target / 2;
-    const change = isNear ? Math.max(GAIN * (1 - queueMs / target), -MOST_DECLINE) : QUICK_GROWTH;
+    const quick = Math.min(QUICK_GROWTH, (1_000 * GROWTH_A_TRIP) / this.#base.ms);
+    const change = isNear ? Math.max(GAIN * (1 - queueMs / target), -MOST_DECLINE) : quick;
     return current * (1 + change * seconds);
   }
 
@@ -244,8 +253,10 @@ class LeastDelay {
   #before = Number.POSITIVE_INFINITY;
   #since: Millis | undefined;
 
+  /** 0 while unknown. */
   get ms(): number {
-    return Math.min(this.#ms, this.#before);
+    const least = Math.min(this.#ms, this.#before);
+    return least === Number.POSITIVE_INFINITY ? 0 : least;
   }
 
   add(now: Millis, ms: number): void {

@@ -143,6 +143,11 @@ describe('the uplink pacer', () => {
     line.run(120, () => assert.equal(line.pacer.bytesPerSecond, undefined));
   });
 
+  it('sets none for a long path', () => {
+    const line = new Line(1_000_000, some(5, 6 * BLOCK_BYTES, { ackMs: 650 }));
+    line.run(120, () => assert.equal(line.pacer.bytesPerSecond, undefined));
+  });
+
   it('does not take one slow receiver for a slow line', () => {
     const line = new Line(20_000_000, some(1, MIB, { ownRate: 20_000 }));
     line.run(120, () => assert.equal(line.pacer.bytesPerSecond, undefined));
