@@ -19,9 +19,9 @@ export interface SendQueue {
   readonly unackedBytes: number;
 }
 
-/** RFC 6817 allows 100 ms in truth; the quickest connections show half of it. Blocks go as a whole: no less than most of one. */
-const TARGET_MS = 40;
-const TARGET_BLOCKS = 0.6;
+/** RFC 6817 allows 100 ms; the quickest connections show a third of it. Blocks go as a whole: no less than half of one. */
+const TARGET_MS = 35;
+const TARGET_BLOCKS = 0.5;
 /** What a long path's own delay varies by. */
 const TARGET_OF_PATH = 0.25;
 /** More than the least delay, which is not the path's alone where the queue was there before us. */
