@@ -68,7 +68,9 @@ export class Engine {
     this.#dialer = new SlottedDialer(wire, this.#slots);
     this.#downloadBucket = new TokenBucket(resolved.downloadBytesPerSecond);
     this.#uploadBucket = new TokenBucket(resolved.uploadBytesPerSecond);
-    this.#uplinkPacing = new UplinkPacing(systemClock, sendQueues, this.#uploadBucket);
+    this.#uplinkPacing = new UplinkPacing(systemClock, sendQueues, this.#uploadBucket, () =>
+      this.torrents.some(({ phase }) => phase === 'downloading'),
+    );
   }
 
   /**

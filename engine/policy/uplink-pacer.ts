@@ -27,6 +27,8 @@ const TARGET_OF_PATH = 0.25;
 /** More than the least delay, which is not the path's alone where the queue was there before us. */
 const PACED_FROM_MS = 350;
 const LONGEST_PATH_MS = 600;
+/** A line that has carried more of late is not full: the other ends are late to acknowledge. */
+const FULL_SHARE = 0.85;
 /** Peaks of one reading are the receiver's pause, or ours. */
 const PACED_AFTER_READINGS = 2;
 /** One connection cannot tell whether it is our uplink that is slow, or the other end's, which acknowledges. */
@@ -36,10 +38,13 @@ const LEAST_FLOW_BYTES = 2 * BLOCK_BYTES;
 /** Those that are through soonest and carry so much of all have the least queue of somebody else. */
 const QUICKEST_SHARE = 0.25;
 /** No kernel's buffer lasts for long on a faster line. Bytes a second. */
-const FAST = 16e6;
+const FAST = 4e6;
 const LEAST = 8e3;
 
 const FREE_READ_MS = 1_000;
+/** After so many readings without a queue, and then so seldom. */
+const CALM_READINGS = 4;
+const CALM_READ_MS = 3_000;
 const PACED_READ_MS = 250;
 /** Over which rates and delays are taken: so long, or on slow lines what so many blocks take. */
 const WINDOW_MS = 2_000;
@@ -63,12 +68,14 @@ const CEILING_VALID_MS = 30_000;
 
 /** Share of the rate that is left in the meantime, and for how long: it costs a percent or two. */
 const DRAIN_SHARE = 0.5;
-const FIRST_DRAIN_SHARE = 0.3;
+const FIRST_DRAIN_SHARE = 0.4;
 const DRAIN_MS = 1_000;
 const DRAIN_EVERY_MS = 30_000;
 const MAX_FIRST_DRAIN_MS = 6_000;
+/** The first is over when so much of what was not acknowledged is left. */
+const DRAINED_SHARE = 0.25;
 
-/** Of the best rate while paced, which is halved in so long: what we take for a queue by mistake costs little at once. */
+/** Of the best rate, which is halved in so long: what we take for a queue by mistake costs little at once. */
 const LEAST_SHARE = 0.5;
 const BEST_HALVED_MS = 40_000;
 
@@ -90,15 +97,19 @@ interface View {
   readonly rate: number;
   /** Undefined: too few connections to tell. */
   readonly delayMs: number | undefined;
+  /** Now, of all connections. */
+  readonly unackedBytes: number;
 }
 
 export class UplinkPacer {
   readonly #readings: Reading[] = [];
   #windowMs = WINDOW_MS;
   #longReadings = 0;
+  #calmReadings = 0;
   /** Undefined: free. */
   #rate: number | undefined;
   #best = 0;
+  #bestAt = asMillis(0);
   #ceiling = 0;
   #ceilingAt = asMillis(0);
   #base = new LeastDelay();
@@ -106,6 +117,7 @@ export class UplinkPacer {
   #drainShare = DRAIN_SHARE;
   /** When draining ends, or begins again. */
   #turnAt = asMillis(0);
+  #drainedBytes = 0;
   /** Readings that draining is a part of say nothing about the line. */
   #clearAt = asMillis(0);
   #adjustedAt = asMillis(0);
@@ -118,7 +130,8 @@ export class UplinkPacer {
 
   /** When the next reading is worth what it costs. */
   get readEveryMs(): number {
-    return this.#rate === undefined ? FREE_READ_MS : PACED_READ_MS;
+    if (this.#rate !== undefined) return PACED_READ_MS;
+    return this.#calmReadings < CALM_READINGS ? FREE_READ_MS : CALM_READ_MS;
   }
 
   /**
@@ -131,38 +144,48 @@ export class UplinkPacer {
     const view = this.#view();
     if (view === undefined) return;
     this.#windowMs = windowMs(view.rate);
+    if (!this.#draining && now >= this.#clearAt) {
+      const keptShare = 2 ** (-(now - this.#bestAt) / BEST_HALVED_MS);
+      this.#best = Math.max(view.rate, this.#best * keptShare);
+    }
+    this.#bestAt = now;
     if (this.#rate === undefined) this.#watch(now, view);
     else this.#adjust(now, view, this.#rate, isBinding);
   }
 
-  /** Nothing was uploaded for a while. */
+  /** Whatever was learnt of the line is forgotten. */
   onIdle(): void {
     this.#readings.length = 0;
     this.#longReadings = 0;
+    this.#calmReadings = 0;
     this.#base = new LeastDelay();
+    this.#draining = false;
+    this.#best = 0;
     this.#rate = undefined;
   }
 
-  #watch(now: Millis, { rate, delayMs = 0 }: View): void {
+  #watch(now: Millis, { rate, delayMs = 0, unackedBytes }: View): void {
     if (delayMs > 0) this.#base.add(now, delayMs);
     const queueMs = delayMs - Math.min(this.#base.ms, LONGEST_PATH_MS);
-    const isLong = queueMs > Math.max(PACED_FROM_MS, targetMs(rate)) && rate < FAST;
+    const isFull = rate >= FULL_SHARE * this.#best && rate < FAST;
+    const isLong = isFull && queueMs > Math.max(PACED_FROM_MS, targetMs(rate));
+    this.#calmReadings = queueMs > PACED_FROM_MS / 2 ? 0 : this.#calmReadings + 1;
     this.#longReadings = Math.max(0, this.#longReadings + (isLong ? 1 : -1));
     if (this.#longReadings < PACED_AFTER_READINGS) return;
     this.#longReadings = 0;
-    this.#rate = this.#best = rate;
+    this.#rate = this.#best;
     this.#base = new LeastDelay();
     this.#ceiling = Number.POSITIVE_INFINITY;
     this.#adjustedAt = now;
     const drainMs = Math.min(delayMs / (1 - FIRST_DRAIN_SHARE) + DRAIN_MS, MAX_FIRST_DRAIN_MS);
-    this.#drain(now, FIRST_DRAIN_SHARE, drainMs);
+    this.#drain(now, FIRST_DRAIN_SHARE, drainMs, DRAINED_SHARE * unackedBytes);
   }
 
   #adjust(now: Millis, view: View, current: number, isBinding: boolean): void {
     const elapsedMs = now - this.#adjustedAt;
     this.#adjustedAt = now;
     if (view.delayMs !== undefined) this.#base.add(now, view.delayMs);
-    if (now >= this.#turnAt) {
+    if (now >= this.#turnAt || (this.#draining && view.unackedBytes < this.#drainedBytes)) {
       if (this.#draining) {
         this.#draining = false;
         this.#turnAt = asMillis(now + DRAIN_EVERY_MS);
@@ -170,7 +193,6 @@ export class UplinkPacer {
       } else this.#drain(now, DRAIN_SHARE, DRAIN_MS);
     }
     if (this.#draining || now < this.#clearAt) return;
-    this.#best = Math.max(view.rate, this.#best * 2 ** (-elapsedMs / BEST_HALVED_MS));
     const next = this.#next(now, view, current, isBinding, elapsedMs / 1_000);
     this.#rate = Math.max(next, LEAST_SHARE * this.#best, LEAST);
     if (this.#rate > FAST) this.onIdle();
@@ -192,8 +214,10 @@ export class UplinkPacer {
     return current * (1 + change * seconds);
   }
 
-  #drain(now: Millis, share: number, ms: number): void {
+  /** @param toBytes not acknowledged end it before its time */
+  #drain(now: Millis, share: number, ms: number, toBytes = 0): void {
     this.#draining = true;
+    this.#drainedBytes = toBytes;
     this.#drainShare = share;
     this.#turnAt = asMillis(now + ms);
   }
@@ -204,7 +228,7 @@ export class UplinkPacer {
     if (first === undefined || last === undefined || first === last) return undefined;
     const seconds = (last.at - first.at) / 1_000;
     const flows: Flow[] = [];
-    let [sent, delivered] = [0, 0];
+    let [sent, delivered, unackedNow] = [0, 0, 0];
     for (const { id, acceptedBytes, unackedBytes } of last.queues.values()) {
       const before = first.queues.get(id);
       if (before === undefined) continue;
@@ -212,6 +236,7 @@ export class UplinkPacer {
       const deliveredBytes = sentBytes - (unackedBytes - before.unackedBytes);
       sent += sentBytes;
       delivered += deliveredBytes;
+      unackedNow += unackedBytes;
       if (deliveredBytes < LEAST_FLOW_BYTES) continue;
       let unacked = 0;
       for (const { queues } of this.#readings) unacked += queues.get(id)?.unackedBytes ?? 0;
@@ -220,7 +245,8 @@ export class UplinkPacer {
     const rate = delivered / seconds;
     // Requests alone do not fill a line.
     if (rate < LEAST) return undefined;
-    return { sentRate: sent / seconds, rate, delayMs: leastDelayMs(flows, 1_000 * seconds) };
+    const delayMs = leastDelayMs(flows, 1_000 * seconds);
+    return { sentRate: sent / seconds, rate, delayMs, unackedBytes: unackedNow };
   }
 }
 

@@ -41,10 +41,11 @@ async function paced(limit: number) {
   const clock = new VirtualClock();
   const queues = new FakeQueues(clock);
   const bucket = new TokenBucket(limit);
-  const pacing = new UplinkPacing(clock, queues, bucket);
+  const swarm = { isDownloading: true };
+  const pacing = new UplinkPacing(clock, queues, bucket, () => swarm.isDownloading);
   queues.onFirst();
   await advance(clock, 8);
-  return { clock, queues, bucket, pacing };
+  return { clock, queues, bucket, swarm, pacing };
 }
 
 test('limits uploads while they wait for seconds', async () => {
@@ -56,6 +57,15 @@ test('limits uploads while they wait for seconds', async () => {
 test("never allows more than the user's limit", async () => {
   const { bucket, pacing } = await paced(10_000);
   assert.equal(bucket.bytesPerSecond, 10_000);
+  pacing.stop();
+});
+
+test('sets the user free again once nothing is downloaded', async () => {
+  const { clock, bucket, swarm, pacing } = await paced(1_000_000);
+  assert.ok(bucket.bytesPerSecond < 1_000_000);
+  swarm.isDownloading = false;
+  await advance(clock, 1);
+  assert.equal(bucket.bytesPerSecond, 1_000_000);
   pacing.stop();
 });
 
