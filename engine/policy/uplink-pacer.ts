@@ -29,8 +29,8 @@ const PACED_FROM_MS = 350;
 const LONGEST_PATH_MS = 600;
 /** A line that has carried more of late is not full: the other ends are late to acknowledge. */
 const FULL_SHARE = 0.85;
-/** Peaks of one reading are the receiver's pause, or ours. */
-const PACED_AFTER_READINGS = 2;
+/** What queues for less is a burst, which goes by itself. */
+const PACED_AFTER_READINGS = 5;
 /** One connection cannot tell whether it is our uplink that is slow, or the other end's, which acknowledges. */
 const LEAST_FLOWS = 2;
 /** Less within the window is too little to tell a delay from. */
@@ -68,7 +68,7 @@ const CEILING_VALID_MS = 30_000;
 
 /** Share of the rate that is left in the meantime, and for how long: it costs a percent or two. */
 const DRAIN_SHARE = 0.5;
-const FIRST_DRAIN_SHARE = 0.4;
+const FIRST_DRAIN_SHARE = 0.5;
 const DRAIN_MS = 1_000;
 const DRAIN_EVERY_MS = 30_000;
 const MAX_FIRST_DRAIN_MS = 6_000;

@@ -169,7 +169,7 @@ describe('the uplink pacer', () => {
     line.run(60);
     const { queueMs, share } = meanOf(line, 30);
     assert.ok(queueMs < 400, `${queueMs}`);
-    assert.ok(share > 0.85, `${share}`);
+    assert.ok(share > 0.8, `${share}`);
   });
 
   it('keeps a part of the line when acknowledgements alone become late, and then learns that it is the path', () => {
