@@ -68,11 +68,12 @@ export class Choking {
 
   /** More than usual, a round at least, while those who have them leave some of our uplink idle. */
   #slotsNow(now: Millis, seeding: boolean): number {
-    const { uplink, uploadRate } = this.#state;
+    const { uplink, uploadRate, superSeeding } = this.#state;
     const capacity = uplink.rate(now);
     const usual = uploadSlotsFor(capacity, seeding);
     const served = this.#servedCount();
-    if (!seeding || served < usual) return usual;
+    // A super-seed's uplink waits for those who were shown a piece to ask for it, not for slow receivers.
+    if (!seeding || superSeeding || served < usual) return usual;
     const rate = uploadRate.rate(now);
     if (rate < capacity * FILLED)
       return Math.min(Math.ceil((served * capacity) / rate), MAX_SLOTS_FACTOR * usual);

@@ -56,6 +56,8 @@ export interface SwarmState {
   ban(address: PeerAddress, reason: string): void;
   /** Writer: swarm. After a storage fault nothing is asked, stored or served. */
   failed: boolean;
+  /** We show our pieces one by one. Written by Swarm. */
+  superSeeding: boolean;
 }
 
 /** Payload bytes of this session. Writers: downloading and uploading. */

@@ -102,6 +102,7 @@ export class Swarm implements PieceStoreHandler {
       drop: (peer, reason) => peer.connection.close(reason),
       ban: (address, reason) => this.#ban(address, reason),
       failed: false,
+      superSeeding: false,
     };
     const uploading = new Uploading(this.state);
     this.#parts = {
@@ -124,6 +125,7 @@ export class Swarm implements PieceStoreHandler {
     if (superSeed !== 'off' && have.isFull && geometry.pieceCount >= LEAST_PIECES) {
       const seeder = new SuperSeeder(geometry.pieceCount, rng);
       this.#parts.superSeeding = new SuperSeeding(this.state, seeder, superSeed);
+      this.state.superSeeding = true;
     }
     store.handler = this;
   }
@@ -255,7 +257,9 @@ export class Swarm implements PieceStoreHandler {
   }
 
   #superSeed(): void {
-    if (this.#parts.superSeeding?.onCheck() === false) this.#parts.superSeeding = undefined;
+    if (this.#parts.superSeeding?.onCheck() !== false) return;
+    this.#parts.superSeeding = undefined;
+    this.state.superSeeding = false;
   }
 
   #run(due: SwarmDeadline): void {
