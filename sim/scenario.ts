@@ -42,8 +42,10 @@ type Arrivals =
   | { readonly kind: 'flash'; readonly withinMs: number }
   | { readonly kind: 'poisson'; readonly perSecond: number };
 
-/** `stay`: until the last has finished. `leave`: so long after its own finish. */
-type Departure = { readonly kind: 'stay' } | { readonly kind: 'leave'; readonly lingerMs: number };
+/** `stay`: until the last has finished. `leave`: so long after its own finish, or once it has given so many pieces since. */
+type Departure =
+  | { readonly kind: 'stay' }
+  | { readonly kind: 'leave'; readonly lingerMs: number; readonly orPieces?: number };
 
 /**
  * `tracker`: random ones, so that a peer has `degree` connections on average.
