@@ -24,13 +24,15 @@ const TARGET_MS = 35;
 const TARGET_BLOCKS = 0.5;
 /** What a long path's own delay varies by. */
 const TARGET_OF_PATH = 0.25;
-/** More than the least delay, which is not the path's alone where the queue was there before us. */
+/** Of all connections, more than the least so far, which is not the path's alone where the queue was there before us; … */
 const PACED_FROM_MS = 350;
+/** … and of the quickest: with less it is the receivers that are slow. */
+const QUICKEST_FROM_MS = 120;
 const LONGEST_PATH_MS = 600;
 /** A line that has carried more of late is not full: the other ends are late to acknowledge. */
-const FULL_SHARE = 0.85;
-/** What queues for less is a burst, which goes by itself. */
-const PACED_AFTER_READINGS = 5;
+const FULL_SHARE = 0.75;
+/** In a row, but for some that are neither long nor calm. */
+const PACED_AFTER_READINGS = 2;
 /** One connection cannot tell whether it is our uplink that is slow, or the other end's, which acknowledges. */
 const LEAST_FLOWS = 2;
 /** Less within the window is too little to tell a delay from. */
@@ -48,6 +50,8 @@ const CALM_READ_MS = 3_000;
 const PACED_READ_MS = 250;
 /** Over which rates and delays are taken: so long, or on slow lines what so many blocks take. */
 const WINDOW_MS = 2_000;
+/** While free: a queue for less is a burst, which goes by itself; and who waits for seconds acknowledges in leaps. */
+const FREE_WINDOW_MS = 6_000;
 const WINDOW_BLOCKS = 20;
 const MAX_WINDOW_MS = 10_000;
 
@@ -64,7 +68,7 @@ const NEAR = 0.92;
 const GAIN = 0.08;
 const MOST_DECLINE = 0.2;
 /** What the line carried when it was full is forgotten after this long. */
-const CEILING_VALID_MS = 30_000;
+const CEILING_VALID_MS = 60_000;
 
 /** Share of the rate that is left in the meantime, and for how long: it costs a percent or two. */
 const DRAIN_SHARE = 0.5;
@@ -95,15 +99,17 @@ interface View {
   /** Bytes a second: that the kernel took, and that were acknowledged. */
   readonly sentRate: number;
   readonly rate: number;
-  /** Undefined: too few connections to tell. */
+  /** Of the quickest connections; undefined: too few connections to tell. */
   readonly delayMs: number | undefined;
+  /** Of all that carried enough to tell. */
+  readonly meanDelayMs: number;
   /** Now, of all connections. */
   readonly unackedBytes: number;
 }
 
 export class UplinkPacer {
   readonly #readings: Reading[] = [];
-  #windowMs = WINDOW_MS;
+  #windowMs = FREE_WINDOW_MS;
   #longReadings = 0;
   #calmReadings = 0;
   /** Undefined: free. */
@@ -143,7 +149,7 @@ export class UplinkPacer {
     while ((this.#readings[1]?.at ?? now) <= now - this.#windowMs) this.#readings.shift();
     const view = this.#view();
     if (view === undefined) return;
-    this.#windowMs = windowMs(view.rate);
+    this.#windowMs = Math.max(this.#rate === undefined ? FREE_WINDOW_MS : 0, windowMs(view.rate));
     if (!this.#draining && now >= this.#clearAt) {
       const keptShare = 2 ** (-(now - this.#bestAt) / BEST_HALVED_MS);
       this.#best = Math.max(view.rate, this.#best * keptShare);
@@ -164,20 +170,22 @@ export class UplinkPacer {
     this.#rate = undefined;
   }
 
-  #watch(now: Millis, { rate, delayMs = 0, unackedBytes }: View): void {
-    if (delayMs > 0) this.#base.add(now, delayMs);
-    const queueMs = delayMs - Math.min(this.#base.ms, LONGEST_PATH_MS);
+  #watch(now: Millis, { rate, delayMs, meanDelayMs, unackedBytes }: View): void {
+    if (delayMs === undefined) return;
+    this.#base.add(now, meanDelayMs);
+    const queueMs = meanDelayMs - Math.min(this.#base.ms, LONGEST_PATH_MS);
     const isFull = rate >= FULL_SHARE * this.#best && rate < FAST;
-    const isLong = isFull && queueMs > Math.max(PACED_FROM_MS, targetMs(rate));
-    this.#calmReadings = queueMs > PACED_FROM_MS / 2 ? 0 : this.#calmReadings + 1;
-    this.#longReadings = Math.max(0, this.#longReadings + (isLong ? 1 : -1));
+    const isLong = isFull && delayMs > QUICKEST_FROM_MS && queueMs > Math.max(PACED_FROM_MS, targetMs(rate));
+    const isCalm = queueMs < PACED_FROM_MS / 2;
+    this.#calmReadings = isCalm ? this.#calmReadings + 1 : 0;
+    this.#longReadings = isCalm ? 0 : this.#longReadings + (isLong ? 1 : 0);
     if (this.#longReadings < PACED_AFTER_READINGS) return;
     this.#longReadings = 0;
-    this.#rate = this.#best;
+    this.#rate = rate;
     this.#base = new LeastDelay();
     this.#ceiling = Number.POSITIVE_INFINITY;
     this.#adjustedAt = now;
-    const drainMs = Math.min(delayMs / (1 - FIRST_DRAIN_SHARE) + DRAIN_MS, MAX_FIRST_DRAIN_MS);
+    const drainMs = Math.min(meanDelayMs / (1 - FIRST_DRAIN_SHARE) + DRAIN_MS, MAX_FIRST_DRAIN_MS);
     this.#drain(now, FIRST_DRAIN_SHARE, drainMs, DRAINED_SHARE * unackedBytes);
   }
 
@@ -201,9 +209,11 @@ export class UplinkPacer {
   #next(now: Millis, view: View, current: number, isBinding: boolean, seconds: number): number {
     const target = Math.max(targetMs(current), TARGET_OF_PATH * this.#base.ms);
     const queueMs = view.delayMs === undefined ? 0 : view.delayMs - this.#base.ms;
-    if (queueMs > target && view.rate < COMES_THROUGH * view.sentRate) {
+    if (queueMs > target) {
       this.#ceiling = view.rate;
       this.#ceilingAt = now;
+    }
+    if (queueMs > target && view.rate < COMES_THROUGH * view.sentRate) {
       return Math.min(current, view.rate * Math.max(0.5, 1 - (queueMs - target) / DRAIN_EXCESS_MS));
     }
     if (!isBinding && queueMs < target) return current;
@@ -227,6 +237,7 @@ export class UplinkPacer {
     const last = this.#readings.at(-1);
     if (first === undefined || last === undefined || first === last) return undefined;
     const seconds = (last.at - first.at) / 1_000;
+    if (this.#rate === undefined && 1_000 * seconds < FREE_WINDOW_MS) return undefined;
     const flows: Flow[] = [];
     let [sent, delivered, unackedNow] = [0, 0, 0];
     for (const { id, acceptedBytes, unackedBytes } of last.queues.values()) {
@@ -246,7 +257,10 @@ export class UplinkPacer {
     // Requests alone do not fill a line.
     if (rate < LEAST) return undefined;
     const delayMs = leastDelayMs(flows, 1_000 * seconds);
-    return { sentRate: sent / seconds, rate, delayMs, unackedBytes: unackedNow };
+    const inFlight = flows.reduce((sum, flow) => sum + flow.unackedBytes, 0);
+    const carried = flows.reduce((sum, flow) => sum + flow.deliveredBytes, 0);
+    const meanDelayMs = carried === 0 ? 0 : (1_000 * seconds * inFlight) / carried;
+    return { sentRate: sent / seconds, rate, delayMs, meanDelayMs, unackedBytes: unackedNow };
   }
 }
 
