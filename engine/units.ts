@@ -21,6 +21,9 @@ export const asPiece = (value: number): PieceIndex => value as PieceIndex;
 /** Trusts `value` to be monotonic milliseconds. */
 export const asMillis = (value: number): Millis => value as Millis;
 
+/** Later than any time. */
+export const NEVER = asMillis(Number.POSITIVE_INFINITY);
+
 /** @throws RangeError when `hex` is not 40 hex digits */
 export function asInfoHash(hex: string): InfoHash {
   if (!/^[0-9a-f]{40}$/i.test(hex))

@@ -243,9 +243,9 @@ export class BlockLedger {
     let ahead = this.outstanding(holder) - 1;
     let cell = this.#requests.newestOf(holder);
     for (let looks = 0; cell !== NONE && looks < TAKEABLE_LOOKS; looks++, ahead--) {
-      const at = Math.floor(cell / MAX_REQUESTERS);
-      const row = Math.floor(at / this.#rowBlocks);
-      const block = at - row * this.#rowBlocks;
+      const at = blockOfCell(cell);
+      const row = this.#rowAt(at);
+      const block = at - this.#at(row, 0);
       const requesters = this.#requesters[at]!;
       const isOpen = this.#source[at] === NONE && requesters < MAX_REQUESTERS;
       if (isOpen && this.#findRequest(row, block, peer) === NONE && mayTake(row, block, requesters))
@@ -263,10 +263,9 @@ export class BlockLedger {
       cell !== NONE;
       cell = this.#requests.after(cell), ahead++
     ) {
-      const at = Math.floor(cell / MAX_REQUESTERS);
-      const row = Math.floor(at / this.#rowBlocks);
-      if (this.#requesters[at] === 1 && this.#source[at] === NONE)
-        visit(row, at - row * this.#rowBlocks, ahead);
+      const at = blockOfCell(cell);
+      const row = this.#rowAt(at);
+      if (this.#requesters[at] === 1 && this.#source[at] === NONE) visit(row, at - this.#at(row, 0), ahead);
     }
   }
 
@@ -331,9 +330,10 @@ export class BlockLedger {
     let pairs = 0;
     for (let cell = this.#requests.oldestOf(peer); cell !== NONE; cell = this.#requests.after(cell)) {
       if (2 * pairs + 2 > out.length) break;
-      const at = Math.floor(cell / MAX_REQUESTERS);
-      out[2 * pairs] = this.#piece[Math.floor(at / this.#rowBlocks)]!;
-      out[2 * pairs + 1] = at % this.#rowBlocks;
+      const at = blockOfCell(cell);
+      const row = this.#rowAt(at);
+      out[2 * pairs] = this.#piece[row]!;
+      out[2 * pairs + 1] = at - this.#at(row, 0);
       pairs++;
     }
     return pairs;
@@ -358,6 +358,11 @@ export class BlockLedger {
 
   #at(row: number, block: number): number {
     return row * this.#rowBlocks + block;
+  }
+
+  /** Of the block at `at`. */
+  #rowAt(at: number): number {
+    return Math.floor(at / this.#rowBlocks);
   }
 
   /** First of the block's cells in the request table. */
@@ -391,9 +396,9 @@ export class BlockLedger {
   }
 
   #releaseCell(cell: number): void {
-    const at = Math.floor(cell / MAX_REQUESTERS);
-    const row = Math.floor(at / this.#rowBlocks);
-    this.#removeRequest(row, at - row * this.#rowBlocks, cell);
+    const at = blockOfCell(cell);
+    const row = this.#rowAt(at);
+    this.#removeRequest(row, at - this.#at(row, 0), cell);
   }
 
   #changeRequesters(row: number, block: number, change: 1 | -1): void {
@@ -436,6 +441,9 @@ export class BlockLedger {
     return row;
   }
 }
+
+/** Where the block of a cell of the request table is. */
+const blockOfCell = (cell: number): number => Math.floor(cell / MAX_REQUESTERS);
 
 /** A set of rows that can be walked by index; removes by swap-and-pop. */
 class RowSet {

@@ -6,7 +6,7 @@
  * A peer quick enough to be asked for a whole piece at once owns the pieces that it begins, so that a piece
  * comes from few peers; slower ones share. An owner keeps nobody waiting: before a peer goes idle it helps.
  */
-import { asMillis, type Millis, type PieceIndex } from '../units.js';
+import { asMillis, type Millis, NEVER, type PieceIndex } from '../units.js';
 import type { Bitfield } from './bitfield.js';
 import {
   BLOCK_RESULT,
@@ -39,7 +39,6 @@ const FAR_BEHIND = 4;
  */
 const SLOW = 4;
 const NONE = -1;
-const NEVER = asMillis(Number.POSITIVE_INFINITY);
 const NO_ROWS: readonly number[] = [];
 
 export interface SchedulerMediator {

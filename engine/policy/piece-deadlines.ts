@@ -4,13 +4,12 @@
  *
  * Invariant: no piece of the heap is due before the last of the front, and the heap is empty unless the front is full.
  */
-import { asMillis, asPiece, type Millis, type PieceIndex } from '../units.js';
+import { asMillis, asPiece, type Millis, NEVER, type PieceIndex } from '../units.js';
 import type { Bitfield } from './bitfield.js';
 import { DeadlineTable } from './deadline-table.js';
 
 /** Open pieces that a peer is compared with: who has none of so many is better asked for something else. */
 const FRONT_LENGTH = 128;
-const NEVER = asMillis(Number.POSITIVE_INFINITY);
 
 export class PieceDeadlines {
   readonly #pieceCount: number;

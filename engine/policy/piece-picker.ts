@@ -6,7 +6,7 @@
  * Invariant: `#order[0 … #levelEnd[TOP_LEVEL])` holds exactly the open pieces (wanted, not had, not begun),
  * sorted by level; `#levelEnd[l]` ends level l. One peer more or less moves a piece by one swap.
  */
-import { asMillis, asPiece, type Millis, type PieceIndex } from '../units.js';
+import { asPiece, type Millis, NEVER, type PieceIndex } from '../units.js';
 import { Bitfield, countCommon, firstBit, forEachSet } from './bitfield.js';
 import { PieceDeadlines } from './piece-deadlines.js';
 import type { TorrentGeometry } from './torrent-geometry.js';
@@ -23,7 +23,6 @@ const SAMPLE_LIMIT = 256;
 const WANTED = 1;
 const HAVE = 2;
 const BEGUN = 4;
-const NEVER = asMillis(Number.POSITIVE_INFINITY);
 
 export class PiecePicker {
   readonly #rng: () => number;

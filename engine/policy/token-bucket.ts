@@ -2,7 +2,7 @@
  * Token bucket: bytes that may pass, at a rate, with a bounded burst. Over any span of t seconds no more than
  * rate × t + burst bytes pass.
  */
-import { asMillis, BLOCK_BYTES, type Millis } from '../units.js';
+import { asMillis, BLOCK_BYTES, type Millis, NEVER } from '../units.js';
 
 /** Tokens are counted in thousandths of a byte: a rate times milliseconds is whole then, and sums stay exact. */
 const SCALE = 1_000;
@@ -65,7 +65,7 @@ export class TokenBucket {
   /** When `take(bytes)` will be granted, if nobody takes before; Infinity if that is more than the burst. */
   readyAt(now: Millis, bytes: number): Millis {
     if (this.available(now) >= bytes) return now;
-    if (bytes * SCALE > this.#burst) return asMillis(Number.POSITIVE_INFINITY);
+    if (bytes * SCALE > this.#burst) return NEVER;
     return asMillis(now + Math.ceil((bytes * SCALE - this.#tokens) / this.#rate));
   }
 

@@ -1,9 +1,8 @@
 /** Deadlines: what the swarm has to do when, behind one timer. */
 import type { Clock, TimerHandle } from '../ports.js';
-import { asMillis, type Millis } from '../units.js';
+import { type Millis, NEVER } from '../units.js';
 
 const KEYS = ['rechoke', 'connect', 'check', 'download-tokens', 'upload-tokens', 'super-seeding'] as const;
-const NEVER = asMillis(Number.POSITIVE_INFINITY);
 
 export type SwarmDeadline = (typeof KEYS)[number];
 
