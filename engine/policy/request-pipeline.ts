@@ -12,6 +12,9 @@ const DEFAULT_PEER_QUEUE = 250;
 /** Requests beyond this only take memory: it is 32 MB, or 1 GB/s at 30 ms. */
 const MAX_LIMIT = 2_000;
 const MIN_LIMIT = 2;
+/** From here on the pipeline is filled up in eighths: a message for each block that came costs 5 % of a fast core. */
+const DEEP_LIMIT = 128;
+const LEAST_ROOM = 1 / 8;
 /** A slow peer takes seconds for so many, in which nobody else is asked for them; a quick one soon gets more. */
 const INITIAL_LIMIT = 4;
 /** A peer that let its requests time out is tried with one. */
@@ -69,10 +72,12 @@ export class RequestPipeline {
     return Math.max(1, Math.min(this.#measuring ? MIN_LIMIT : this.#limit, this.#peerQueue, MAX_LIMIT));
   }
 
-  /** How many more may be asked. */
+  /** How many more may be asked: all that there is room for, or in a deep pipeline none while that is little. */
   room(now: Millis): number {
     this.#closeRounds(now);
-    return Math.max(0, this.limit - this.#outstanding);
+    const { limit } = this;
+    const room = Math.max(0, limit - this.#outstanding);
+    return limit >= DEEP_LIMIT && room < limit * LEAST_ROOM ? 0 : room;
   }
 
   /** The peer told how many requests it queues (`reqq`). Untrusted: anything below 1 counts as 1. */

@@ -93,6 +93,12 @@ export class SuperSeeder {
     return this.#shownUpTo === 2 * this.#pieceCount;
   }
 
+  /** Somebody is being sent what it was shown, or is about to ask for it. */
+  get isServing(): boolean {
+    for (const { isIdle, offers } of this.#viewers.values()) if (!isIdle && offers.size > 0) return true;
+    return false;
+  }
+
   onPeer(peer: number): void {
     const nothing = (): Bitfield => new Bitfield(this.#pieceCount);
     const empty = (): Set<PieceIndex> => new Set();
@@ -224,6 +230,12 @@ export class SuperSeeder {
       if (!viewer.has.get(piece) && viewer.shown.set(piece)) pieces.push(piece);
     }
     return pieces;
+  }
+
+  /** There is nothing that the peer could still be shown. */
+  hasSeenAll(peer: number): boolean {
+    const viewer = this.#viewers.get(peer);
+    return viewer === undefined || viewer.has.isFull || viewer.shown.isFull;
   }
 
   // ─── Inside ────────────────────────────────────────────────────────────────────────────────────────────

@@ -49,9 +49,14 @@ export class SuperSeeding {
 
   /** Says what a new peer is told to begin with. */
   onSeated(peer: Peer): void {
+    const { pieceCount } = this.#state.geometry;
+    if (this.#isShowingAll) {
+      peer.connection.bitfield(Bitfield.full(pieceCount));
+      return;
+    }
     this.#startedAt ??= this.#state.now();
     this.#seeder.onPeer(peer.id);
-    peer.connection.bitfield(new Bitfield(this.#state.geometry.pieceCount));
+    peer.connection.bitfield(new Bitfield(pieceCount));
     this.#offer();
     this.#checkSoon();
   }
@@ -69,6 +74,7 @@ export class SuperSeeding {
 
   onInterest(peer: Peer): void {
     this.#seeder.onInterest(peer.id, peer.peerInterested);
+    if (this.#isShowingAll) show(peer, this.#seeder.showMore(peer.id, SHOW_AT_ONCE));
     this.#offer();
   }
 
@@ -92,9 +98,8 @@ export class SuperSeeding {
     for (const peer of peers.values()) {
       const isAlone = peers.size === 1 && this.#state.now() - peer.connectedAt >= ALONE_MS;
       if (this.#isShowingAll || (isAlone && this.#mode === 'auto')) {
-        const pieces = this.#seeder.showMore(peer.id, SHOW_AT_ONCE);
-        show(peer, pieces);
-        if (pieces.length === SHOW_AT_ONCE) isLeft = true;
+        show(peer, this.#seeder.showMore(peer.id, SHOW_AT_ONCE));
+        if (!this.#seeder.hasSeenAll(peer.id)) isLeft = true;
       } else if (isIdle(peer)) {
         show(peer, this.#seeder.onIdle(peer.id));
       }
@@ -110,7 +115,7 @@ export class SuperSeeding {
     const now = this.#state.now();
     const rate = uploadRate.rate(now);
     // The first copies that are under way go before second ones, as long as they fill our uplink.
-    if (this.#seeder.isShown && rate > uplink.rate(now) * BUSY) return;
+    if (this.#seeder.isShown && this.#seeder.isServing && rate > uplink.rate(now) * BUSY) return;
     const doublings = Math.max(0, this.#unaskedChecks - PATIENT_CHECKS);
     const factor = Math.min(2 ** doublings, MAX_AUDIENCE_FACTOR);
     const audience = factor * uploadSlotsFor(uplink.rate(now), true);

@@ -9,6 +9,7 @@ import {
   parseUrl,
   parseWhole,
 } from '../../cli/units-text.js';
+import { count } from '../../cli/words.js';
 import { formatBytes } from '../../tui/format.js';
 
 test('sizes and rates: K is 1,024, a bare number is bytes', () => {
@@ -96,4 +97,10 @@ test('what formatBytes shows reads back as about the same size', () => {
       assert.ok(Math.abs(back - bytes) <= bytes * 0.006, `${bytes} ${formatBytes(bytes)} ${back}`);
     }),
   );
+});
+
+test('counts have a comma for each thousand', () => {
+  const numbers = [0, 999, 1_000, 12_345, 999_999, 1_000_000, 1_234_567_890];
+  const texts = ['0', '999', '1,000', '12,345', '999,999', '1,000,000', '1,234,567,890'];
+  assert.deepEqual(numbers.map(count), texts);
 });

@@ -17,6 +17,8 @@ class SimulatedPeer {
   readonly pipeline = new RequestPipeline(asMillis(0));
   bytes = 0;
   /** Times at which requests reach the peer. */
+  /** How many requests were made together, each time. */
+  readonly asked: number[] = [];
   readonly #arriving: number[] = [];
   /** Times at which blocks reach us. */
   readonly #returning: number[] = [];
@@ -37,6 +39,7 @@ class SimulatedPeer {
       }
       const room = this.pipeline.room(asMillis(now));
       this.pipeline.onRequested(asMillis(now), room);
+      if (room > 0) this.asked.push(room);
       for (let i = 0; i < room; i++) this.#arriving.push(now + this.link.roundTripMs / 2);
       assert.ok(room === 0 || this.pipeline.outstanding <= this.pipeline.limit);
       assert.equal(this.pipeline.overdue(asMillis(now)), false, `overdue at ${now} ms`);
@@ -117,6 +120,19 @@ describe('RequestPipeline', () => {
     peer.link = { bytesPerSecond: 100_000, roundTripMs: 20 };
     peer.run(180_000, 240_000);
     assert.ok(peer.pipeline.limit < 10, `${peer.pipeline.limit}`);
+  });
+
+  it('fills up a deep pipeline by the eighth, and none is lost by it', () => {
+    const peer = new SimulatedPeer({ bytesPerSecond: 50_000_000, roundTripMs: 50 });
+    peer.pipeline.setPeerQueue(2_000);
+    peer.run(0, 2_000);
+    assert.ok(peer.run(2_000, 4_000) > 0.99 * 50_000_000);
+    peer.asked.length = 0;
+    peer.run(4_000, 4_500);
+    assert.ok(peer.asked.length > 0 && peer.asked.length < 60, `${peer.asked.length} times`);
+    const { limit } = peer.pipeline;
+    assert.ok(limit >= 1_000, `${limit}`);
+    assert.ok(Math.min(...peer.asked) >= limit / 8, `${peer.asked}`);
   });
 
   it('asks no more than the peer queues, whatever it claims', () => {

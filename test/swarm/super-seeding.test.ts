@@ -88,3 +88,27 @@ test('a crowd that asks for nothing does not keep a seed from who does', () => {
   fake.clock.advance(15_000);
   assert.ok(shownTo(honest.sent).length > 0);
 });
+
+test('who becomes interested only after all was shown is shown the last pieces too', () => {
+  const fake = new FakeSwarm({ pieces: 8, have: ALL, superSeed: 'auto' });
+  fake.connect([0, 1, 2, 3]);
+  fake.connect([4, 5, 6, 7]);
+  fake.connect([0, 1, 2, 3, 4]);
+  fake.connect([3, 4, 5, 6, 7]);
+  const late = fake.connect([]);
+  fake.clock.advance(40_000);
+  assert.ok(shownTo(late.sent).length < 8, 'it may not have looked at its own files yet');
+  late.handler.onInterested();
+  assert.equal(shownTo(late.sent).length, 8);
+});
+
+test('who comes after everything was shown sees it at once, whoever else holds back', () => {
+  const fake = new FakeSwarm({ pieces: 8, have: ALL, superSeed: 'auto' });
+  fake.connect([0, 1, 2, 3]);
+  fake.connect([4, 5, 6, 7]);
+  fake.connect([0, 1, 2, 3, 4]);
+  fake.connect([3, 4, 5, 6, 7]);
+  fake.connect([]);
+  fake.clock.advance(40_000);
+  assert.equal(fake.connect([]).sent[0], 'bitfield 8');
+});
