@@ -52,6 +52,8 @@ class SilentConnection implements PeerConnection {
   reject = nothing;
   cancel = nothing;
   extendedMessage = nothing;
+  metadata = nothing;
+  learnGeometry = nothing;
   sendFrames = nothing;
   cork = nothing;
   uncork = nothing;

@@ -21,6 +21,20 @@ export function chooseFiles(choice: string, files: readonly MetainfoFile[]): boo
   return wanted;
 }
 
+/**
+ * What a magnet link chooses (BEP 53). What the torrent does not have is left out.
+ * @throws UsageError when nothing is left
+ */
+export function chosenByLink(
+  ranges: readonly (readonly [first: number, last: number])[],
+  files: readonly MetainfoFile[],
+): boolean[] {
+  const wanted = files.map((_, index) => ranges.some(([first, last]) => index >= first && index <= last));
+  if (files.some(({ padding }, index) => wanted[index] === true && !padding)) return wanted;
+  const has = `the torrent has ${plural(files.length, 'file')}, 0 to ${count(files.length - 1)}`;
+  throw new UsageError(`the link chooses files (so=) that are not there: ${has}`, '--files chooses others.');
+}
+
 function byNumber(choice: string, length: number): boolean[] {
   const wanted = new Array<boolean>(length).fill(false);
   for (const part of choice.split(',')) {

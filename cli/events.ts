@@ -44,6 +44,7 @@ export type CommandEvent =
   | { readonly type: 'interrupted'; readonly message: string }
   | { readonly type: 'hashing'; readonly doneBytes: number; readonly totalBytes: number }
   // get and seed.
+  | { readonly type: 'searching'; readonly infoHash: string; readonly name: string | null }
   | OfTorrent<ToldTorrentEvent>
   | {
       readonly type: 'added';

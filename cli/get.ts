@@ -1,27 +1,39 @@
 /** `swarm get`: downloads torrents, verifies every piece, and exits or goes on seeding. */
-import { type Metainfo, type PeerAddress, printable, SwarmError, type Torrent } from '../engine/index.js';
-import { readTorrentFile } from '../engine/torrent-files.js';
+import {
+  type Magnet,
+  type Metainfo,
+  type PeerAddress,
+  printable,
+  SwarmError,
+  type Torrent,
+} from '../engine/index.js';
 import { formatBytes, formatDuration, formatShare } from '../tui/format.js';
 import { defineCommand, flag, text, value } from './command.js';
+import { Download, toError } from './download.js';
 import { EXIT } from './exit-codes.js';
-import { IdleWatch, type Watched } from './idle-watch.js';
+import { IdleWatch } from './idle-watch.js';
 import { Interrupted } from './interrupts.js';
 import { waitsFor } from './live-lines.js';
 import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
 import type { Output } from './output.js';
 import { type Session, summaryOf, withSession } from './session.js';
-import { tellComplete, tellEvents, tellFault, tellSeeded, tellStart } from './tell.js';
+import { readSources } from './sources.js';
+import { tellComplete, tellEvents, tellFault, tellFetch, tellSeeded, tellStart } from './tell.js';
 import { parseDuration } from './units-text.js';
 import { wantsDashboard } from './view.js';
 
 const MAX_SOURCES = 1_000;
 const MAX_RATIO = 1_000_000;
+const MAX_NAME_CELLS = 100;
+/** Searching for less is not worth a word. */
+const SILENT_MS = 300;
+const MAGNET_WAITS = 'a link has no list of files, peers have to send it';
 
 export const command = defineCommand({
   name: 'get',
   about:
-    'Downloads what each SOURCE, a torrent file, describes, verifies every piece, and exits. Started again, it goes ' +
-    'on where it stopped. Ctrl-C says goodbye and leaves; a second one leaves at once. The time that --timeout allows begins ' +
+    'Downloads what each SOURCE names, verifies every piece, and exits. A SOURCE is a torrent file, its http(s) URL, a ' +
+    'magnet link or a bare info-hash. Started again, it goes on where it stopped. Ctrl-C says goodbye and leaves; a second one leaves at once. The time that --timeout allows begins ' +
     'after the check of what is on disk. With --preallocate full a lack of space shows before the download.',
   positionals: { placeholder: 'SOURCE', min: 1, max: MAX_SOURCES },
   options: {
@@ -37,6 +49,7 @@ export const command = defineCommand({
   },
   examples: [
     ['get debian.torrent', 'into the current folder'],
+    ['get "magnet:?xt=urn:btih:…"', 'from whoever has it; quotes keep the shell from reading it'],
     ['get album.torrent --out ~/music --files "*.flac"', 'some files only'],
     ['get film.torrent --down 2M --up 200K --seed-ratio 1', 'limited, giving back as much'],
     ['get data.torrent --peer 10.0.0.7:6881 --timeout 60s', 'from a peer that you know, or exit code 4'],
@@ -44,31 +57,40 @@ export const command = defineCommand({
     ['get a.torrent b.torrent --tui', 'with the dashboard'],
   ],
 
-  async run({ positionals: sources, options }, output) {
+  async run({ positionals, options }, output) {
     const dashboard = wantsDashboard(options, output);
-    const { torrents, fault } = await readSources(sources, output);
-    const wanted = options.files === undefined ? [] : await choose(options.files, torrents);
+    const sources = await readSources(positionals, output);
+    const choices = await Promise.all(sources.torrents.map((metainfo) => choose(options.files, metainfo)));
     const peers = await resolvePeers(options.peer);
     return withSession({ engine: engineOptions(options), dashboard }, output, async (session) => {
-      const several = sources.length > 1;
-      const added = torrents.map((metainfo, i) =>
-        add(session, metainfo, wanted[i], { peers, several, ...options }, output),
-      );
-      await download(session, added, options, output);
-      const failed = fault ?? added.find(({ error }) => error !== null)?.error;
+      const adding = { peers, several: positionals.length > 1, ...options };
+      const downloads = [
+        ...sources.torrents.map((metainfo, i) =>
+          Download.of(add(session, metainfo, choices[i], adding, output)),
+        ),
+        ...sources.magnets.map((magnet) => fetchMagnet(session, magnet, adding, output)),
+      ];
+      await download(session, downloads, options, output);
+      const failed = sources.fault ?? downloads.find(({ error }) => error !== null)?.error;
       if (failed) throw failed;
       return EXIT.done;
     });
   },
 });
 
-/** Loads globs, which cost a twentieth of the start, only for who chooses. */
-async function choose(choice: string, torrents: readonly Metainfo[]): Promise<boolean[][]> {
-  const { chooseFiles } = await import('./choose-files.js');
-  return torrents.map(({ files }) => chooseFiles(choice, files));
+/** Loads globs, which cost a twentieth of the start, only for who chooses. @returns undefined: all files */
+async function choose(
+  choice: string | undefined,
+  { files }: Metainfo,
+  ofLink: Magnet['files'] = null,
+): Promise<boolean[] | undefined> {
+  if (choice === undefined && ofLink === null) return undefined;
+  const { chooseFiles, chosenByLink } = await import('./choose-files.js');
+  return choice === undefined ? chosenByLink(ofLink ?? [], files) : chooseFiles(choice, files);
 }
 
 interface GetOptions {
+  readonly files: string | undefined;
   readonly out: string | undefined;
   readonly sequential: boolean;
   readonly preallocate: 'sparse' | 'full' | undefined;
@@ -77,48 +99,6 @@ interface GetOptions {
   readonly 'seed-ratio': number | undefined;
   readonly 'seed-time': number | undefined;
   readonly 'keep-seeding': boolean;
-}
-
-/** A source that cannot be read stops the others only when it is the command line that is wrong. */
-async function readSources(
-  sources: readonly string[],
-  output: Output,
-): Promise<{ torrents: Metainfo[]; fault: SwarmError | undefined }> {
-  // By info-hash: the same torrent may be given twice.
-  const torrents = new Map<string, Metainfo>();
-  let fault: SwarmError | undefined;
-  for (const source of sources) {
-    assertTorrentFile(source);
-    try {
-      const { metainfo } = await readTorrentFile(source);
-      torrents.set(metainfo.infoHash, metainfo);
-    } catch (thrown) {
-      if (sources.length === 1 || !(thrown instanceof SwarmError)) throw thrown;
-      fault ??= thrown;
-      output.event({ type: 'error', code: thrown.code, message: thrown.message, source });
-      tellFault(source, thrown, output);
-    }
-  }
-  if (fault !== undefined && torrents.size === 0) throw fault;
-  return { torrents: [...torrents.values()], fault };
-}
-
-function assertTorrentFile(source: string): void {
-  const other =
-    /^magnet:/i.exec(source) !== null
-      ? 'magnet links'
-      : /^[a-z][a-z0-9+.-]+:\/\//i.test(source)
-        ? 'URLs'
-        : /^([0-9a-f]{40}|[a-z2-7]{32})$/i.test(source)
-          ? 'info-hashes'
-          : undefined;
-  if (other === undefined) return;
-  throw new SwarmError(
-    'USAGE_NOT_SUPPORTED',
-    `${other} are not supported yet: "${printable(source, 60)}"`,
-    { source },
-    { hint: 'Save the .torrent file and give its path.' },
-  );
 }
 
 interface AddOptions extends GetOptions {
@@ -151,26 +131,57 @@ function add(
   return torrent;
 }
 
-/** Until all is there, and seeded as long as was asked for. Torrents that failed are left to the caller. */
+/** Goes on as `add` once peers have sent what the link names. */
+function fetchMagnet(session: Session, magnet: Magnet, options: AddOptions, output: Output): Download {
+  const { infoHash, name } = magnet;
+  const { tracker, peers, several } = options;
+  const fetch = session.engine.fetchMetadata(
+    { ...magnet, trackers: [...tracker, ...magnet.trackers] },
+    { peers },
+  );
+  output.event({ type: 'searching', infoHash, name });
+  // What was fetched before is here at once.
+  const said = setTimeout(() => {
+    const what = printable(name ?? infoHash, MAX_NAME_CELLS);
+    output.note(`${output.paint('bold', 'searching')} ${what}: ${MAGNET_WAITS}`);
+  }, SILENT_MS);
+  const stopTelling = tellFetch(fetch, output);
+  const adding = fetch.metainfo
+    .finally(() => clearTimeout(said))
+    .then(async (metainfo) => {
+      const wanted = await choose(options.files, metainfo, magnet.files);
+      stopTelling();
+      return add(session, metainfo, wanted, options, output);
+    });
+  const download = new Download(fetch, adding);
+  adding.catch((thrown: unknown) => {
+    if (several) tellFault(name ?? infoHash, toError(thrown), output);
+    void fetch.stop();
+  });
+  return download;
+}
+
+/** Until all is there, and seeded as long as was asked for. Those that failed are left to the caller. */
 async function download(
   session: Session,
-  torrents: readonly Torrent[],
+  downloads: readonly Download[],
   options: GetOptions,
   output: Output,
 ): Promise<void> {
   const startedAt = performance.now();
   try {
-    await complete(session, torrents, options.timeout);
-    await seed(session, torrents, options);
+    await complete(session, downloads, options.timeout);
+    await seed(session, downloads, options);
   } catch (thrown) {
     if (!(thrown instanceof Interrupted)) throw thrown;
     // Leaving while everything is there is an end like any other.
-    if (!torrents.every(isSeeding)) throw new Interrupted(stoppedAt(torrents));
+    if (!downloads.every(isSeeding)) throw new Interrupted(stoppedAt(downloads));
   } finally {
-    for (const torrent of torrents) {
+    for (const { torrent } of downloads) {
+      if (torrent === undefined) continue;
       const summary = summaryOf(torrent, startedAt);
       output.event(summary);
-      if (goesOn(options) && isSeeding(torrent)) tellSeeded(summary, output);
+      if (goesOn(options) && torrent.phase === 'seeding') tellSeeded(summary, output);
     }
   }
 }
@@ -178,30 +189,26 @@ async function download(
 /** Until each is complete or failed. @throws SwarmError PEERS_NONE or STORAGE_FAILED when nothing moved for `timeoutMs` */
 async function complete(
   session: Session,
-  torrents: readonly Torrent[],
+  downloads: readonly Download[],
   timeoutMs: number | undefined,
 ): Promise<void> {
   if (timeoutMs === undefined) {
-    await session.unlessLeft(Promise.allSettled(torrents.map((torrent) => torrent.completed)));
+    await session.unlessLeft(Promise.allSettled(downloads.map(({ completed }) => completed)));
     return;
   }
   const watch = new IdleWatch(timeoutMs, performance.now());
   let idle: ReturnType<IdleWatch['observe']>;
   await session.until(() => {
-    idle = watch.observe(performance.now(), torrents.map(watched));
-    return idle !== undefined || torrents.every(isSettled);
+    idle = watch.observe(
+      performance.now(),
+      downloads.map((each) => each.watched),
+    );
+    return idle !== undefined || downloads.every(isSettled);
   });
-  if (torrents.every(isSettled)) return;
-  const fault = torrents.find(({ error }) => error !== null)?.error;
+  if (downloads.every(isSettled)) return;
+  const fault = downloads.find(({ error }) => error !== null)?.error;
   throw fault ?? (idle === 'disk' ? nothingChecked(timeoutMs) : nothingArrived(session, timeoutMs));
 }
-
-/** A snapshot is dear while pieces come in, and tells nothing then that is not told for less. */
-const watched = (torrent: Torrent): Watched => ({
-  phase: torrent.phase,
-  downloadedBytes: torrent.transferred.downloadedBytes,
-  checkedShare: torrent.phase === 'checking' ? torrent.snapshot().checkedShare : 1,
-});
 
 function nothingChecked(timeoutMs: number): SwarmError {
   return new SwarmError(
@@ -226,14 +233,15 @@ function nothingArrived({ engine }: Session, timeoutMs: number): SwarmError {
   );
 }
 
-async function seed(session: Session, torrents: readonly Torrent[], options: GetOptions): Promise<void> {
+async function seed(session: Session, downloads: readonly Download[], options: GetOptions): Promise<void> {
   if (!goesOn(options)) return;
   const { 'seed-ratio': ratio, 'seed-time': timeMs, 'keep-seeding': forever } = options;
   const until = timeMs === undefined || forever ? Number.POSITIVE_INFINITY : performance.now() + timeMs;
   const goal = forever || ratio === undefined ? Number.POSITIVE_INFINITY : ratio;
   await session.until(
     () =>
-      performance.now() >= until || torrents.every((torrent) => !isSeeding(torrent) || gave(torrent, goal)),
+      performance.now() >= until ||
+      downloads.every(({ torrent }) => torrent?.phase !== 'seeding' || gave(torrent, goal)),
   );
 }
 
@@ -245,7 +253,10 @@ function gave({ transferred, wantedBytes }: Torrent, ratio: number): boolean {
   return ratio !== Number.POSITIVE_INFINITY && transferred.uploadedBytes >= ratio * wantedBytes;
 }
 
-function stoppedAt(torrents: readonly Torrent[]): string {
+function stoppedAt(downloads: readonly Download[]): string {
+  const torrents = downloads.flatMap(({ torrent }) => torrent ?? []);
+  if (torrents.length === 0)
+    return 'stopped before any peer told what the link names; run the same command to go on';
   if (torrents.some(({ phase }) => phase === 'checking')) {
     return 'stopped while checking what is on disk; run the same command to go on';
   }
@@ -256,8 +267,8 @@ function stoppedAt(torrents: readonly Torrent[]): string {
   return `stopped at ${share}, ${formatBytes(have)} of ${formatBytes(wanted)}; run the same command to go on`;
 }
 
-const isSeeding = ({ phase }: Torrent): boolean => phase === 'seeding';
-const isSettled = ({ phase }: Torrent): boolean => phase === 'seeding' || phase === 'failed';
+const isSeeding = ({ torrent }: Download): boolean => torrent?.phase === 'seeding';
+const isSettled = (download: Download): boolean => isSeeding(download) || download.error !== null;
 
 function parsePreallocate(given: string): 'sparse' | 'full' {
   if (given === 'sparse' || given === 'full') return given;

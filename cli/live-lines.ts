@@ -128,9 +128,11 @@ export const formatRatio = (ratio: number | null): string => (ratio === null ? '
 
 const clamp = (value: number, min: number, max: number): number => Math.max(min, Math.min(max, value));
 
-const isOpen = ({ phase }: TorrentSnapshot): boolean => phase === 'checking' || phase === 'downloading';
+const isOpen = ({ phase }: TorrentSnapshot): boolean =>
+  phase === 'metadata' || phase === 'checking' || phase === 'downloading';
 
-function shareOf({ phase, checkedShare, haveBytes, wantedBytes }: TorrentSnapshot): number {
+function shareOf({ phase, metadata, checkedShare, haveBytes, wantedBytes }: TorrentSnapshot): number {
+  if (phase === 'metadata') return metadata?.share ?? 0;
   if (phase === 'checking') return checkedShare;
   return wantedBytes === 0 ? 1 : haveBytes / wantedBytes;
 }

@@ -1,6 +1,12 @@
 /** Tell: what happens to a torrent of a session, as JSON events and, where it matters to people, as lines. */
 import { join, relative } from 'node:path';
-import { type Metainfo, printable, type Torrent } from '../engine/index.js';
+import {
+  type MetadataFetch,
+  type Metainfo,
+  printable,
+  type Torrent,
+  type TorrentEvent,
+} from '../engine/index.js';
 import { formatBytes, formatDuration, formatRate, formatShare } from '../tui/format.js';
 import type { CommandEvent } from './events.js';
 import { formatRatio } from './live-lines.js';
@@ -18,17 +24,23 @@ export function addedEvent({ infoHash, name, totalBytes, pieceCount, files }: Me
 
 /** From now on. Call it right after adding the torrent. */
 export function tellEvents(torrent: Torrent, output: Output): void {
-  const { infoHash } = torrent.metainfo;
   output.event(addedEvent(torrent.metainfo));
-  torrent.onEvent((event) => {
-    if (event.type === 'piece') return;
-    output.event({ ...event, infoHash });
-    if (event.type !== 'peer-banned') return;
-    const host = event.host.includes(':') ? `[${event.host}]` : event.host;
-    output.note(
-      `${output.paint('yellow', 'banned')} ${host}:${event.port}: ${printable(event.reason, MAX_TEXT_CELLS)}`,
-    );
-  });
+  torrent.onEvent((event) => tellEvent(torrent.metainfo.infoHash, event, output));
+}
+
+/** The same while peers are looked for that know what a link names. @returns ends it */
+export function tellFetch(fetch: MetadataFetch, output: Output): () => void {
+  return fetch.onEvent((event) => tellEvent(fetch.infoHash, event, output));
+}
+
+function tellEvent(infoHash: string, event: TorrentEvent, output: Output): void {
+  if (event.type === 'piece') return;
+  output.event({ ...event, infoHash });
+  if (event.type !== 'peer-banned') return;
+  const host = event.host.includes(':') ? `[${event.host}]` : event.host;
+  output.note(
+    `${output.paint('yellow', 'banned')} ${host}:${event.port}: ${printable(event.reason, MAX_TEXT_CELLS)}`,
+  );
 }
 
 /** `downloading film.mkv, 57.2 MiB in 1,832 pieces → ./film.mkv`. */

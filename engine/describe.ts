@@ -2,25 +2,19 @@
 import type { Metainfo } from './metainfo/metainfo.js';
 import type { FileSelection } from './policy/file-selection.js';
 import { type FileSnapshot, type PeerSnapshot, PIECE_STATE, type TorrentSnapshot } from './snapshot.js';
+import type { MetadataSwarm } from './swarm/metadata-swarm.js';
 import type { Peer } from './swarm/peer.js';
 import type { Swarm } from './swarm/swarm.js';
 import type { SwarmState } from './swarm/swarm-state.js';
 import { asPiece, type Millis, type PieceIndex } from './units.js';
 import { clientName } from './wire/client-name.js';
 
+/** Who it is, and who tells of its peers: as true of a magnet as of a torrent. */
+type IdentityPart = 'infoHash' | 'name' | 'phase' | 'trackers';
 /** What `TorrentSnapshot` holds once there is a swarm. */
 type SwarmPart = Omit<
   TorrentSnapshot,
-  | 'infoHash'
-  | 'name'
-  | 'phase'
-  | 'error'
-  | 'totalBytes'
-  | 'wantedBytes'
-  | 'checkedShare'
-  | 'pieceLength'
-  | 'pieceCount'
-  | 'trackers'
+  IdentityPart | 'error' | 'totalBytes' | 'wantedBytes' | 'checkedShare' | 'pieceLength' | 'pieceCount'
 >;
 
 export function describeSwarm(
@@ -55,25 +49,75 @@ export function describeSwarm(
 /** The same before there is a swarm: nothing yet. */
 export function describeNoSwarm(metainfo: Metainfo, selection: FileSelection): SwarmPart {
   return {
-    haveBytes: 0,
-    havePieces: 0,
+    ...NO_SWARM,
     pieceStates: new Uint8Array(metainfo.pieceCount),
     pieceAvailability: new Uint8Array(metainfo.pieceCount),
-    downloadedBytes: 0,
-    uploadedBytes: 0,
-    wastedBytes: 0,
-    corruptPieces: 0,
-    downloadBytesPerSecond: 0,
-    uploadBytesPerSecond: 0,
-    etaSeconds: null,
-    connectedPeers: 0,
-    connectedSeeds: 0,
-    candidatePeers: 0,
-    bannedPeers: 0,
-    peers: [],
     files: describeFiles(metainfo, selection, undefined),
   };
 }
+
+/** A torrent of which only its info-hash is known. */
+export function describeMagnet(swarm: MetadataSwarm | undefined): Omit<TorrentSnapshot, IdentityPart> {
+  const connections = swarm?.connections ?? [];
+  return {
+    ...NO_SWARM,
+    error: null,
+    totalBytes: 0,
+    wantedBytes: 0,
+    checkedShare: 0,
+    pieceLength: 0,
+    pieceCount: 0,
+    connectedPeers: connections.length,
+    candidatePeers: swarm?.candidateCount ?? 0,
+    metadata: { holders: swarm?.holderCount ?? 0, share: swarm?.share ?? 0 },
+    peers: connections.map(({ connection, source }) => ({
+      ...STRANGER,
+      host: connection.remote.host,
+      port: connection.remote.port,
+      client: clientName(connection.peerId),
+      source,
+      incoming: connection.incoming,
+      encrypted: connection.encrypted,
+    })),
+  };
+}
+
+const NO_SWARM: SwarmPart = {
+  haveBytes: 0,
+  havePieces: 0,
+  pieceStates: new Uint8Array(0),
+  pieceAvailability: new Uint8Array(0),
+  downloadedBytes: 0,
+  uploadedBytes: 0,
+  wastedBytes: 0,
+  corruptPieces: 0,
+  downloadBytesPerSecond: 0,
+  uploadBytesPerSecond: 0,
+  etaSeconds: null,
+  connectedPeers: 0,
+  connectedSeeds: 0,
+  candidatePeers: 0,
+  bannedPeers: 0,
+  peers: [],
+  files: [],
+};
+
+/** Nothing moves yet. */
+const STRANGER = {
+  downloadBytesPerSecond: 0,
+  uploadBytesPerSecond: 0,
+  downloadedBytes: 0,
+  uploadedBytes: 0,
+  progress: 0,
+  amChoking: true,
+  amInterested: false,
+  peerChoking: true,
+  peerInterested: false,
+  optimistic: false,
+  outstandingRequests: 0,
+  requestLimit: 0,
+  queuedUploads: 0,
+} as const;
 
 function describePeer(peer: Peer, now: Millis): PeerSnapshot {
   return {

@@ -8,12 +8,15 @@ import { TrackerSource } from './discovery/tracker-source.js';
 import { UdpTrackerSockets } from './discovery/udp-tracker.js';
 import { SwarmError } from './errors.js';
 import { FileClaims } from './file-claims.js';
+import { type FetchOptions, MetadataFetch } from './metadata-fetch.js';
+import { type Magnet, parseMagnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { parseTorrent } from './metainfo/parse.js';
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from './options.js';
+import { PeerSources } from './peer-sources.js';
 import { TokenBucket } from './policy/token-bucket.js';
 import { TorrentGeometry } from './policy/torrent-geometry.js';
-import type { HandshakeIdentity, TransferTotals } from './ports.js';
+import type { HandshakeIdentity } from './ports.js';
 import { ConnectionSlots } from './reach/connection-slots.js';
 import { SlottedDialer } from './reach/dialer.js';
 import { PeerListener } from './reach/listener.js';
@@ -22,7 +25,7 @@ import { Storage } from './storage/storage.js';
 import { MAX_QUEUED_REQUESTS } from './swarm/upload-queue.js';
 import { secretBytes, secretInt, systemClock, systemRng, thisMachine } from './system.js';
 import { type AddOptions, Torrent, type TorrentHost } from './torrent.js';
-import type { Millis } from './units.js';
+import type { InfoHash, Millis } from './units.js';
 import { UplinkPacing } from './uplink-pacing.js';
 import { CLIENT_NAME, USER_AGENT } from './version.js';
 import { Heartbeat } from './wire/heartbeat.js';
@@ -34,6 +37,7 @@ export class Engine {
   readonly #options: ResolvedEngineOptions;
   readonly #startedAt: Millis = systemClock.now();
   readonly #torrents = new Map<string, Torrent>();
+  readonly #fetches = new Map<string, MetadataFetch>();
   readonly #log = new ActivityLog(systemClock);
   readonly #peerId = createPeerId(secretBytes(12));
   readonly #key = secretInt(2 ** 32);
@@ -107,19 +111,43 @@ export class Engine {
     if (this.#closed !== undefined) throw new SwarmError('CLOSED', 'the engine is closed');
     const metainfo = source instanceof Uint8Array ? parseTorrent(source) : source;
     const { infoHash } = metainfo;
-    if (this.#torrents.has(infoHash)) {
-      throw new SwarmError('USAGE_INVALID_OPTION', `torrent ${infoHash} is in this engine already`, {
-        infoHash,
-      });
-    }
+    this.#assertAbsent(infoHash, 'torrents');
     const torrent = new Torrent(metainfo, options, this.#host());
     this.#torrents.set(infoHash, torrent);
+    const met = this.#fetches.get(infoHash)?.handOver();
+    if (met !== undefined) torrent.goOnWith(met);
     return torrent;
+  }
+
+  /**
+   * Fetches what a magnet names from the peers that it leads to; `add` with the outcome then goes on with these peers.
+   * @param source a link, or what `parseMagnet` made of it
+   * @throws SwarmError INPUT_INVALID for what is no magnet link, USAGE_INVALID_OPTION when its torrent is here already
+   */
+  fetchMetadata(source: string | Magnet, options: FetchOptions = {}): MetadataFetch {
+    if (this.#closed !== undefined) throw new SwarmError('CLOSED', 'the engine is closed');
+    const magnet = typeof source === 'string' ? parseMagnet(source) : source;
+    const { infoHash } = magnet;
+    this.#assertAbsent(infoHash);
+    const tiers = magnet.trackers.map((url) => [url]);
+    const fetch = new MetadataFetch(magnet, options, {
+      clock: systemClock,
+      rng: systemRng,
+      dialer: this.#dialer,
+      listener: this.#listener,
+      stateDir: this.#options.stateDir,
+      identity: this.#identityOf(infoHash, undefined),
+      sources: this.#sourcesOf({ infoHash, tiers, isPrivate: false }),
+      log: (level, text) => this.#log.add(level, text),
+      onClosed: () => this.#fetches.delete(infoHash),
+    });
+    this.#fetches.set(infoHash, fetch);
+    return fetch;
   }
 
   /** Plain data for a display. */
   snapshot(): EngineSnapshot {
-    const torrents = this.torrents.map((torrent) => torrent.snapshot());
+    const torrents = [...this.#torrents.values(), ...this.#fetches.values()].map((each) => each.snapshot());
     const { downloadBytesPerSecond, uploadBytesPerSecond } = this.#options;
     return {
       uptimeMs: systemClock.now() - this.#startedAt,
@@ -142,7 +170,7 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    await Promise.all(this.torrents.map((torrent) => torrent.stop()));
+    await Promise.all([...this.#torrents.values(), ...this.#fetches.values()].map((each) => each.stop()));
     this.#uplinkPacing.stop();
     this.#listener.close();
     this.#udp.close();
@@ -165,47 +193,62 @@ export class Engine {
       maxPeersPerTorrent: this.#options.maxPeersPerTorrent,
       downloadBucket: this.#downloadBucket,
       uploadBucket: this.#uploadBucket,
-      identityOf: (metainfo) => this.#identityOf(metainfo),
-      trackersOf: (metainfo, more, totals) => this.#trackersOf(metainfo, more, totals),
+      identityOf: (metainfo) => this.#identityOf(metainfo.infoHash, metainfo),
+      sourcesOf: ({ infoHash, trackers, private: isPrivate }, more) =>
+        this.#sourcesOf({ infoHash, tiers: more.length === 0 ? trackers : [more, ...trackers], isPrivate }),
       log: (level, text) => this.#log.add(level, text),
       onClosed: (torrent) => this.#torrents.delete(torrent.metainfo.infoHash),
     };
   }
 
-  #identityOf(metainfo: Metainfo): HandshakeIdentity {
+  #assertAbsent(infoHash: InfoHash, where: 'torrents' | 'anywhere' = 'anywhere'): void {
+    const isFetched = where === 'anywhere' && this.#fetches.has(infoHash);
+    if (!isFetched && !this.#torrents.has(infoHash)) return;
+    throw new SwarmError('USAGE_INVALID_OPTION', `torrent ${infoHash} is in this engine already`, {
+      infoHash,
+    });
+  }
+
+  /** @param metainfo undefined while there is a magnet only */
+  #identityOf(infoHash: InfoHash, metainfo: Metainfo | undefined): HandshakeIdentity {
     return {
-      infoHash: metainfo.infoHash,
+      infoHash,
       peerId: this.#peerId,
-      geometry: new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes),
+      geometry: metainfo && new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes),
       extendedHandshake: {
         client: CLIENT_NAME,
         listenPort: this.#listen?.port ?? 0,
         requestQueue: MAX_QUEUED_REQUESTS,
-        extensions: [],
+        ...(metainfo === undefined ? {} : { metadataSize: metainfo.rawInfo.length }),
+        extensions: ['ut_metadata'],
       },
     };
   }
 
-  #trackersOf(
-    metainfo: Metainfo,
-    more: readonly string[],
-    totals: () => TransferTotals,
-  ): TrackerSource | undefined {
-    const tiers = more.length === 0 ? metainfo.trackers : [more, ...metainfo.trackers];
-    if (tiers.length === 0) return undefined;
-    const { infoHash } = metainfo;
-    return new TrackerSource({
-      tiers,
-      identity: { infoHash, peerId: this.#peerId, key: this.#key, port: this.#listen?.port ?? 0 },
-      totals,
-      clock: systemClock,
-      rng: systemRng,
-      udp: this.#udp,
-      userAgent: USER_AGENT,
-      firstTierOnly: metainfo.private,
-      families: familiesOf(this.#listen?.host),
-    });
+  #sourcesOf({ infoHash, tiers, isPrivate }: Wanted): PeerSources {
+    return new PeerSources((totals) => {
+      if (tiers.length === 0) return undefined;
+      return new TrackerSource({
+        tiers,
+        identity: { infoHash, peerId: this.#peerId, key: this.#key, port: this.#listen?.port ?? 0 },
+        totals,
+        clock: systemClock,
+        rng: systemRng,
+        udp: this.#udp,
+        userAgent: USER_AGENT,
+        firstTierOnly: isPrivate,
+        families: familiesOf(this.#listen?.host),
+      });
+    }, []);
   }
+}
+
+/** What peers are looked for. */
+interface Wanted {
+  readonly infoHash: InfoHash;
+  /** BEP 12. */
+  readonly tiers: readonly (readonly string[])[];
+  readonly isPrivate: boolean;
 }
 
 /** Trackers are told only of addresses that somebody listens at. */

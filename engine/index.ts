@@ -9,9 +9,11 @@
  * await engine.close();
  */
 export { Engine } from './engine.js';
+export type { FetchOptions, MetadataFetch } from './metadata-fetch.js';
 export type { EngineOptions } from './options.js';
 export type { CloseReason } from './ports.js';
 export * from './snapshot.js';
 export type { AddOptions, Torrent } from './torrent.js';
 export * from './torrent-files.js';
+export { fetchTorrentUrl } from './torrent-url.js';
 export type { InfoHash, PeerAddress, PeerSourceName } from './units.js';

@@ -45,6 +45,8 @@ export interface PeerHandler {
   onExtendedHandshake(handshake: ExtendedHandshake): void;
   /** A BEP 10 message for an extension that we announced under `name`. `payload` is valid during the call only. */
   onExtended(name: string, payload: Uint8Array): void;
+  /** `bytes` are valid during the call only. */
+  onMetadata(message: MetadataMessage): void;
   /** BEP 5 `port`: the peer's DHT node listens there. */
   onDhtPort(port: number): void;
   /** What arrived together has been told: the moment to answer it together. */
@@ -72,10 +74,21 @@ export const NO_HANDLER: PeerHandler = {
   onAllowedFast() {},
   onExtendedHandshake() {},
   onExtended() {},
+  onMetadata() {},
   onDhtPort() {},
   onDrain() {},
   onClose() {},
 };
+
+/** BEP 9: a piece is 16 KiB of the `info` dictionary. */
+export type MetadataMessage =
+  | { readonly kind: 'request' | 'reject'; readonly piece: number }
+  | {
+      readonly kind: 'data';
+      readonly piece: number;
+      readonly totalBytes: number;
+      readonly bytes: Uint8Array;
+    };
 
 /** Why a connection ended. `violation` is a peer that broke the protocol. */
 export interface CloseReason {
@@ -131,6 +144,10 @@ export interface PeerConnection {
    */
   sendFrames(frames: Uint8Array, onFlushed: () => void): void;
   extendedMessage(name: string, payload: Uint8Array): void;
+  /** Does nothing when the peer does not take them. */
+  metadata(message: MetadataMessage): void;
+  /** The metadata is known now: what the peer said about its pieces before is told, checked, to `handler`. */
+  learnGeometry(geometry: TorrentGeometry): void;
   /** Bytes handed to us and not yet to the kernel. */
   readonly bufferedBytes: number;
   /** Between the two, small sends are gathered into one write. Nests. */
@@ -144,7 +161,7 @@ export interface HandshakeIdentity {
   readonly infoHash: string;
   /** 20 bytes. */
   readonly peerId: Uint8Array;
-  /** Undefined until the metadata is known; so long no message that names a piece is accepted. */
+  /** Undefined until the metadata is known; so long the peer's pieces are kept for `learnGeometry`, and nothing moves. */
   readonly geometry: TorrentGeometry | undefined;
   /** BEP 10 fields and extension names that we announce; encoded once. */
   readonly extendedHandshake: LocalExtendedHandshake;

@@ -9,6 +9,7 @@ import type { ErrorCode } from './errors.js';
 import type { CloseReason, PeerSourceName } from './ports.js';
 
 export type TorrentPhase =
+  | 'metadata' // a magnet: peers are looked for that have what it names
   | 'checking' // reading resume data or hashing what is on disk
   | 'downloading'
   | 'seeding' // has everything wanted and serves it
@@ -76,6 +77,8 @@ export interface TorrentSnapshot {
   readonly peers: readonly PeerSnapshot[];
   readonly trackers: readonly TrackerSnapshot[];
   readonly files: readonly FileSnapshot[];
+  /** While `metadata`: peers that say they have it, and how much of it is here, 0…1. */
+  readonly metadata?: { readonly holders: number; readonly share: number };
 }
 
 /** Values of `TorrentSnapshot.pieceStates`. */
@@ -156,5 +159,7 @@ export type TorrentEvent =
       readonly state: TrackerSnapshot['state'];
       readonly message: string;
     }
+  /** What a magnet names is known. `name` is untrusted. */
+  | { readonly type: 'metadata'; readonly name: string; readonly totalBytes: number }
   | { readonly type: 'complete'; readonly haveBytes: number }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string };

@@ -4,10 +4,11 @@
  */
 import { Readable } from 'node:stream';
 import { describeNoSwarm, describeSwarm } from './describe.js';
-import type { TrackerSource } from './discovery/tracker-source.js';
 import { SwarmError, toSwarmError } from './errors.js';
 import type { FileClaims } from './file-claims.js';
+import type { Met } from './metadata-fetch.js';
 import type { Metainfo } from './metainfo/metainfo.js';
+import type { PeerSources } from './peer-sources.js';
 import { FileLayout } from './policy/file-layout.js';
 import { FileSelection } from './policy/file-selection.js';
 import { ReadingWindows, windowLength } from './policy/reading-windows.js';
@@ -26,6 +27,7 @@ import type { TorrentEvent, TorrentPhase, TorrentSnapshot } from './snapshot.js'
 import type { OpenTorrentStore, Storage } from './storage/storage.js';
 import { Swarm } from './swarm/swarm.js';
 import type { SwarmObserver } from './swarm/swarm-state.js';
+import { TorrentEvents } from './torrent-events.js';
 import { TorrentReader } from './torrent-reader.js';
 import type { Millis, PeerAddress } from './units.js';
 
@@ -68,12 +70,8 @@ export interface TorrentHost {
   readonly downloadBucket: TokenBucket;
   readonly uploadBucket: TokenBucket;
   identityOf(metainfo: Metainfo): HandshakeIdentity;
-  /** Undefined when the torrent names no tracker. */
-  trackersOf(
-    metainfo: Metainfo,
-    more: readonly string[],
-    totals: () => TransferTotals,
-  ): TrackerSource | undefined;
+  /** @param more announce URLs in front of the torrent's own */
+  sourcesOf(metainfo: Metainfo, more: readonly string[]): PeerSources;
   log(level: 'info' | 'warn' | 'error', text: string): void;
   onClosed(torrent: Torrent): void;
 }
@@ -90,22 +88,22 @@ export class Torrent {
   readonly #options: AddOptions;
   readonly #geometry: TorrentGeometry;
   readonly #selection: FileSelection;
-  readonly #listeners = new Set<(event: TorrentEvent) => void>();
+  readonly #events: TorrentEvents;
   readonly #reader: TorrentReader;
   readonly #abortCheck = new AbortController();
   readonly #started: Promise<void>;
   #settle!: { resolve(): void; reject(error: SwarmError): void };
   /** The user's, until there is a swarm to try them. */
   readonly #peersToTry: PeerAddress[];
-  /** State and message that were told last, by URL. */
-  readonly #trackersTold = new Map<string, string>();
+  /** From the time when there was a magnet only. */
+  #met: Met | undefined;
   #phase: TorrentPhase = 'checking';
   #error: SwarmError | null = null;
   #checkedShare = 0;
   #files: OpenTorrentStore | undefined;
   #swarm: Swarm | undefined;
   #windows: ReadingWindows<object> | undefined;
-  #trackers: TrackerSource | undefined;
+  #sources: PeerSources | undefined;
   #stopped: Promise<void> | undefined;
 
   /** Use `Engine.add`. @throws SwarmError STORAGE_IN_USE */
@@ -116,6 +114,7 @@ export class Torrent {
   ) {
     this.#host = host;
     this.#options = options;
+    this.#events = new TorrentEvents((text) => host.log('error', text));
     this.#peersToTry = [...(options.peers ?? [])];
     this.#geometry = new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes);
     this.#selection = new FileSelection(new FileLayout(metainfo.files), this.#geometry, options.wantedFiles);
@@ -163,8 +162,14 @@ export class Torrent {
 
   /** Calls `listener` for everything that happens from now on. @returns stops that */
   onEvent(listener: (event: TorrentEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#events.on(listener);
+  }
+
+  /** Goes on with what the fetch of the metadata has met. At once after the constructor. */
+  goOnWith(met: Met): void {
+    this.#met = met;
+    this.#sources = met.sources;
+    if (this.metainfo.private) met.sources.onlyTrackers();
   }
 
   /** Tries these peers, as soon as the check is done. */
@@ -191,7 +196,7 @@ export class Torrent {
       checkedShare: this.#checkedShare,
       pieceLength: metainfo.pieceLength,
       pieceCount: metainfo.pieceCount,
-      trackers: this.#trackers?.snapshot() ?? [],
+      trackers: this.#sources?.trackers ?? [],
       ...(this.#swarm === undefined
         ? describeNoSwarm(metainfo, this.#selection)
         : describeSwarm(metainfo, this.#selection, this.#swarm, this.#host.clock.now())),
@@ -247,13 +252,14 @@ export class Torrent {
     this.#swarm = this.#createSwarm(files);
     this.#windows = new ReadingWindows(this.#swarm, windowLength(this.metainfo.pieceLength));
     const { haveBytes } = this.snapshot();
-    this.#emit({ type: 'checked', haveBytes, totalBytes: this.#selection.bytes });
+    this.#events.emit({ type: 'checked', haveBytes, totalBytes: this.#selection.bytes });
     if (this.#swarm.state.picker.wantedLeft === 0) this.#complete();
     this.#join(this.#swarm);
   }
 
   #createSwarm(files: OpenTorrentStore): Swarm {
     const host = this.#host;
+    const met = this.metainfo.private ? undefined : this.#met;
     const upload = new TokenBucket(this.#options.uploadBytesPerSecond ?? 0);
     const swarm = new Swarm({
       geometry: this.#geometry,
@@ -269,7 +275,9 @@ export class Torrent {
       downloadBuckets: [new TokenBucket(this.#options.downloadBytesPerSecond ?? 0), host.downloadBucket],
       uploadBuckets: [upload, host.uploadBucket],
       superSeed: this.#options.superSeed ?? 'auto',
-      wantPeers: () => this.#trackers?.wantPeers(),
+      metadata: this.metainfo.rawInfo,
+      ...(met === undefined ? {} : { candidates: met.candidates }),
+      wantPeers: () => this.#sources?.wantPeers(),
     });
     swarm.setSequential(this.#options.sequential ?? false);
     return swarm;
@@ -287,42 +295,38 @@ export class Torrent {
     const { metainfo } = this;
     host.listener.register(host.identityOf(metainfo), (connection) => swarm.onIncoming(connection));
     swarm.onPeersFound(this.#peersToTry.splice(0), 'user');
-    this.#trackers = host.trackersOf(metainfo, this.#options.trackers ?? [], () => totalsOf(swarm));
-    this.#trackers?.start(this.#sourceHandler(swarm));
+    for (const met of this.#met?.takeConnections() ?? []) {
+      // Who told of it may have been nobody that a private torrent asks.
+      if (metainfo.private) met.connection.close('begins anew');
+      else swarm.onMet(met);
+    }
+    this.#sources ??= host.sourcesOf(metainfo, this.#options.trackers ?? []);
+    this.#sources.totals = () => totalsOf(swarm);
+    this.#sources.start(this.#sourceHandler(swarm));
   }
 
   #sourceHandler(swarm: Swarm): PeerSourceHandler {
     return {
       onPeers: (peers, source) => {
-        this.#emit({ type: 'peers-found', source, count: peers.length });
+        this.#events.emit({ type: 'peers-found', source, count: peers.length });
         swarm.onPeersFound(peers, source);
       },
-      onStatus: () => this.#tellTrackers(),
+      onStatus: () => this.#events.tellTrackers(this.#sources?.trackers ?? []),
     };
-  }
-
-  /** Each tracker whose state or message is another than the last one told. */
-  #tellTrackers(): void {
-    for (const { url, state, message } of this.#trackers?.snapshot() ?? []) {
-      const told = `${state} ${message}`;
-      if (this.#trackersTold.get(url) === told) continue;
-      this.#trackersTold.set(url, told);
-      this.#emit({ type: 'tracker', url, state, message });
-    }
   }
 
   #observer(): SwarmObserver {
     return {
       onPieceVerified: (piece) => {
         this.#reader.onPiece(piece);
-        this.#emit({ type: 'piece', piece });
+        this.#events.emit({ type: 'piece', piece });
       },
-      onPieceCorrupt: (piece) => this.#emit({ type: 'piece-failed', piece }),
-      onPeerConnected: (address, source) => this.#emit({ type: 'peer-connected', ...address, source }),
-      onPeerClosed: (address, reason) => this.#emit({ type: 'peer-disconnected', ...address, reason }),
+      onPieceCorrupt: (piece) => this.#events.emit({ type: 'piece-failed', piece }),
+      onPeerConnected: (address, source) => this.#events.emit({ type: 'peer-connected', ...address, source }),
+      onPeerClosed: (address, reason) => this.#events.emit({ type: 'peer-disconnected', ...address, reason }),
       onPeerBanned: (address, reason) => {
         this.#host.log('warn', `banned ${address.host}: ${reason}`);
-        this.#emit({ type: 'peer-banned', ...address, reason });
+        this.#events.emit({ type: 'peer-banned', ...address, reason });
       },
       onComplete: () => this.#complete(),
       onFailed: (error) => this.#fail(error),
@@ -332,8 +336,8 @@ export class Torrent {
   #complete(): void {
     if (this.#phase !== 'downloading') return;
     this.#phase = 'seeding';
-    if (this.#files?.have.isFull) this.#trackers?.completed();
-    this.#emit({ type: 'complete', haveBytes: this.#selection.bytes });
+    if (this.#files?.have.isFull) this.#sources?.completed();
+    this.#events.emit({ type: 'complete', haveBytes: this.#selection.bytes });
     this.#settle.resolve();
   }
 
@@ -343,9 +347,9 @@ export class Torrent {
     this.#error = error;
     this.#host.log('error', error.message);
     this.#leave(error);
-    void this.#trackers?.stop(GOODBYE_MS);
+    void this.#sources?.stop(GOODBYE_MS);
     void this.#files?.close();
-    this.#emit({ type: 'error', code: error.code, message: error.message });
+    this.#events.emit({ type: 'error', code: error.code, message: error.message });
     this.#settle.reject(error);
   }
 
@@ -353,6 +357,7 @@ export class Torrent {
   #leave(error: SwarmError): void {
     this.#host.listener.unregister(this.metainfo.infoHash);
     this.#swarm?.stop();
+    for (const { connection } of this.#met?.takeConnections() ?? []) connection.close('stopped');
     this.#reader.close(error);
   }
 
@@ -362,7 +367,7 @@ export class Torrent {
     const closed = new SwarmError('CLOSED', 'the torrent was stopped');
     this.#leave(closed);
     await this.#started;
-    const stopped = [this.#trackers?.stop(GOODBYE_MS), this.#files?.close()];
+    const stopped = [this.#sources?.stop(GOODBYE_MS), this.#files?.close()];
     for (const outcome of await Promise.allSettled(stopped)) {
       if (outcome.status === 'rejected') this.#host.log('warn', toSwarmError(outcome.reason).message);
     }
@@ -370,17 +375,6 @@ export class Torrent {
     this.#settle.reject(closed);
     this.#host.fileClaims.release(this.metainfo.infoHash);
     this.#host.onClosed(this);
-  }
-
-  #emit(event: TorrentEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (thrown) {
-        // We are inside a socket's or a worker's call: a listener's fault must not stop the swarm.
-        this.#host.log('error', `a listener failed at "${event.type}": ${toSwarmError(thrown).message}`);
-      }
-    }
   }
 }
 

@@ -150,6 +150,10 @@ export class VirtualConnection implements PeerConnection {
 
   extendedMessage(): void {}
 
+  metadata(): void {}
+
+  learnGeometry(): void {}
+
   extendedHandshake(): void {
     this.#say(MESSAGE.extendedHandshake, 0, 0, EXTENDED_HANDSHAKE_BYTES);
   }

@@ -18,6 +18,8 @@ export function reason(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason
   switch (torrent.phase) {
     case 'failed':
       return bad(failure(torrent));
+    case 'metadata':
+      return metadata(torrent, engine);
     case 'checking':
       return dim(`checking what is on disk, ${formatShare(torrent.checkedShare)}`);
     case 'stopping':
@@ -34,6 +36,13 @@ export function reason(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason
 function failure({ error }: TorrentSnapshot): string {
   if (error === null) return 'failed';
   return printable(error.message) + (error.hint === undefined ? '' : ` – ${printable(error.hint)}`);
+}
+
+function metadata(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason {
+  const { peers, metadata: { holders, share } = { holders: 0, share: 0 } } = torrent;
+  if (peers.length === 0) return noPeers(torrent, engine);
+  if (holders === 0) return warn(`${subject(peers)} not told us what the magnet names`);
+  return dim(`fetching what the magnet names from ${count(holders, 'peer')}, ${formatShare(share)}`);
 }
 
 function downloading(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason | undefined {

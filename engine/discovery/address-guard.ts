@@ -101,11 +101,14 @@ const isLoopback = (bytes: Uint8Array): boolean =>
 /** Judges one tracker's addresses, its redirects included; lives as long as the tracker is used. */
 export class AddressGuard {
   readonly #resolve: Resolve;
+  readonly #mayAskLocal: (url: TrackerUrl) => boolean;
   readonly #remembered = new Map<string, readonly JudgedAddress[]>();
   #wasPublic = false;
 
-  constructor(resolve: Resolve) {
+  /** @param mayAskLocal what this machine and its network may be asked; default: what looks like a tracker's */
+  constructor(resolve: Resolve, mayAskLocal: (url: TrackerUrl) => boolean = looksLikeTracker) {
     this.#resolve = resolve;
+    this.#mayAskLocal = mayAskLocal;
   }
 
   /**
@@ -148,7 +151,7 @@ export class AddressGuard {
       throw forbidden(`${url.host} is at no address that a tracker can have`, url.text);
     if (this.#wasPublic)
       throw forbidden(`a public tracker leads to the local address of ${url.host}`, url.text);
-    if (!looksLikeTracker(url))
+    if (!this.#mayAskLocal(url))
       throw forbidden('on this machine and its network only /announce is asked', url.text);
     return bounded(inside);
   }

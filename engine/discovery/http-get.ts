@@ -22,6 +22,8 @@ export interface HttpGetOptions {
   readonly addresses: readonly JudgedAddress[];
   readonly userAgent: string;
   readonly signal: AbortSignal;
+  /** Default 1 MiB. */
+  readonly maxBodyBytes?: number;
 }
 
 export interface HttpAnswer {
@@ -84,7 +86,13 @@ function getOnce(url: TrackerUrl, addresses: readonly JudgedAddress[], options: 
         settle(() => resolve({ status, location, body: new Uint8Array(0) }));
         return;
       }
-      readBody(url, response, (body) => settle(() => resolve({ status, body })), fail);
+      readBody(
+        url,
+        response,
+        options.maxBodyBytes ?? MAX_BODY_BYTES,
+        (body) => settle(() => resolve({ status, body })),
+        fail,
+      );
     });
     request.end();
   });
@@ -129,6 +137,7 @@ function pinnedLookup(addresses: readonly JudgedAddress[]): LookupFunction {
 function readBody(
   url: TrackerUrl,
   response: http.IncomingMessage,
+  maxBytes: number,
   done: (body: Uint8Array) => void,
   fail: (error: unknown) => void,
 ): void {
@@ -141,17 +150,17 @@ function readBody(
   let length = 0;
   response.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    if (length > MAX_BODY_BYTES) fail(badAnswer(url, `more than ${MAX_BODY_BYTES} bytes`));
+    if (length > maxBytes) fail(badAnswer(url, `more than ${maxBytes} bytes`));
     else chunks.push(chunk);
   });
   response.on('error', fail);
   response.on('end', () => {
     try {
       const body = Buffer.concat(chunks);
-      done(encoding === 'identity' ? body : gunzipSync(body, { maxOutputLength: MAX_BODY_BYTES }));
+      done(encoding === 'identity' ? body : gunzipSync(body, { maxOutputLength: maxBytes }));
     } catch (error) {
       const isBomb = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
-      fail(badAnswer(url, isBomb ? `more than ${MAX_BODY_BYTES} bytes, unpacked` : 'not gzip', error));
+      fail(badAnswer(url, isBomb ? `more than ${maxBytes} bytes, unpacked` : 'not gzip', error));
     }
   });
 }

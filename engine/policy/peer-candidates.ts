@@ -158,6 +158,12 @@ export class PeerCandidates {
     if (entry !== undefined) this.#retryLater(entry, now);
   }
 
+  /** The attempt, or the connection, was ended for reasons of ours. */
+  onAborted(now: Millis, address: PeerAddress): void {
+    const entry = this.#entries.get(addressKey(address));
+    if (entry !== undefined) this.#wait(entry, now, 0);
+  }
+
   /** The connection is over. A useful one is tried again soon, another as if it had failed. */
   onClosed(now: Millis, address: PeerAddress, wasUseful: boolean): void {
     if (wasUseful) this.add(now, address, 'incoming');

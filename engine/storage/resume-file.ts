@@ -4,13 +4,13 @@
  * power cut it is old or torn, which the reader finds out, and only files that had been at rest are believed.
  */
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bitfield } from '../policy/bitfield.js';
 import type { FileFacts } from './file-facts.js';
 import { makeFolder } from './make-folder.js';
 import { encodeResumeLine, parseResume, type Resume } from './resume-lines.js';
+import { readOwnFile, replaceOwnFile } from './state-files.js';
 
 /** Some 250,000 files and 2,000,000 pieces; a larger one is not ours. */
 const MAX_RESUME_BYTES = 256 * 1024 * 1024;
@@ -37,7 +37,8 @@ export class ResumeFile {
   /** Undefined when there is none, or none that can be believed. Never rejects. */
   async read(fileCount: number): Promise<Resume | undefined> {
     try {
-      const resume = parseResume(await readOwn(this.#path), fileCount);
+      const content = await readOwnFile(this.#path, MAX_RESUME_BYTES);
+      const resume = parseResume(content.toString('utf8'), fileCount);
       const { infoHash, root } = this.#identity;
       return resume?.checkpoint.infoHash === infoHash && resume.checkpoint.root === root ? resume : undefined;
     } catch {
@@ -77,37 +78,7 @@ export class ResumeFile {
       have: Buffer.from(have.bytes).toString('base64'),
       files: facts.toStrings(),
     });
-    // Two processes at one torrent must not share the temporary file.
-    const temporary = `${this.#path}.${process.pid}.tmp`;
-    await rm(temporary, { force: true });
-    const { O_APPEND, O_CREAT, O_EXCL, O_WRONLY } = constants;
-    const handle = await open(temporary, O_APPEND | O_CREAT | O_EXCL | O_WRONLY, 0o600);
-    try {
-      await handle.writeFile(line);
-      await rename(temporary, this.#path);
-      return handle;
-    } catch (error) {
-      await handle.close();
-      await rm(temporary, { force: true });
-      throw error;
-    }
-  }
-}
-
-/**
- * A file that somebody else put here would make us serve and report as verified what nobody verified: only a plain
- * file of our own is read, and a pipe in its place does not keep us waiting. Rejects otherwise.
- */
-async function readOwn(path: string): Promise<string> {
-  const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = constants;
-  const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  try {
-    const stats = await handle.stat();
-    const isOurs = process.getuid === undefined || stats.uid === process.getuid();
-    if (!stats.isFile() || !isOurs || stats.size > MAX_RESUME_BYTES) throw new Error('not our resume data');
-    return await handle.readFile('utf8');
-  } finally {
-    await handle.close();
+    return replaceOwnFile(this.#path, line);
   }
 }
 

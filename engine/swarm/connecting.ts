@@ -109,6 +109,12 @@ export class Connecting {
     );
   }
 
+  /** A connection was closed so that another to the same peer may begin. */
+  onAborted(address: PeerAddress): void {
+    this.#options.candidates.onAborted(this.#state.now(), address);
+    this.fill();
+  }
+
   onClosed(address: PeerAddress | undefined, reason: CloseReason, wasUseful: boolean): void {
     if (address === undefined) return;
     const now = this.#state.now();

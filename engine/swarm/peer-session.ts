@@ -1,9 +1,10 @@
 /** Peer session: routes what one connection says to the parts of the swarm. */
 import type { Bitfield } from '../policy/bitfield.js';
-import type { CloseReason, ExtendedHandshake, PeerHandler } from '../ports.js';
+import type { CloseReason, ExtendedHandshake, MetadataMessage, PeerHandler } from '../ports.js';
 import type { PieceIndex } from '../units.js';
 import type { Choking } from './choking.js';
 import type { Downloading } from './downloading.js';
+import type { MetadataServing } from './metadata-serving.js';
 import type { Peer } from './peer.js';
 import type { SuperSeeding } from './super-seeding.js';
 import type { SwarmState } from './swarm-state.js';
@@ -14,6 +15,7 @@ export interface SwarmParts {
   readonly choking: Choking;
   readonly downloading: Downloading;
   readonly uploading: Uploading;
+  readonly metadata: MetadataServing;
   /** While we show our pieces one by one. */
   superSeeding: SuperSeeding | undefined;
   onClosed(peer: Peer, reason: CloseReason): void;
@@ -95,6 +97,10 @@ export class PeerSession implements PeerHandler {
   }
 
   onExtended(): void {}
+
+  onMetadata(message: MetadataMessage): void {
+    this.#parts.metadata.onMessage(this.#peer, message);
+  }
 
   onDhtPort(): void {}
 

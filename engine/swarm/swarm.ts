@@ -31,6 +31,8 @@ import { Choking } from './choking.js';
 import { Connecting } from './connecting.js';
 import { Deadlines, type SwarmDeadline } from './deadlines.js';
 import { Downloading } from './downloading.js';
+import { MetadataServing } from './metadata-serving.js';
+import type { MetConnection } from './metadata-swarm.js';
 import { Peer } from './peer.js';
 import { dropIfUseless, PeerSession, type SwarmParts } from './peer-session.js';
 import { Seats } from './seats.js';
@@ -54,6 +56,10 @@ export interface SwarmOptions {
   readonly uploadBuckets: readonly TokenBucket[];
   /** See AddOptions; default `auto`. */
   readonly superSeed?: SuperSeedMode;
+  /** The raw `info` dictionary, for who has a magnet only (BEP 9). */
+  readonly metadata?: Uint8Array;
+  /** Addresses that are known already. */
+  readonly candidates?: PeerCandidates;
   /** More addresses would help. */
   wantPeers(): void;
   /** Other policies than ours, to be compared with them. */
@@ -110,13 +116,14 @@ export class Swarm implements PieceStoreHandler {
       choking: new Choking(this.state, options.choker ?? new Choker(rng), uploading),
       downloading: new Downloading(this.state, new SmartBan()),
       uploading,
+      metadata: new MetadataServing(options.metadata ?? new Uint8Array(0)),
       superSeeding: undefined,
       onClosed: (peer, reason) => this.#onClosed(peer, reason),
     };
     this.#connecting = new Connecting(this.state, {
       dialer: options.dialer,
       identity: options.identity,
-      candidates: new PeerCandidates(rng),
+      candidates: options.candidates ?? new PeerCandidates(rng),
       maxPeers: options.maxPeers,
       onConnected: (connection, source) => this.#seat(connection, source),
       wantPeers: options.wantPeers,
@@ -161,6 +168,20 @@ export class Swarm implements PieceStoreHandler {
   onIncoming(connection: PeerConnection): void {
     if (this.#connecting.accepts(connection)) this.#seat(connection, 'incoming');
     else connection.close('not needed');
+  }
+
+  /** A connection from the time before the metadata was known, over which we have said that we have nothing. */
+  onMet(met: MetConnection): void {
+    const { connection, source } = met;
+    if (this.state.have.count > 0 || !this.#connecting.accepts(connection)) {
+      connection.close('begins anew');
+      if (!connection.incoming) this.#connecting.onAborted(connection.remote);
+      return;
+    }
+    this.#take(connection, source);
+    const { handler } = connection;
+    connection.learnGeometry(this.state.geometry);
+    met.replay(handler);
   }
 
   /** Pieces in order from `from` on, instead of rarest first. */
@@ -215,7 +236,14 @@ export class Swarm implements PieceStoreHandler {
   // ─── Peers ─────────────────────────────────────────────────────────────────────────────────────────────
 
   #seat(connection: PeerConnection, source: PeerSourceName): void {
-    const { geometry, scheduler, peers, have, observer } = this.state;
+    const { have } = this.state;
+    const peer = this.#take(connection, source);
+    if (this.#parts.superSeeding !== undefined) this.#parts.superSeeding.onSeated(peer);
+    else if (have.count > 0 || connection.fast) connection.bitfield(have);
+  }
+
+  #take(connection: PeerConnection, source: PeerSourceName): Peer {
+    const { geometry, scheduler, peers, observer } = this.state;
     const now = this.state.now();
     const seat = this.#seats.take(connection.remote, (id) => scheduler.isContributor(id));
     const peer = new Peer(
@@ -228,9 +256,8 @@ export class Swarm implements PieceStoreHandler {
     );
     peers.set(seat, peer);
     connection.handler = new PeerSession(peer, this.#parts);
-    if (this.#parts.superSeeding !== undefined) this.#parts.superSeeding.onSeated(peer);
-    else if (have.count > 0 || connection.fast) connection.bitfield(have);
     observer.onPeerConnected(connection.remote, source);
+    return peer;
   }
 
   #onClosed(peer: Peer, reason: CloseReason): void {

@@ -21,12 +21,6 @@ export interface FrameTarget {
   onControlFrame(frame: Uint8Array): void;
 }
 
-export interface FrameLimits {
-  readonly pieceCount: number;
-  /** When known, requests and blocks must lie inside their piece. */
-  readonly geometry: TorrentGeometry | undefined;
-}
-
 /** First size of the carry buffer: one frame of a 16 KiB block. */
 const CARRY_BYTES = 16 * 1024 + 13;
 /** A carry buffer beyond this is given back after its frame. */
@@ -45,6 +39,11 @@ const INTERESTS_PER_BEAT = 512;
  */
 const TALK_BURST = 4_096;
 const TALK_PER_BEAT = 64;
+/** Of the largest torrent that we take (2,097,152 pieces), with the id. */
+const MAX_BITFIELD_BYTES = 1 + 2 ** 18;
+/** Before the metadata is known, which takes seconds: a bitfield and what it finished since. */
+const MAX_HELD_BYTES = MAX_BITFIELD_BYTES + 64 * 1024;
+const MAX_HELD_FRAMES = 4_096;
 /** Haves beyond one a piece. */
 const SPARE_HAVES = 1_024;
 /** aria2 may send a bitfield in place of 20 haves; one costs us work for each piece, so that huge torrents get fewer. */
@@ -56,9 +55,14 @@ const SPARE_CANCELS = 64;
 
 export class FrameReader {
   readonly #target: FrameTarget;
-  readonly #limits: FrameLimits;
-  readonly #bitfieldLength: number;
-  readonly #maxLength: number;
+  /** Undefined: not known yet. */
+  #geometry: TorrentGeometry | undefined;
+  #pieceCount = 0;
+  #bitfieldLength = MAX_BITFIELD_BYTES;
+  #maxLength = MAX_BITFIELD_BYTES;
+  /** Frames about the peer's pieces that came before we know how many there are. */
+  readonly #held: Uint8Array[] = [];
+  #heldBytes = 0;
   #carry: Uint8Array | undefined;
   #carried = 0;
   #stopped = false;
@@ -68,15 +72,32 @@ export class FrameReader {
   #chokesLeft = CHOKE_BURST;
   #interestsLeft = INTEREST_BURST;
   #talkLeft = TALK_BURST;
-  #havesLeft: number;
-  #bitfieldsLeft: number;
+  #havesLeft = 0;
+  #bitfieldsLeft = 0;
   #cancelsLeft = SPARE_CANCELS;
 
-  constructor(target: FrameTarget, limits: FrameLimits) {
+  constructor(target: FrameTarget, geometry: TorrentGeometry | undefined) {
     this.#target = target;
-    this.#limits = limits;
-    this.#bitfieldLength = 1 + Math.ceil(limits.pieceCount / 8);
-    const { pieceCount } = limits;
+    if (geometry !== undefined) this.#allow(geometry);
+  }
+
+  /** The torrent's pieces are known now. Frames that were held are handled. @returns how the peer broke the protocol */
+  learn(geometry: TorrentGeometry): string | undefined {
+    this.#allow(geometry);
+    for (const frame of this.#held.splice(0)) {
+      if (this.#stopped) return undefined;
+      const length = frame.length - 4;
+      const fault = this.#lengthFault(frame[4]!, length) ?? this.#frame(frame, 0, length);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  #allow(geometry: TorrentGeometry): void {
+    const { pieceCount } = geometry;
+    this.#geometry = geometry;
+    this.#pieceCount = pieceCount;
+    this.#bitfieldLength = 1 + Math.ceil(pieceCount / 8);
     this.#havesLeft = pieceCount + SPARE_HAVES;
     const bitfields = Math.min(pieceCount / HAVES_PER_BITFIELD, MAX_BITFIELD_WORK / pieceCount);
     this.#bitfieldsLeft = SPARE_BITFIELDS + Math.floor(pieceCount === 0 ? 0 : bitfields);
@@ -176,6 +197,8 @@ export class FrameReader {
 
   /** `length` counts the id and what follows it. */
   #lengthFault(id: number, length: number): string | undefined {
+    if (id === MESSAGE.bitfield && this.#geometry === undefined)
+      return length > MAX_BITFIELD_BYTES ? tooLong(length) : undefined;
     const exact = id === MESSAGE.bitfield ? this.#bitfieldLength : EXACT_LENGTH[id];
     if (exact !== undefined && exact > 0)
       return length === exact ? undefined : `message ${id} has ${length} bytes instead of ${exact}`;
@@ -188,6 +211,7 @@ export class FrameReader {
   #frame(bytes: Uint8Array, at: number, length: number): string | undefined {
     const id = bytes[at + 4]!;
     const body = at + 5;
+    if (this.#geometry === undefined && TELLS_PIECES.has(id)) return this.#hold(bytes, at, length);
     switch (id) {
       case MESSAGE.piece: {
         const piece = u32(bytes, body);
@@ -227,7 +251,7 @@ export class FrameReader {
       case MESSAGE.suggest:
       case MESSAGE.allowedFast: {
         const piece = u32(bytes, body);
-        if (piece >= this.#limits.pieceCount) return `piece ${piece} of ${this.#limits.pieceCount}`;
+        if (piece >= this.#pieceCount) return `piece ${piece} of ${this.#pieceCount}`;
         if (id !== MESSAGE.have) {
           if (--this.#talkLeft < 0) return FLOOD;
           break;
@@ -257,13 +281,30 @@ export class FrameReader {
     return undefined;
   }
 
+  #hold(bytes: Uint8Array, at: number, length: number): string | undefined {
+    this.#heldBytes += 4 + length;
+    if (this.#heldBytes > MAX_HELD_BYTES || this.#held.length >= MAX_HELD_FRAMES)
+      return 'too much about pieces before the metadata is known';
+    this.#held.push(bytes.slice(at, at + 4 + length));
+    return undefined;
+  }
+
   #blockFault(piece: number, begin: number, length: number): string | undefined {
-    if (piece >= this.#limits.pieceCount) return `piece ${piece} of ${this.#limits.pieceCount}`;
+    if (piece >= this.#pieceCount) return `piece ${piece} of ${this.#pieceCount}`;
     if (length === 0 || length > MAX_BLOCK_BYTES) return `a block of ${length} bytes`;
-    const pieceBytes = this.#limits.geometry?.pieceBytes(asPiece(piece)) ?? 2 ** 31;
+    const pieceBytes = this.#geometry?.pieceBytes(asPiece(piece)) ?? 2 ** 31;
     return begin + length > pieceBytes ? `bytes ${begin} to ${begin + length} of piece ${piece}` : undefined;
   }
 }
+
+const TELLS_PIECES = new Set<number>([
+  MESSAGE.have,
+  MESSAGE.bitfield,
+  MESSAGE.haveAll,
+  MESSAGE.haveNone,
+  MESSAGE.suggest,
+  MESSAGE.allowedFast,
+]);
 
 const FLOOD = 'a flood of messages that move nothing';
 

@@ -1,9 +1,11 @@
 /** Peer connection: one established TCP connection, from the end of its handshake to its close. */
 import { Bitfield, forEachSet } from '../policy/bitfield.js';
+import type { TorrentGeometry } from '../policy/torrent-geometry.js';
 import {
   type CloseReason,
   type ExtendedHandshake,
   type HandshakeIdentity,
+  type MetadataMessage,
   NO_HANDLER,
   type PeerConnection,
   type PeerHandler,
@@ -13,6 +15,7 @@ import { FrameReader, type FrameTarget } from './frame-reader.js';
 import type { GuardedWire, GuardedWireSink } from './guarded-wire.js';
 import type { Heartbeat, HeartbeatMember } from './heartbeat.js';
 import { MESSAGE } from './messages.js';
+import { decodeMetadataMessage, encodeMetadataMessage, METADATA_EXTENSION } from './metadata-messages.js';
 import type { OutgoingBuffer } from './outgoing-buffer.js';
 import type { PeerSocket, SocketOwner } from './peer-socket.js';
 
@@ -55,8 +58,8 @@ export class TcpPeerConnection
   readonly encrypted = false;
   readonly #parts: Established;
   readonly #reader: FrameReader;
-  readonly #pieceCount: number;
-  readonly #bitfieldBytes: number;
+  #pieceCount: number;
+  #bitfieldBytes: number;
   #closed = false;
   #paused = false;
   #piecesKnown = false;
@@ -79,7 +82,7 @@ export class TcpPeerConnection
     const pieceCount = geometry?.pieceCount ?? 0;
     this.#pieceCount = pieceCount;
     this.#bitfieldBytes = Math.ceil(pieceCount / 8);
-    this.#reader = new FrameReader(this, { pieceCount, geometry });
+    this.#reader = new FrameReader(this, geometry);
     this.#receivedAt = this.#sentAt = this.#flushedAt = parts.heartbeat.now();
     this.#listen(parts.wire);
     parts.out.onFlushed = () => this.#onFlushed();
@@ -144,7 +147,13 @@ export class TcpPeerConnection
   }
 
   onExtended(name: string, payload: Uint8Array): void {
-    this.handler.onExtended(name, payload);
+    if (name !== METADATA_EXTENSION) {
+      this.handler.onExtended(name, payload);
+      return;
+    }
+    const message = decodeMetadataMessage(payload);
+    if (typeof message === 'string') this.onViolation(`sent metadata that is not usable: ${message}`);
+    else if (message !== undefined) this.handler.onMetadata(message);
   }
 
   onViolation(text: string): void {
@@ -206,6 +215,19 @@ export class TcpPeerConnection
     const { wire } = this.#parts;
     const id = Object.hasOwn(wire.peerExtendedMapping, name) ? wire.peerExtendedMapping[name] : undefined;
     if (id !== undefined && id > 0 && this.#maySend()) wire.extended(id, payload);
+  }
+
+  metadata(message: MetadataMessage): void {
+    this.extendedMessage(METADATA_EXTENSION, encodeMetadataMessage(message));
+  }
+
+  learnGeometry(geometry: TorrentGeometry): void {
+    if (this.#closed) return;
+    const { pieceCount } = geometry;
+    this.#pieceCount = pieceCount;
+    this.#bitfieldBytes = Math.ceil(pieceCount / 8);
+    const fault = this.#reader.learn(geometry);
+    if (fault !== undefined) this.onViolation(fault);
   }
 
   get bufferedBytes(): number {

@@ -64,14 +64,12 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     await lab.expect(0, ['get', film.file, '--peer', peer, ...off, '--max-peers', '3']);
   });
 
-  test('says that magnets, info-hashes and URLs are for later, with 2', async (t) => {
+  test('refuses links that name no torrent with 3, URLs that are not HTTP with 2', async (t) => {
     const lab = await CommandLab.create(t);
-    const hash = '0123456789abcdef0123456789abcdef01234567';
-    for (const source of [`magnet:?xt=urn:btih:${hash}`, hash, 'https://example.org/x.torrent']) {
-      const { stderr } = await lab.expect(2, ['get', source]);
-      assert.match(stderr, /not supported yet/);
-      assert.match(stderr, /Save the \.torrent file and give its path\./);
-    }
+    for (const link of ['magnet:?dn=film', 'magnet:?xt=urn:btih:0123', 'MAGNET:?xt=urn:sha1:x'])
+      await lab.expect(3, ['get', link]);
+    const { stderr } = await lab.expect(2, ['get', 'ftp://example.org/x.torrent']);
+    assert.match(stderr, /cannot fetch from ftp:/);
   });
 
   test('refuses what is no torrent with 3', async (t) => {

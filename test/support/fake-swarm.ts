@@ -8,6 +8,7 @@ import type {
   CloseReason,
   Frames,
   HandshakeIdentity,
+  MetadataMessage,
   PeerConnection,
   PeerHandler,
   PieceStore,
@@ -46,6 +47,8 @@ export class FakeConnection implements PeerConnection {
   have = (piece: PieceIndex) => this.#say(`have ${piece}`);
   bitfield = (pieces: Bitfield) => this.#say(`bitfield ${pieces.count}`);
   extendedMessage = () => {};
+  metadata = (message: MetadataMessage) => this.#say(`metadata ${message.kind} ${message.piece}`);
+  learnGeometry = () => {};
   cork = () => {};
   uncork = () => {};
 

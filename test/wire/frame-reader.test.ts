@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
 import { FrameReader, type FrameTarget } from '../../engine/wire/frame-reader.js';
 import { frame, hex, PIECES, Recorder } from './harness.js';
 
-const LIMITS = { pieceCount: PIECES, geometry: undefined };
+const GEOMETRY = new TorrentGeometry(2 ** 31, PIECES * 2 ** 31);
 
 /** Notes control frames beside the calls of the handler. */
 function target(): FrameTarget & { handler: Recorder } {
@@ -21,7 +22,7 @@ function readInChunks(
   cuts: readonly number[],
 ): { calls: unknown[][]; fault: string | undefined } {
   const to = target();
-  const reader = new FrameReader(to, LIMITS);
+  const reader = new FrameReader(to, GEOMETRY);
   const shared = new Uint8Array(bytes.length);
   const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
   let from = 0;
@@ -122,7 +123,7 @@ test('hands a block inside a chunk on without copying it', () => {
   to.handler.onBlock = (_piece, _begin, block) => {
     view = block;
   };
-  new FrameReader(to, LIMITS).read(chunk);
+  new FrameReader(to, GEOMETRY).read(chunk);
   assert.equal(view?.buffer, chunk.buffer);
   assert.equal(view?.byteOffset, 13);
   assert.equal(view?.length, 1_000);
@@ -134,7 +135,7 @@ test('holds little more than what arrived for frames that claim much and never e
     [100, 17_000],
     [20_000, 60_000], // the first, smaller buffer may not be collected yet
   ] as const) {
-    const readers = Array.from({ length: 300 }, () => new FrameReader(target(), LIMITS));
+    const readers = Array.from({ length: 300 }, () => new FrameReader(target(), GEOMETRY));
     const before = process.memoryUsage().arrayBuffers;
     for (const reader of readers) reader.read(whole.subarray(0, arrived));
     const held = process.memoryUsage().arrayBuffers - before;
@@ -154,7 +155,7 @@ test('takes blocks of 16 KiB to 128 KiB across chunks', () => {
 test('takes a bitfield larger than any other message', () => {
   const pieceCount = 2_097_152;
   const to = target();
-  const reader = new FrameReader(to, { pieceCount, geometry: undefined });
+  const reader = new FrameReader(to, new TorrentGeometry(16_384, pieceCount * 16_384));
   const stream = frame(5, [], new Uint8Array(pieceCount / 8));
   assert.equal(reader.read(stream.subarray(0, 100_000)), undefined);
   assert.equal(reader.read(stream.subarray(100_000)), undefined);
@@ -166,9 +167,50 @@ test('takes a bitfield larger than any other message', () => {
 });
 
 test('gives the allowance for choke and interest back with time', () => {
-  const reader = new FrameReader(target(), LIMITS);
+  const reader = new FrameReader(target(), GEOMETRY);
   for (let beat = 0; beat < 200; beat++) {
     assert.equal(reader.read(Buffer.concat([frame(0), frame(1), frame(2), frame(3)])), undefined);
     reader.onBeat();
   }
+});
+
+test('keeps what is said about pieces until their number is known, then checks it', () => {
+  const to = target();
+  const reader = new FrameReader(to, undefined);
+  const said = [frame(5, [], Uint8Array.of(0xe0)), frame(4, [3]), frame(1)];
+  assert.equal(reader.read(Buffer.concat(said)), undefined);
+  assert.deepEqual(to.handler.calls, [['control', hex(said[2]!)]]);
+  assert.equal(reader.learn(new TorrentGeometry(16_384, 5 * 16_384)), undefined);
+  assert.deepEqual(
+    to.handler.calls.slice(1),
+    said.slice(0, 2).map((bytes) => ['control', hex(bytes)]),
+  );
+  assert.match(reader.read(frame(4, [5])) ?? '', /piece 5 of 5/);
+});
+
+test('finds out on learning the number of pieces who named one too many', () => {
+  for (const [wrong, why] of [
+    [frame(4, [5]), /piece 5 of 5/],
+    [frame(5, [], new Uint8Array(2)), /message 5 has 3 bytes instead of 2/],
+  ] as const) {
+    const reader = new FrameReader(target(), undefined);
+    assert.equal(reader.read(wrong), undefined);
+    assert.match(reader.learn(new TorrentGeometry(16_384, 5 * 16_384)) ?? '', why);
+  }
+});
+
+test('keeps no more about unknown pieces than a large torrent needs, and nothing moves before', () => {
+  const flood = new FrameReader(target(), undefined);
+  let fault: string | undefined;
+  let frames = 0;
+  for (; fault === undefined && frames < 10_000; frames++) fault = flood.read(frame(4, [1]));
+  assert.match(fault ?? '', /too much about pieces/);
+  const large = new FrameReader(target(), undefined);
+  assert.equal(large.read(frame(5, [], new Uint8Array(2 ** 18))), undefined);
+  assert.match(large.read(frame(5, [], new Uint8Array(2 ** 18))) ?? '', /too much about pieces/);
+  assert.match(new FrameReader(target(), undefined).read(frame(6, [0, 0, 16_384])) ?? '', /piece 0 of 0/);
+  assert.match(
+    new FrameReader(target(), undefined).read(frame(5, [], new Uint8Array(2 ** 18 + 1))) ?? '',
+    /262146/,
+  );
 });

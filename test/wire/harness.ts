@@ -7,6 +7,7 @@ import type {
   Clock,
   CloseReason,
   HandshakeIdentity,
+  MetadataMessage,
   PeerConnection,
   PeerHandler,
   TimerHandle,
@@ -127,6 +128,7 @@ export class Recorder implements PeerHandler {
   onAllowedFast = (piece: number) => this.#note('allowedFast', piece);
   onExtendedHandshake = (handshake: object) => this.#note('extendedHandshake', handshake);
   onExtended = (name: string, payload: Uint8Array) => this.#note('extended', name, hex(payload));
+  onMetadata = (message: MetadataMessage) => this.#note('metadata', message.kind, message.piece);
   onDhtPort = (port: number) => this.#note('dhtPort', port);
   onReadEnd = () => {};
   onDrain = () => {};

@@ -47,11 +47,16 @@ describe('two of our connections', () => {
       yourIp: '127.0.0.1',
       extensions: new Set(['ut_pex', 'ut_metadata']),
     });
-    out.connection.extendedMessage('ut_metadata', Uint8Array.of(1, 2, 3));
+    out.connection.extendedMessage('ut_pex', Uint8Array.of(1, 2, 3));
+    out.connection.metadata({ kind: 'request', piece: 7 });
     out.connection.extendedMessage('never_announced', Uint8Array.of(9));
     out.connection.interested();
     await inc.handler.called('interested');
-    assert.deepEqual(inc.handler.calls.slice(1), [['extended', 'ut_metadata', '010203'], ['interested']]);
+    assert.deepEqual(inc.handler.calls.slice(1), [
+      ['extended', 'ut_pex', '010203'],
+      ['metadata', 'request', 7],
+      ['interested'],
+    ]);
   });
 
   for (const [from, to] of [

@@ -14,6 +14,7 @@ import { HEAD } from './table.js';
 import { tablePanel, visibleLines } from './table-panel.js';
 
 const PHASE_STYLE: Readonly<Record<TorrentPhase, Style>> = {
+  metadata: 'warn',
   checking: 'warn',
   downloading: 'down',
   seeding: 'up',
@@ -84,6 +85,7 @@ function remark(model: Model): Row {
 }
 
 function share(torrent: TorrentSnapshot): number {
+  if (torrent.phase === 'metadata') return torrent.metadata?.share ?? 0;
   if (torrent.phase === 'checking') return torrent.checkedShare;
   return torrent.wantedBytes === 0 ? 1 : torrent.haveBytes / torrent.wantedBytes;
 }

@@ -1,0 +1,52 @@
+/**
+ * Fetch URL: gets a file that the user named by its URL. Where the user points, this machine and its network
+ * included, is the user's to say; where a public server then redirects to is not.
+ */
+import { SwarmError } from '../errors.js';
+import { AddressGuard, parseTrackerUrl, withoutCredentials } from './address-guard.js';
+import { httpGet } from './http-get.js';
+import { type Resolve, systemResolve } from './resolve.js';
+
+/** All of it: name, connection, redirects, body. */
+const FETCH_MS = 60_000;
+
+export interface FetchUrlOptions {
+  readonly maxBytes: number;
+  readonly userAgent: string;
+  /** Ends it before its minute is over. */
+  readonly signal: AbortSignal;
+  readonly resolve?: Resolve;
+}
+
+/** @throws SwarmError INPUT_NOT_FOUND when it cannot be had, or the signal's reason */
+export async function fetchUrl(text: string, options: FetchUrlOptions): Promise<Uint8Array> {
+  const { maxBytes, userAgent, signal, resolve = systemResolve } = options;
+  const limit = AbortSignal.timeout(FETCH_MS);
+  try {
+    const url = parseTrackerUrl(text);
+    const guard = new AddressGuard(resolve, () => true);
+    const both = AbortSignal.any([signal, limit]);
+    const admitted = await guard.admit(url, both);
+    // One family: a redirect stays in it.
+    const addresses = admitted.filter(({ family }) => family === admitted[0]?.family);
+    const { status, body } = await httpGet(url, {
+      guard,
+      addresses,
+      userAgent,
+      signal: both,
+      maxBodyBytes: maxBytes,
+    });
+    if (status !== 200) throw notFound(text, `the server answered ${status}`);
+    return body;
+  } catch (thrown) {
+    if (signal.aborted) throw signal.reason;
+    if (limit.aborted) throw notFound(text, `the server took more than ${FETCH_MS / 1000} s`, thrown);
+    if (!(thrown instanceof SwarmError) || !thrown.code.startsWith('TRACKER_')) throw thrown;
+    throw notFound(text, thrown.message.replace(/^(the|a|a public) tracker/, '$1 server'), thrown);
+  }
+}
+
+function notFound(url: string, reason: string, cause?: unknown): SwarmError {
+  const shown = withoutCredentials(url);
+  return new SwarmError('INPUT_NOT_FOUND', `cannot fetch ${shown}: ${reason}`, { url: shown }, { cause });
+}

@@ -1,0 +1,216 @@
+/**
+ * Metadata fetch: a magnet on its way to becoming a torrent. Finds peers by every source there is, and fetches the
+ * `info` dictionary from them, or from the state folder when it was fetched before. `Engine.add` then goes on with
+ * the sources and connections that it has.
+ */
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+import { describeMagnet } from './describe.js';
+import { type Resolve, systemResolve } from './discovery/resolve.js';
+import { SwarmError, toSwarmError } from './errors.js';
+import { metainfoOf } from './metainfo/from-magnet.js';
+import type { Magnet } from './metainfo/magnet.js';
+import type { Metainfo } from './metainfo/metainfo.js';
+import type { PeerSources } from './peer-sources.js';
+import { MAX_METADATA_BYTES } from './policy/metadata-assembly.js';
+import { PeerCandidates } from './policy/peer-candidates.js';
+import type { Clock, HandshakeIdentity, PeerDialer, Rng } from './ports.js';
+import type { PeerListener } from './reach/listener.js';
+import type { TorrentEvent, TorrentSnapshot } from './snapshot.js';
+import { loadMetadata, saveMetadata } from './storage/metadata-file.js';
+import { MetadataSwarm, type MetConnection } from './swarm/metadata-swarm.js';
+import { TorrentEvents } from './torrent-events.js';
+import type { InfoHash, PeerAddress } from './units.js';
+
+export interface FetchOptions {
+  /** Peers to try at once, beside those that the link names. */
+  readonly peers?: readonly PeerAddress[];
+}
+
+/** What the engine lends to each fetch. */
+export interface FetchHost {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly dialer: PeerDialer;
+  readonly listener: PeerListener;
+  readonly stateDir: string;
+  readonly identity: HandshakeIdentity;
+  readonly sources: PeerSources;
+  readonly resolve?: Resolve;
+  log(level: 'info' | 'warn' | 'error', text: string): void;
+  onClosed(fetch: MetadataFetch): void;
+}
+
+/** What the torrent goes on with. */
+export interface Met {
+  readonly sources: PeerSources;
+  readonly candidates: PeerCandidates;
+  /** The peers, which are met and kept until then. Once. */
+  takeConnections(): MetConnection[];
+}
+
+/** A link may name many hosts; who wants more has better sources. */
+const MAX_NAMED_PEERS = 20;
+const GOODBYE_MS = 2_000;
+
+export class MetadataFetch {
+  /**
+   * Resolves with what the link names. Rejects with a SwarmError: CLOSED when stopped before, TORRENT_… when what the
+   * info-hash names is no torrent that can be used.
+   */
+  readonly metainfo: Promise<Metainfo>;
+  readonly #magnet: Magnet;
+  readonly #host: FetchHost;
+  readonly #events: TorrentEvents;
+  readonly #candidates: PeerCandidates;
+  readonly #abortNames = new AbortController();
+  #settle!: { resolve(metainfo: Metainfo): void; reject(error: SwarmError): void };
+  #swarm: MetadataSwarm | undefined;
+  #isHandedOver = false;
+  #stopped: Promise<void> | undefined;
+
+  /** Use `Engine.fetchMetadata`. */
+  constructor(magnet: Magnet, options: FetchOptions, host: FetchHost) {
+    this.#magnet = magnet;
+    this.#host = host;
+    this.#events = new TorrentEvents((text) => host.log('error', text));
+    this.#candidates = new PeerCandidates(host.rng);
+    this.metainfo = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // Whoever does not wait for it has the snapshot.
+    this.metainfo.catch(() => {});
+    void this.#start(options.peers ?? []);
+  }
+
+  get infoHash(): InfoHash {
+    return this.#magnet.infoHash;
+  }
+
+  /** Calls `listener` for everything that happens from now on. @returns stops that */
+  onEvent(listener: (event: TorrentEvent) => void): () => void {
+    return this.#events.on(listener);
+  }
+
+  /** Plain data for a display: a torrent of which nothing but the name is known. */
+  snapshot(): TorrentSnapshot {
+    const { infoHash, name } = this.#magnet;
+    return {
+      ...describeMagnet(this.#swarm),
+      infoHash,
+      name: name ?? infoHash,
+      phase: 'metadata',
+      trackers: this.#host.sources.trackers,
+    };
+  }
+
+  /** Says goodbye to trackers and peers. Idempotent; never rejects. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** For the torrent that begins now: it owns all of this from here on. */
+  handOver(): Met {
+    this.#isHandedOver = true;
+    this.#abortNames.abort();
+    this.#host.onClosed(this);
+    return {
+      sources: this.#host.sources,
+      candidates: this.#candidates,
+      takeConnections: () => this.#swarm?.release() ?? [],
+    };
+  }
+
+  async #start(peers: readonly PeerAddress[]): Promise<void> {
+    const { stateDir } = this.#host;
+    const kept = await loadMetadata(stateDir, this.infoHash, MAX_METADATA_BYTES);
+    if (this.#stopped !== undefined || this.#isHandedOver) return;
+    this.#join(peers);
+    if (kept !== undefined && this.#isGood(kept)) this.#finish(kept);
+    else void this.#meetNamed();
+  }
+
+  #join(peers: readonly PeerAddress[]): void {
+    const { clock, dialer, identity, listener, log, sources } = this.#host;
+    const events = this.#events;
+    const swarm = new MetadataSwarm({
+      dialer,
+      identity,
+      candidates: this.#candidates,
+      clock,
+      isGood: (bytes) => this.#isGood(bytes),
+      onMetadata: (bytes) => void this.#keep(bytes),
+      wantPeers: () => sources.wantPeers(),
+      onPeerConnected: (address, source) => events.emit({ type: 'peer-connected', ...address, source }),
+      onPeerClosed: (address, reason) => events.emit({ type: 'peer-disconnected', ...address, reason }),
+      onPeerBanned: (address, reason) => {
+        log('warn', `banned ${address.host}: ${reason}`);
+        events.emit({ type: 'peer-banned', ...address, reason });
+      },
+    });
+    this.#swarm = swarm;
+    listener.register(identity, (connection) => swarm.onIncoming(connection));
+    swarm.onPeersFound(peers, 'user');
+    sources.start({
+      onPeers: (found, source) => {
+        events.emit({ type: 'peers-found', source, count: found.length });
+        swarm.onPeersFound(found, source);
+      },
+      onStatus: () => events.tellTrackers(sources.trackers),
+    });
+  }
+
+  /** `x.pe`: names among them become all of their addresses. */
+  async #meetNamed(): Promise<void> {
+    const { resolve = systemResolve } = this.#host;
+    for (const { host, port } of this.#magnet.peers.slice(0, MAX_NAMED_PEERS)) {
+      if (isIP(host) !== 0) this.#swarm?.onPeersFound([{ host, port }], 'user');
+      else
+        resolve(host, this.#abortNames.signal).then(
+          (hosts) =>
+            this.#swarm?.onPeersFound(
+              hosts.map((each) => ({ host: each, port })),
+              'user',
+            ),
+          (error: unknown) => this.#host.log('warn', `peer of the link: ${toSwarmError(error).message}`),
+        );
+    }
+  }
+
+  #isGood(bytes: Uint8Array): boolean {
+    return createHash('sha1').update(bytes).digest('hex') === this.infoHash;
+  }
+
+  async #keep(bytes: Uint8Array): Promise<void> {
+    try {
+      await saveMetadata(this.#host.stateDir, this.infoHash, bytes);
+    } catch (error) {
+      this.#host.log('warn', `the metadata is not kept for the next start: ${(error as Error).message}`);
+    }
+    if (this.#stopped === undefined) this.#finish(bytes);
+  }
+
+  #finish(bytes: Uint8Array): void {
+    try {
+      const metainfo = metainfoOf(this.#magnet, bytes);
+      this.#events.emit({ type: 'metadata', name: metainfo.name, totalBytes: metainfo.totalBytes });
+      this.#settle.resolve(metainfo);
+    } catch (thrown) {
+      const error = toSwarmError(thrown);
+      this.#host.log('error', error.message);
+      this.#settle.reject(error);
+      void this.stop();
+    }
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#isHandedOver) return;
+    this.#abortNames.abort();
+    this.#host.listener.unregister(this.infoHash);
+    this.#swarm?.stop();
+    this.#settle.reject(new SwarmError('CLOSED', 'the fetch was stopped'));
+    await this.#host.sources.stop(GOODBYE_MS);
+    this.#host.onClosed(this);
+  }
+}

@@ -1,0 +1,36 @@
+/** Metadata serving: answers those who have a magnet only (BEP 9). */
+import { METADATA_PIECE_BYTES } from '../policy/metadata-assembly.js';
+import type { MetadataMessage } from '../ports.js';
+import type { Peer } from './peer.js';
+
+/** How often one connection may have the whole of it; who loses it asks again by another. */
+const MAX_COPIES = 3;
+/** Who takes no more than this of what it asked for waits. */
+const MAX_BUFFERED_BYTES = 256 * 1024;
+
+export class MetadataServing {
+  readonly #metadata: Uint8Array;
+  readonly #pieces: number;
+  readonly #served = new WeakMap<Peer, number>();
+
+  /** @param metadata the raw `info` dictionary; empty: nobody is given any */
+  constructor(metadata: Uint8Array) {
+    this.#metadata = metadata;
+    this.#pieces = Math.ceil(metadata.length / METADATA_PIECE_BYTES);
+  }
+
+  onMessage(peer: Peer, { kind, piece }: MetadataMessage): void {
+    if (kind !== 'request') return;
+    const served = this.#served.get(peer) ?? 0;
+    const { connection } = peer;
+    const isTooMuch = served >= MAX_COPIES * this.#pieces || connection.bufferedBytes > MAX_BUFFERED_BYTES;
+    if (piece >= this.#pieces || isTooMuch) {
+      connection.metadata({ kind: 'reject', piece });
+      return;
+    }
+    this.#served.set(peer, served + 1);
+    const begin = piece * METADATA_PIECE_BYTES;
+    const bytes = this.#metadata.subarray(begin, begin + METADATA_PIECE_BYTES);
+    connection.metadata({ kind: 'data', piece, totalBytes: this.#metadata.length, bytes });
+  }
+}

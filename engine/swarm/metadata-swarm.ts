@@ -1,0 +1,336 @@
+/**
+ * Metadata swarm: a magnet's swarm before there is anything but an info-hash. Meets peers, fetches the `info`
+ * dictionary from several at once (BEP 9), and hands the connections over to the swarm that then begins.
+ */
+import { Bitfield } from '../policy/bitfield.js';
+import { MetadataAssembly } from '../policy/metadata-assembly.js';
+import type { PeerCandidates } from '../policy/peer-candidates.js';
+import {
+  type Clock,
+  type CloseReason,
+  type ExtendedHandshake,
+  type HandshakeIdentity,
+  type MetadataMessage,
+  NO_HANDLER,
+  type PeerConnection,
+  type PeerDialer,
+  type PeerHandler,
+  type PeerSourceName,
+  type TimerHandle,
+} from '../ports.js';
+import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
+
+/** The dictionary is small: a few are enough, more are met in case that these have none or lie. */
+const MAX_PEERS = 30;
+const MAX_PENDING_DIALS = 30;
+/** The address is one of many: it gets two SYNs. */
+const CONNECT_MS = 3_000;
+const TICK_MS = 1_000;
+const WANT_PEERS_MS = 15_000;
+/** Who has said nothing of metadata for so long makes room when seats are scarce. */
+const PATIENCE_MS = 10_000;
+/** Of however many pieces there are. */
+const NOTHING = new Bitfield(1);
+
+/** A connection, and what it has said that the next owner has to know. */
+export interface MetConnection {
+  readonly connection: PeerConnection;
+  readonly source: PeerSourceName;
+  /** Tells it again. */
+  replay(handler: PeerHandler): void;
+}
+
+export interface MetadataSwarmOptions {
+  readonly dialer: PeerDialer;
+  readonly identity: HandshakeIdentity;
+  readonly candidates: PeerCandidates;
+  readonly clock: Clock;
+  /** Whether these bytes are what the info-hash names. */
+  isGood(bytes: Uint8Array): boolean;
+  onPeerConnected(address: PeerAddress, source: PeerSourceName): void;
+  onPeerClosed(address: PeerAddress, reason: CloseReason): void;
+  onPeerBanned(address: PeerAddress, reason: string): void;
+  /** Once. */
+  onMetadata(bytes: Uint8Array): void;
+  wantPeers(): void;
+}
+
+export class MetadataSwarm {
+  readonly #options: MetadataSwarmOptions;
+  readonly #assembly: MetadataAssembly;
+  readonly #peers = new Map<number, MetadataSession>();
+  /** Dials under way, by address. */
+  readonly #pending = new Map<string, { readonly address: PeerAddress; readonly abort: () => void }>();
+  #lastId = 0;
+  #timer: TimerHandle | undefined;
+  #wantAt: Millis;
+  #isOver = false;
+
+  constructor(options: MetadataSwarmOptions) {
+    this.#options = options;
+    this.#assembly = new MetadataAssembly((bytes) => options.isGood(bytes));
+    this.#wantAt = options.clock.now();
+    this.#tick();
+  }
+
+  get connections(): readonly Pick<MetConnection, 'connection' | 'source'>[] {
+    return [...this.#peers.values()];
+  }
+
+  get candidateCount(): number {
+    return this.#options.candidates.size;
+  }
+
+  /** How much of the dictionary is there, 0…1. */
+  get share(): number {
+    return this.#assembly.share;
+  }
+
+  /** Peers that say they have the dictionary. */
+  get holderCount(): number {
+    return [...this.#peers.values()].filter(({ offers }) => offers).length;
+  }
+
+  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName): void {
+    const now = this.#options.clock.now();
+    for (const address of peers) this.#options.candidates.add(now, address, source);
+    this.#fill();
+  }
+
+  onIncoming(connection: PeerConnection): void {
+    if (this.#accepts(connection)) this.#seat(connection, 'incoming');
+    else connection.close('not needed');
+  }
+
+  /** Ends here; the connections go on, and are the caller's. Once. */
+  release(): MetConnection[] {
+    const met = [...this.#peers.values()];
+    this.#end();
+    for (const { connection } of met) connection.handler = NO_HANDLER;
+    return met;
+  }
+
+  /** Closes every connection. Idempotent. */
+  stop(): void {
+    const { connections } = this;
+    this.#end();
+    for (const { connection } of connections) connection.close('stopped');
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+    for (const { address, abort } of this.#pending.values()) {
+      abort();
+      this.#options.candidates.onAborted(this.#options.clock.now(), address);
+    }
+    this.#pending.clear();
+    this.#peers.clear();
+  }
+
+  // ─── Peers ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #fill(): void {
+    const { candidates, clock, dialer, identity } = this.#options;
+    const now = clock.now();
+    while (!this.#isOver && this.#pending.size < MAX_PENDING_DIALS && this.#peers.size < MAX_PEERS) {
+      const candidate = candidates.next(now);
+      if (candidate === undefined) return;
+      const { address, source } = candidate;
+      const key = addressKey(address);
+      const done = (result: PeerConnection | CloseReason): void => {
+        this.#pending.delete(key);
+        if ('kind' in result) candidates.onFailed(clock.now(), address);
+        else if (this.#accepts(result)) {
+          candidates.onConnected(clock.now(), address);
+          this.#seat(result, source);
+        } else {
+          result.close('not needed');
+          candidates.onClosed(clock.now(), address, false);
+        }
+        this.#fill();
+      };
+      const connectMs = source === 'user' ? undefined : CONNECT_MS;
+      this.#pending.set(key, { address, abort: dialer.dial(address, identity, done, connectMs) });
+    }
+  }
+
+  #accepts({ remote, peerId }: PeerConnection): boolean {
+    if (this.#isOver || this.#options.candidates.isBanned(remote)) return false;
+    for (const { connection } of this.#peers.values())
+      if (connection.remote.host === remote.host && equal(connection.peerId, peerId)) return false;
+    return this.#peers.size < MAX_PEERS || this.#makeRoom();
+  }
+
+  /** Who was here for a while and offers nothing goes. */
+  #makeRoom(): boolean {
+    const now = this.#options.clock.now();
+    for (const session of this.#peers.values()) {
+      if (session.offers || now - session.seatedAt < PATIENCE_MS) continue;
+      session.connection.close('has no metadata');
+      return true;
+    }
+    return false;
+  }
+
+  #seat(connection: PeerConnection, source: PeerSourceName): void {
+    const id = ++this.#lastId;
+    const session: MetadataSession = new MetadataSession(connection, source, this.#options.clock.now(), {
+      onOffer: (sizeBytes) => {
+        if (this.#assembly.onPeer(id, sizeBytes)) this.#ask();
+      },
+      onMessage: (message) => this.#onMessage(id, session, message),
+      onClosed: (reason) => this.#onClosed(id, session, reason),
+    });
+    this.#peers.set(id, session);
+    connection.handler = session;
+    if (connection.fast) connection.bitfield(NOTHING);
+    this.#options.onPeerConnected(connection.remote, source);
+  }
+
+  #onClosed(id: number, { connection }: MetadataSession, reason: CloseReason): void {
+    if (this.#isOver) return;
+    this.#peers.delete(id);
+    this.#assembly.onPeerGone(id);
+    const { candidates, clock } = this.#options;
+    if (!connection.incoming) {
+      if (reason.kind === 'violation') candidates.onFailed(clock.now(), connection.remote);
+      else candidates.onClosed(clock.now(), connection.remote, false);
+    }
+    this.#options.onPeerClosed(connection.remote, reason);
+    this.#ask();
+    this.#fill();
+  }
+
+  // ─── The dictionary ────────────────────────────────────────────────────────────────────────────────────
+
+  #onMessage(id: number, { connection }: MetadataSession, message: MetadataMessage): void {
+    const { piece } = message;
+    if (message.kind === 'data') {
+      const fault = this.#assembly.onData(id, piece, message.totalBytes, message.bytes);
+      if (fault !== undefined) this.#ban(id, `sent ${fault}`);
+    } else if (message.kind === 'reject') this.#assembly.onReject(id, piece);
+    // Nobody can have it from us yet.
+    else connection.metadata({ kind: 'reject', piece });
+    for (const liar of this.#assembly.takeLiars()) this.#ban(liar, 'sent metadata that is not the torrent’s');
+    const { done } = this.#assembly;
+    if (done === undefined) this.#ask();
+    else if (!this.#isOver) this.#options.onMetadata(done);
+  }
+
+  #ask(): void {
+    const now = this.#options.clock.now();
+    for (const [id, { connection, offers }] of this.#peers) {
+      if (!offers) continue;
+      for (;;) {
+        const piece = this.#assembly.next(id, now);
+        if (piece === undefined) break;
+        connection.metadata({ kind: 'request', piece });
+      }
+    }
+  }
+
+  #ban(id: number, reason: string): void {
+    const session = this.#peers.get(id);
+    if (session === undefined) return;
+    const { remote } = session.connection;
+    this.#options.candidates.ban(remote);
+    this.#options.onPeerBanned(remote, reason);
+    session.connection.close(reason);
+  }
+
+  #tick(): void {
+    const { clock } = this.#options;
+    const now = clock.now();
+    this.#assembly.expire(now);
+    this.#ask();
+    this.#fill();
+    if (now >= this.#wantAt) {
+      this.#wantAt = asMillis(now + WANT_PEERS_MS);
+      this.#options.wantPeers();
+    }
+    if (!this.#isOver) this.#timer = clock.schedule(asMillis(now + TICK_MS), () => this.#tick());
+  }
+}
+
+interface SessionOwner {
+  onOffer(sizeBytes: number): void;
+  onMessage(message: MetadataMessage): void;
+  onClosed(reason: CloseReason): void;
+}
+
+/** One connection: remembers what the swarm that comes after has to know. */
+class MetadataSession implements PeerHandler, MetConnection {
+  offers = false;
+  #handshake: ExtendedHandshake | undefined;
+  #dhtPort: number | undefined;
+  #isInterested = false;
+  #isUnchoked = false;
+
+  constructor(
+    readonly connection: PeerConnection,
+    readonly source: PeerSourceName,
+    readonly seatedAt: Millis,
+    readonly owner: SessionOwner,
+  ) {}
+
+  replay(handler: PeerHandler): void {
+    if (this.#handshake !== undefined) handler.onExtendedHandshake(this.#handshake);
+    if (this.#dhtPort !== undefined) handler.onDhtPort(this.#dhtPort);
+    if (this.#isInterested) handler.onInterested();
+    if (this.#isUnchoked) handler.onUnchoke();
+  }
+
+  onExtendedHandshake(handshake: ExtendedHandshake): void {
+    this.#handshake = handshake;
+    const { metadataSize, extensions } = handshake;
+    if (metadataSize === undefined || !extensions.has('ut_metadata') || this.offers) return;
+    this.offers = true;
+    this.owner.onOffer(metadataSize);
+  }
+
+  onMetadata(message: MetadataMessage): void {
+    this.owner.onMessage(message);
+  }
+
+  onChoke(): void {
+    this.#isUnchoked = false;
+  }
+
+  onUnchoke(): void {
+    this.#isUnchoked = true;
+  }
+
+  onInterested(): void {
+    this.#isInterested = true;
+  }
+
+  onNotInterested(): void {
+    this.#isInterested = false;
+  }
+
+  onDhtPort(port: number): void {
+    this.#dhtPort = port;
+  }
+
+  onClose(reason: CloseReason): void {
+    this.owner.onClosed(reason);
+  }
+
+  // The connection keeps what it hears of pieces until their number is known.
+  onHave(): void {}
+  onBitfield(): void {}
+  onRequest(): void {}
+  onCancel(): void {}
+  onReject(): void {}
+  onBlock(): void {}
+  onSuggest(): void {}
+  onAllowedFast(): void {}
+  onExtended(): void {}
+  onReadEnd(): void {}
+  onDrain(): void {}
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,185 @@
+/** Magnets, between real engines on loopback. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Engine, type EngineOptions, type Metainfo, type TorrentEvent } from '../../engine/index.js';
+import { encodeBencode } from '../../engine/metainfo/bencode.js';
+import { createTorrent } from '../../engine/metainfo/create.js';
+import { makeFolder } from '../../fixtures/folder.js';
+import { startTracker } from '../../tracker/index.js';
+
+const HOST = '127.0.0.1';
+
+/** Engines and a folder that go with the test; a seed of a folder of small files. */
+class Lab {
+  readonly #t: TestContext;
+  readonly #engines: Engine[] = [];
+
+  private constructor(
+    t: TestContext,
+    readonly folder: string,
+  ) {
+    this.#t = t;
+  }
+
+  static async create(t: TestContext): Promise<Lab> {
+    const lab = new Lab(t, await mkdtemp(join(tmpdir(), 'swarm-magnets-')));
+    t.after(async () => {
+      await Promise.all(lab.#engines.map((engine) => engine.close()));
+      await rm(lab.folder, { recursive: true, force: true });
+    });
+    return lab;
+  }
+
+  async engine(name: string, options: EngineOptions = {}): Promise<Engine> {
+    const stateDir = join(this.folder, 'state', name);
+    const engine = await Engine.create({ listenHost: HOST, stateDir, ...options });
+    this.#engines.push(engine);
+    return engine;
+  }
+
+  /** Its metadata has several pieces of 16 KiB. */
+  async seed(
+    more: { private?: boolean; trackers?: string[][] } = {},
+  ): Promise<{ seed: Engine; metainfo: Metainfo }> {
+    const source = join(this.folder, 'source');
+    await mkdir(source, { recursive: true });
+    const folder = await makeFolder(join(source), 'folder', 40_000_000);
+    const { metainfo } = await createTorrent(folder, { pieceLength: 16_384, ...more });
+    assert.ok(metainfo.rawInfo.length > 3 * 16_384);
+    const seed = await this.engine('seed');
+    await seed.add(metainfo, { out: source, readOnly: true, assumeComplete: true }).completed;
+    return { seed, metainfo };
+  }
+
+  get test(): TestContext {
+    return this.#t;
+  }
+}
+
+const peerOf = (engine: Engine) => ({ host: HOST, port: engine.listen!.port });
+const linkOf = ({ infoHash }: Metainfo): string => `magnet:?xt=urn:btih:${infoHash}`;
+
+async function assertSame(metainfo: Metainfo, a: string, b: string): Promise<void> {
+  const hash = async (file: string) =>
+    createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex');
+  for (const { diskPath } of metainfo.files)
+    assert.equal(await hash(join(a, diskPath)), await hash(join(b, diskPath)));
+}
+
+test('a magnet becomes its torrent, over one connection a peer, and the torrent is the one that was seeded', async (t) => {
+  const lab = await Lab.create(t);
+  const { seed, metainfo } = await lab.seed();
+  const engine = await lab.engine('leech');
+  const fetch = engine.fetchMetadata(linkOf(metainfo), { peers: [peerOf(seed)] });
+  const events: TorrentEvent['type'][] = [];
+  fetch.onEvent(({ type }) => events.push(type));
+  const [shown] = engine.snapshot().torrents;
+  assert.deepEqual([shown?.phase, shown?.name], ['metadata', metainfo.infoHash]);
+  const got = await fetch.metainfo;
+  assert.deepEqual(got.rawInfo, metainfo.rawInfo);
+  assert.deepEqual(events, ['peer-connected', 'metadata']);
+
+  const out = join(lab.folder, 'leech');
+  await mkdir(out);
+  const torrent = engine.add(got, { out });
+  const closed: TorrentEvent[] = [];
+  torrent.onEvent((event) => {
+    if (event.type === 'peer-disconnected' && event.reason.text !== 'both have everything')
+      closed.push(event);
+  });
+  await torrent.completed;
+  await assertSame(metainfo, join(lab.folder, 'source'), out);
+  assert.equal(engine.snapshot().torrents.length, 1);
+  assert.deepEqual(closed, []);
+});
+
+test('what a link named once needs no peer again, and a kept file that was tampered with is fetched anew', async (t) => {
+  const lab = await Lab.create(t);
+  const { seed, metainfo } = await lab.seed();
+  const first = await lab.engine('leech');
+  await first.fetchMetadata(linkOf(metainfo), { peers: [peerOf(seed)] }).metainfo;
+  await first.close();
+  const second = await lab.engine('leech');
+  const kept = await second.fetchMetadata(linkOf(metainfo)).metainfo;
+  assert.deepEqual(kept.rawInfo, metainfo.rawInfo);
+  await second.close();
+
+  await writeFile(join(lab.folder, 'state', 'leech', `${metainfo.infoHash}.info`), 'd4:name4:evile');
+  const third = await lab.engine('leech');
+  const fetch = third.fetchMetadata(linkOf(metainfo), { peers: [peerOf(seed)] });
+  assert.deepEqual((await fetch.metainfo).rawInfo, metainfo.rawInfo);
+});
+
+test('the metadata and then the content come from who connects to us, as well', async (t) => {
+  const lab = await Lab.create(t);
+  const { seed, metainfo } = await lab.seed();
+  const engine = await lab.engine('leech');
+  const fetch = engine.fetchMetadata(linkOf(metainfo));
+  const [torrent] = seed.torrents;
+  // It begins to listen for this torrent once it has looked into its state folder.
+  const dial = setInterval(() => torrent!.addPeers([peerOf(engine)]), 50);
+  const got = await fetch.metainfo.finally(() => clearInterval(dial));
+  const out = join(lab.folder, 'leech');
+  await mkdir(out);
+  await engine.add(got, { out }).completed;
+  await assertSame(metainfo, join(lab.folder, 'source'), out);
+});
+
+test('two leechers with the link alone, and a tracker, fetch from a seed and from each other', async (t) => {
+  const lab = await Lab.create(t);
+  const tracker = await startTracker({ http: { host: HOST, port: 0 } });
+  t.after(() => tracker.close());
+  const url = `http://${HOST}:${tracker.http!.port}/announce`;
+  const { metainfo } = await lab.seed({ trackers: [[url]] });
+  const link = `${linkOf(metainfo)}&tr=${encodeURIComponent(url)}`;
+  await Promise.all(
+    ['a', 'b'].map(async (name) => {
+      const engine = await lab.engine(name);
+      const out = join(lab.folder, name);
+      await mkdir(out);
+      const torrent = engine.add(await engine.fetchMetadata(link).metainfo, { out });
+      await torrent.completed;
+      // One announce said that it came, in the time of the search.
+      assert.equal(torrent.snapshot().trackers.length, 1);
+      await assertSame(metainfo, join(lab.folder, 'source'), out);
+    }),
+  );
+});
+
+test('a link can be stopped, is refused twice, and names no torrent that could not be added', async (t) => {
+  const lab = await Lab.create(t);
+  const engine = await lab.engine('leech');
+  const link = `magnet:?xt=urn:btih:${'ab'.repeat(20)}`;
+  const fetch = engine.fetchMetadata(link);
+  assert.throws(() => engine.fetchMetadata(link), { code: 'USAGE_INVALID_OPTION' });
+  assert.throws(() => engine.fetchMetadata('magnet:?dn=x'), { code: 'INPUT_INVALID' });
+  await fetch.stop();
+  await assert.rejects(fetch.metainfo, { code: 'CLOSED' });
+  assert.deepEqual(engine.snapshot().torrents, []);
+  const again = engine.fetchMetadata(link);
+  await engine.close();
+  await assert.rejects(again.metainfo, { code: 'CLOSED' });
+});
+
+test('a dictionary with the right hash and a path that leads out is refused by name', async (t) => {
+  const lab = await Lab.create(t);
+  const evil = encodeBencode({
+    files: [{ length: 5, path: ['..', 'x'] }],
+    name: 'n',
+    'piece length': 16_384,
+    pieces: new Uint8Array(20),
+  });
+  const infoHash = createHash('sha1').update(evil).digest('hex');
+  const engine = await lab.engine('leech');
+  await mkdir(join(lab.folder, 'state', 'leech'), { recursive: true });
+  await writeFile(join(lab.folder, 'state', 'leech', `${infoHash}.info`), evil);
+  const fetch = engine.fetchMetadata(`magnet:?xt=urn:btih:${infoHash}`);
+  await assert.rejects(fetch.metainfo, { code: 'TORRENT_UNSAFE_PATH' });
+  assert.deepEqual(engine.snapshot().torrents, []);
+});
