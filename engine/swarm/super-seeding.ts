@@ -96,8 +96,7 @@ export class SuperSeeding {
     this.#offer();
     let isLeft = !this.#isShowingAll;
     for (const peer of peers.values()) {
-      const isAlone = peers.size === 1 && this.#state.now() - peer.connectedAt >= ALONE_MS;
-      if (this.#isShowingAll || (isAlone && this.#mode === 'auto')) {
+      if (this.#isShowingAll || (peers.size === 1 && this.#mode === 'auto' && this.#isToSeeAll(peer))) {
         show(peer, this.#seeder.showMore(peer.id, SHOW_AT_ONCE));
         if (!this.#seeder.hasSeenAll(peer.id)) isLeft = true;
       } else if (isIdle(peer)) {
@@ -127,6 +126,12 @@ export class SuperSeeding {
       const peer = peers.get(offer.peer);
       if (peer !== undefined) show(peer, offer.pieces);
     }
+  }
+
+  /** The only peer: nobody else came for a while, or it wants other pieces than those that it was shown. */
+  #isToSeeAll(peer: Peer): boolean {
+    const hereMs = this.#state.now() - peer.connectedAt;
+    return hereMs >= ALONE_MS || (hereMs >= CHECK_MS && peer.uploadedBytes === 0 && isIdle(peer));
   }
 
   get #isTrusting(): boolean {

@@ -76,6 +76,14 @@ test('a peer that stays alone is shown everything', () => {
   assert.equal(shownTo(only.sent).length, 64);
 });
 
+test('a peer that is alone and asks for nothing of what it is shown is shown everything at once', () => {
+  const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], superSeed: 'auto' });
+  const only = fake.connect([]);
+  only.handler.onInterested();
+  fake.clock.advance(1_100);
+  assert.equal(shownTo(only.sent).length, 64);
+});
+
 test('the seed of a few pieces has nothing to share out', () => {
   const fake = new FakeSwarm({ pieces: 2, have: [0, 1], superSeed: 'auto' });
   assert.equal(fake.connect([]).sent[0], 'bitfield 2');
