@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   STORAGE_FAILED: 'the file system reported a fault',
   VERIFY_MISMATCH: 'data on disk does not match the torrent',
   ADDRESS_UNAVAILABLE: 'an address or port is not available',
+  ADDRESS_NOT_MAPPED: 'no router forwards a port to us',
   TRACKER_REFUSED: 'the tracker refused the announce',
   TRACKER_UNREACHABLE: 'the tracker did not answer',
   TRACKER_BAD_ANSWER: 'the tracker sent an answer that cannot be used',

@@ -7,6 +7,7 @@
  */
 import type { ErrorCode } from './errors.js';
 import type { CloseReason, PeerSourceName } from './ports.js';
+import type { MappingFailure, MappingProtocol, Transport } from './units.js';
 
 export type TorrentPhase =
   | 'metadata' // a magnet: peers are looked for that have what it names
@@ -31,6 +32,31 @@ export interface EngineSnapshot {
   readonly torrents: readonly TorrentSnapshot[];
   /** The latest lines, oldest first; bounded. */
   readonly log: readonly LogLine[];
+}
+
+/** What the router does for us. */
+export interface PortMappingSnapshot {
+  readonly state: 'off' | 'searching' | 'mapped' | 'failed';
+  /** How, while mapped. */
+  readonly protocol: MappingProtocol | null;
+  /** Its address on our network. */
+  readonly gateway: string | null;
+  /** Ours on that network. */
+  readonly localHost: string | null;
+  /** The router's own on the other side, as it says. */
+  readonly externalHost: string | null;
+  readonly mappings: readonly PortMapping[];
+  /** Why not, while failed; for programs and for people. Untrusted. */
+  readonly failure: MappingFailure | null;
+  readonly message: string;
+}
+
+export interface PortMapping {
+  readonly transport: Transport;
+  readonly internalPort: number;
+  readonly externalPort: number;
+  /** How long the router keeps it unless it is renewed; 0 is for ever. */
+  readonly leaseSeconds: number;
 }
 
 export interface LogLine {

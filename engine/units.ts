@@ -43,5 +43,10 @@ export const addressKey = ({ host, port }: PeerAddress): string =>
 
 /** How we came to know a peer. */
 export type PeerSourceName = 'tracker' | 'dht' | 'pex' | 'lsd' | 'user' | 'incoming';
+/** How a router was made to forward a port. */
+export type MappingProtocol = 'upnp' | 'nat-pmp' | 'pcp';
+export type Transport = 'tcp' | 'udp';
+/** Why no router forwards our port: nobody to ask, silence, nonsense, or no. */
+export type MappingFailure = 'no-gateway' | 'no-answer' | 'bad-answer' | 'refused';
 /** Uniform in [0, 1). */
 export type Rng = () => number;

@@ -1,0 +1,71 @@
+/**
+ * Gateway HTTP: one bounded request to a router that nobody vouches for: to that host only, no redirect followed, no
+ * connection kept, 3 seconds and 256 KiB at most.
+ */
+import http from 'node:http';
+import { mappingError } from './failure.js';
+
+export const GATEWAY_HTTP_LIMITS = { timeoutMs: 3_000, bodyBytes: 256 * 1024 } as const;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export interface GatewayHttpRequest {
+  /** Its host is a literal address that was judged. */
+  readonly url: URL;
+  /** Our address to ask from. */
+  readonly localHost: string;
+  readonly signal: AbortSignal;
+  /** Of a POST. */
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** @throws SwarmError ADDRESS_NOT_MAPPED, or the signal's reason */
+export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status: number; text: string }> {
+  const { url, localHost, body, headers } = request;
+  request.signal.throwIfAborted();
+  const deadline = AbortSignal.timeout(GATEWAY_HTTP_LIMITS.timeoutMs);
+  const signal = AbortSignal.any([request.signal, deadline]);
+  try {
+    return await new Promise((resolve, reject) => {
+      const sent = http.request(url, {
+        method: body === undefined ? 'GET' : 'POST',
+        agent: false,
+        localAddress: localHost,
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headers: {
+          Connection: 'close',
+          ...headers,
+          ...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }),
+        },
+        signal,
+      });
+      sent.on('error', reject);
+      sent.on('upgrade', (_response, socket) => {
+        socket.destroy();
+        reject(mappingError('bad-answer', `the router ${url.hostname} does not answer in HTTP`));
+      });
+      sent.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        let length = 0;
+        response.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          chunks.push(chunk);
+          if (length <= GATEWAY_HTTP_LIMITS.bodyBytes) return;
+          reject(mappingError('bad-answer', `the router ${url.hostname} sends without end`));
+          sent.destroy();
+        });
+        response.on('error', reject);
+        response.on('close', () => reject(new Error('the answer was cut short')));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
+        );
+      });
+      sent.end(body);
+    });
+  } catch (error) {
+    request.signal.throwIfAborted();
+    if (deadline.aborted)
+      throw mappingError('no-answer', `the router ${url.hostname} takes the connection and says nothing`);
+    throw error;
+  }
+}
