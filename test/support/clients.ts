@@ -17,6 +17,9 @@ const PROBES = {
   opentracker: ['which', 'opentracker'],
   /** Not a client, but a terminal. */
   tmux: ['tmux', '-V'],
+  /** Not clients, but what makes a router. */
+  miniupnpd: ['which', 'miniupnpd'],
+  nft: ['nft', '--version'],
   /** Not a client, but namespaces need it. */
   'ip netns': ['ip', 'netns', 'list'],
 } as const satisfies Record<string, readonly string[]>;

@@ -1,0 +1,141 @@
+/** Through a real router: what the port mapper asks of miniupnpd, and whether the Internet then reaches us. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { PortMappingSnapshot } from '../../engine/snapshot.js';
+import { cleanUpOf } from '../support/cleanup.js';
+import type { RunningClient } from '../support/clients.js';
+import { LAB, NatLab, type RouterSoftware, requireNatLab } from '../support/nat-lab.js';
+
+const support = fileURLToPath(new URL('../support/', import.meta.url));
+const PORT = 17_001;
+const TIMEOUT_MS = 60_000;
+
+/** The mapper in front of two echoes, on the LAN. */
+class Behind {
+  readonly #process: RunningClient;
+
+  constructor(lab: NatLab) {
+    this.#process = lab.start('lan', process.execPath, join(support, 'port-mapper-process.js'), String(PORT));
+  }
+
+  get told(): PortMappingSnapshot[] {
+    const lines = this.#process.output().split('\n');
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  }
+
+  async reaches(state: string, times = 1): Promise<PortMappingSnapshot> {
+    await this.#process.printed(new RegExp(`(?:"state":"${state}"[^]*?\n[^]*?){${times}}`));
+    return this.told.filter((snapshot) => snapshot.state === state)[times - 1]!;
+  }
+
+  async close(): Promise<void> {
+    this.#process.process.kill('SIGTERM');
+    await this.#process.printed(/"state":"closed"/);
+  }
+}
+
+async function echo(lab: NatLab, host: string, port: number): Promise<unknown> {
+  const caller = lab.start('wan', process.execPath, join(support, 'echo-process.js'), host, String(port));
+  return JSON.parse((await caller.printed(/\{.*\}/))[0]);
+}
+
+async function labFor(t: TestContext): Promise<NatLab | undefined> {
+  return requireNatLab(t) ? await NatLab.create(cleanUpOf(t)) : undefined;
+}
+
+const ROUTERS: Readonly<Record<string, RouterSoftware & { readonly protocol: string }>> = {
+  'UPnP, version 1': { upnp: 1, portControl: null, protocol: 'upnp' },
+  'UPnP, version 2': { upnp: 2, portControl: null, protocol: 'upnp' },
+  'NAT-PMP alone': { upnp: null, portControl: 'nat-pmp', protocol: 'nat-pmp' },
+  'PCP alone': { upnp: null, portControl: 'pcp', protocol: 'pcp' },
+};
+
+describe('behind a home router', () => {
+  for (const [name, { protocol, ...software }] of Object.entries(ROUTERS)) {
+    test(`the Internet reaches us by ${name}, and no more once we left`, {
+      timeout: TIMEOUT_MS,
+    }, async (t) => {
+      const lab = await labFor(t);
+      if (lab === undefined) return;
+      await lab.startRouter(software);
+      assert.deepEqual(await echo(lab, LAB.externalHost, PORT), { tcp: '', udp: '' });
+      const behind = new Behind(lab);
+      const snapshot = await behind.reaches('mapped');
+      assert.equal(snapshot.protocol, protocol);
+      assert.equal(snapshot.gateway, LAB.gateway);
+      assert.equal(snapshot.localHost, LAB.lanHost);
+      assert.equal(snapshot.externalHost, LAB.externalHost);
+      assert.deepEqual(
+        snapshot.mappings.map(({ transport, externalPort }) => [transport, externalPort]),
+        [
+          ['tcp', PORT],
+          ['udp', PORT],
+        ],
+      );
+      assert.deepEqual(await echo(lab, LAB.externalHost, PORT), { tcp: 'by TCP', udp: 'by UDP' });
+      await behind.close();
+      assert.equal(lab.forwarded(), 0);
+    });
+  }
+
+  test('of a router that speaks everything one protocol is used', { timeout: TIMEOUT_MS }, async (t) => {
+    const lab = await labFor(t);
+    if (lab === undefined) return;
+    await lab.startRouter({ upnp: 2, portControl: 'both' });
+    const behind = new Behind(lab);
+    await behind.reaches('mapped');
+    assert.equal(lab.forwarded(), 2);
+    assert.deepEqual(await echo(lab, LAB.externalHost, PORT), { tcp: 'by TCP', udp: 'by UDP' });
+    await behind.close();
+    assert.equal(lab.forwarded(), 0);
+  });
+
+  test('a router that forgot everything in a restart is asked again', { timeout: TIMEOUT_MS }, async (t) => {
+    const lab = await labFor(t);
+    if (lab === undefined) return;
+    await lab.startRouter({ upnp: null, portControl: 'both' });
+    const behind = new Behind(lab);
+    await behind.reaches('mapped');
+    await lab.stopRouter();
+    assert.deepEqual(await echo(lab, LAB.externalHost, PORT), { tcp: '', udp: '' });
+    await lab.startRouter({ upnp: null, portControl: 'both' });
+    await untilForwarded(lab, 2);
+    assert.deepEqual(await echo(lab, LAB.externalHost, PORT), { tcp: 'by TCP', udp: 'by UDP' });
+    await behind.close();
+  });
+
+  test('a router that is deaf is told of, and used once it hears', { timeout: TIMEOUT_MS }, async (t) => {
+    const lab = await labFor(t);
+    if (lab === undefined) return;
+    const behind = new Behind(lab);
+    const { failure, message, gateway } = await behind.reaches('failed');
+    assert.deepEqual([failure, gateway], ['no-answer', LAB.gateway]);
+    assert.match(message, /192\.168\.77\.1 does not take such requests|no router answers/);
+    await lab.startRouter({ upnp: null, portControl: 'both' });
+    await behind.reaches('mapped');
+    assert.deepEqual(await echo(lab, LAB.externalHost, PORT), { tcp: 'by TCP', udp: 'by UDP' });
+    await behind.close();
+  });
+
+  test('without a router we say so and go on', { timeout: TIMEOUT_MS }, async (t) => {
+    const lab = await labFor(t);
+    if (lab === undefined) return;
+    lab.removeDefaultRoute();
+    const behind = new Behind(lab);
+    const { failure, message } = await behind.reaches('failed');
+    assert.equal(failure, 'no-gateway');
+    assert.match(message, /no default route/);
+    await behind.close();
+  });
+});
+
+/** The router tells nobody of what it forwards: it must be looked at. */
+async function untilForwarded(lab: NatLab, ports: number): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (lab.forwarded() !== ports) {
+    assert.ok(performance.now() < deadline, `${lab.forwarded()} ports are forwarded`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
