@@ -3,6 +3,7 @@
  * connection kept, 3 seconds and 256 KiB at most.
  */
 import http from 'node:http';
+import { SwarmError } from '../../errors.js';
 import { mappingError } from './failure.js';
 
 export const GATEWAY_HTTP_LIMITS = { timeoutMs: 3_000, bodyBytes: 256 * 1024 } as const;
@@ -25,6 +26,7 @@ export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status
   request.signal.throwIfAborted();
   const deadline = AbortSignal.timeout(GATEWAY_HTTP_LIMITS.timeoutMs);
   const signal = AbortSignal.any([request.signal, deadline]);
+  let connected = false;
   try {
     return await new Promise((resolve, reject) => {
       const sent = http.request(url, {
@@ -40,6 +42,11 @@ export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status
         signal,
       });
       sent.on('error', reject);
+      sent.on('socket', (socket) =>
+        socket.once('connect', () => {
+          connected = true;
+        }),
+      );
       sent.on('upgrade', (_response, socket) => {
         socket.destroy();
         reject(mappingError('bad-answer', `the router ${url.hostname} does not answer in HTTP`));
@@ -55,7 +62,7 @@ export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status
           sent.destroy();
         });
         response.on('error', reject);
-        response.on('close', () => reject(new Error('the answer was cut short')));
+        response.on('close', () => reject(new Error('cut short')));
         response.on('end', () =>
           resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
         );
@@ -64,8 +71,16 @@ export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status
     });
   } catch (error) {
     request.signal.throwIfAborted();
+    if (error instanceof SwarmError) throw error;
+    const { hostname } = url;
+    if (!connected) throw mappingError('no-answer', `the router ${hostname} takes no connection`);
     if (deadline.aborted)
-      throw mappingError('no-answer', `the router ${url.hostname} takes the connection and says nothing`);
-    throw error;
+      throw mappingError('bad-answer', `the router ${hostname} takes the connection and then hangs`);
+    throw mappingError('bad-answer', `the router ${hostname} breaks off its answer (${reasonOf(error)})`);
   }
 }
+
+const reasonOf = (error: unknown): string => {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code ?? message;
+};

@@ -72,7 +72,7 @@ export class PortMapper {
   #askAt: Millis = NEVER;
   #searchAt: Millis = asMillis(0);
   #retryMs = FIRST_RETRY_MS;
-  #hintedAt: Millis = asMillis(Number.NEGATIVE_INFINITY);
+  #hintAt: Millis = asMillis(Number.NEGATIVE_INFINITY);
   #timer: TimerHandle | undefined;
   #turn: Promise<void> | undefined;
   #stopListening: (() => void) | undefined;
@@ -164,12 +164,12 @@ export class PortMapper {
     });
   }
 
-  /** The router may have restarted. */
+  /** The router may have restarted. What is heard while a hint waits for its turn says nothing new. */
   #hint(): void {
     const now = this.#clock.now();
-    const at = asMillis(Math.max(now, this.#hintedAt + HINT_MS));
-    if (this.#closed !== undefined || at <= this.#hintedAt) return;
-    this.#hintedAt = at;
+    if (this.#closed !== undefined || this.#hintAt > now || this.#askAt <= now) return;
+    const at = asMillis(Math.max(now, this.#hintAt + HINT_MS));
+    this.#hintAt = at;
     this.#askAt = at;
     this.#searchAt = at;
     this.#timer?.cancel();
@@ -179,6 +179,7 @@ export class PortMapper {
 
   async #search(route: Route): Promise<void> {
     this.#searchAt = NEVER;
+    this.#askAt = NEVER;
     const clients = this.#clientsFor(route);
     const outcome = await raceToMap(clients, this.#ports, this.#ending.signal);
     if ('client' in outcome) this.#take(outcome, route);

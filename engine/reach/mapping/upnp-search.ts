@@ -79,9 +79,8 @@ export function guardSearch({ ssdp }: Client, route: Route): () => void {
     for (const socket of all) if (socket !== ours) closeQuietly(socket);
   });
   guardAnswers(ssdp, route);
-  return () => {
-    for (const socket of all) close(socket);
-  };
+  // Not before the package has bound them: it would throw where nobody catches.
+  return () => process.nextTick(() => all.forEach(close));
 }
 
 function guardAnswers(ssdp: Ssdp, { gateway }: Route): void {
