@@ -1,4 +1,5 @@
 /** Events: every line that --json can print. docs/json-events.md explains them to users. */
+import type { Finding, Verdict } from '../engine/diagnose.js';
 import type {
   Magnet,
   TorrentDescription,
@@ -114,6 +115,9 @@ export type CommandEvent =
   | ({ readonly type: 'listening'; readonly urls: readonly string[] } & Pick<RunningTracker, 'http' | 'udp'>)
   | ({ readonly type: 'stats' } & TrackerStats)
   | ({ readonly type: 'stopped' } & TrackerStats)
+  // doctor.
+  | ({ readonly type: 'finding' } & Finding)
+  | ({ readonly type: 'diagnosis' } & Readonly<Record<Verdict, number>>)
   // demo.
   | { readonly type: 'demo-progress'; readonly copies: readonly CopyProgress[] }
   | {

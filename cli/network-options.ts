@@ -64,7 +64,8 @@ export async function resolvePeers(peers: readonly HostPort[]): Promise<PeerAddr
   return resolved.flat();
 }
 
-function parseHostPort(text: string): HostPort {
+/** @throws Error unless `text` is a name or address and a port */
+export function parseHostPort(text: string): HostPort {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);

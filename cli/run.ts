@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   info: { summary: 'show what is in a torrent file or magnet link', load: () => import('./info.js') },
   verify: { summary: 'compare files on disk with their torrent', load: () => import('./verify.js') },
   tracker: { summary: 'run a tracker of your own', load: () => import('./tracker.js') },
+  doctor: { summary: 'check this machine and its network', load: () => import('./doctor.js') },
   demo: { summary: 'a whole swarm on this machine, to look at', load: () => import('./demo.js') },
 };
 

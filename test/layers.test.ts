@@ -62,6 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sim: ['engine/units', 'engine/ports', 'engine/errors', 'engine/policy/', 'engine/swarm/'],
   cli: [
     'engine/index',
+    'engine/diagnose',
     'engine/text',
     'engine/torrent-files',
     'tracker/index',

@@ -1,0 +1,82 @@
+/** `swarm doctor`: looks for what keeps swarm from working well here, and says what to do about it. */
+import { diagnose, type Finding, type Verdict } from '../engine/diagnose.js';
+import { printable } from '../engine/text.js';
+import { defineCommand, flag, list, text, value } from './command.js';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
+import { withInterrupts } from './interrupts.js';
+import { parseHostPort } from './network-options.js';
+import type { Colour, Output } from './output.js';
+import { parseListen, parseUrl } from './units-text.js';
+import { plural } from './words.js';
+
+const COLOURS: Readonly<Record<Verdict, Colour>> = {
+  good: 'green',
+  warning: 'yellow',
+  bad: 'red',
+  skipped: 'dim',
+};
+const VERDICT_CELLS = 7;
+const CHECK_CELLS = 15;
+/** A sentence may list addresses or quote a tracker. */
+const MAX_TEXT_CELLS = 1_000;
+
+export const command = defineCommand({
+  name: 'doctor',
+  about:
+    'Checks what swarm needs of this machine and its network, and says of each what to do: addresses, IPv4 and IPv6, ' +
+    'the listening port, the router, clock, disks, limits. The router is asked to forward the port and to forget it ' +
+    'again; trackers and DHT nodes are asked only when named. The exit code tells of the first thing that is bad.',
+  positionals: { placeholder: '', min: 0, max: 0 },
+  options: {
+    listen: value('[IP:]PORT', 'the port to check (default: any free port)', parseListen),
+    tracker: list('URL', 'see whether this tracker answers', (url) =>
+      parseUrl(url, ['http', 'https', 'udp']),
+    ),
+    'dht-node': list('HOST:PORT', 'see whether this node of the DHT answers', parseHostPort),
+    'no-nat': flag('do not ask the router for anything'),
+    out: value('DIR', 'the folder for downloads (default: here)', text, 'o'),
+  },
+  examples: [
+    ['doctor', 'this machine and its router'],
+    ['doctor --listen 6881', 'whether others can reach that port'],
+    ['doctor --tracker udp://tracker.example:6969/announce', 'and this tracker'],
+    ['doctor --json | jq -r \'select(.verdict == "bad") | .advice\'', 'what must be done'],
+  ],
+
+  async run({ options }, output) {
+    const counts: Record<Verdict, number> = { good: 0, warning: 0, bad: 0, skipped: 0 };
+    let exit: ExitCode = EXIT.done;
+    await withInterrupts(async (signal) => {
+      const findings = diagnose({
+        ...(options.listen?.host === undefined ? {} : { listenHost: options.listen.host }),
+        listenPort: options.listen?.port ?? 0,
+        portMapping: !options['no-nat'],
+        trackers: options.tracker,
+        dhtNodes: options['dht-node'],
+        downloadFolder: options.out ?? '.',
+        signal,
+      });
+      for await (const finding of findings) {
+        counts[finding.verdict]++;
+        if (finding.code !== null && exit === EXIT.done) exit = exitCodeOf(finding.code);
+        show(finding, output);
+      }
+    });
+    output.event({ type: 'diagnosis', ...counts });
+    output.result(summary(counts));
+    return exit;
+  },
+});
+
+function show(finding: Finding, output: Output): void {
+  const { check, verdict, text: sentence, advice, details, code } = finding;
+  output.event({ type: 'finding', check, verdict, text: sentence, advice, details, code });
+  const head = `${output.paintResult(COLOURS[verdict], verdict.padEnd(VERDICT_CELLS))}  ${check.padEnd(CHECK_CELLS)}`;
+  output.result(`${head}  ${printable(sentence, MAX_TEXT_CELLS)}`);
+  if (advice !== null) output.result(`${' '.repeat(VERDICT_CELLS + CHECK_CELLS + 4)}${printable(advice)}`);
+}
+
+function summary({ warning, bad }: Readonly<Record<Verdict, number>>): string {
+  if (bad > 0) return `${plural(bad, 'thing')} will not work, ${plural(warning, 'warning')}`;
+  return warning > 0 ? `works, with ${plural(warning, 'warning')}` : 'all is well';
+}

@@ -1,0 +1,287 @@
+/** Network checks: ways out, listening, the router, trackers and DHT nodes that the user names; nobody else is asked. */
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, isIPv6, type Server } from 'node:net';
+import { parseTrackerUrl } from '../discovery/address-guard.js';
+import type { AnnounceRequest } from '../discovery/announce.js';
+import { systemResolve } from '../discovery/resolve.js';
+import { TrackerEndpoint } from '../discovery/tracker-endpoint.js';
+import { UdpTrackerSockets } from '../discovery/udp-tracker.js';
+import { SwarmError, toSwarmError } from '../errors.js';
+import { decodeBencode, encodeBencode } from '../metainfo/bencode.js';
+import { reachability } from '../policy/reachability.js';
+import { PortMapper } from '../reach/mapping/port-mapper.js';
+import type { PortMappingSnapshot } from '../snapshot.js';
+import { secretBytes, secretInt, systemClock, systemRng } from '../system.js';
+import type { PeerAddress } from '../units.js';
+import { USER_AGENT } from '../version.js';
+import { createPeerId } from '../wire/peer-id.js';
+import { bad, type Finding, good, warning } from './finding.js';
+
+/** Documentation addresses: a connected UDP socket finds its route and sends nothing. */
+const ELSEWHERE = { ipv4: '192.0.2.1', ipv6: '2001:db8::1' } as const;
+/** A search takes two seconds, a hanging router three, each question to it up to four. */
+const MAPPING_MS = 15_000;
+const TRACKER_MS = 10_000;
+const DHT_ATTEMPTS_MS = [1_000, 2_000];
+
+/** Whether the system knows a way out, and the address of ours that it would use. */
+export async function checkWayOut(family: 'ipv4' | 'ipv6'): Promise<Finding> {
+  const name = family === 'ipv4' ? 'IPv4' : 'IPv6';
+  const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6');
+  try {
+    socket.connect(9, ELSEWHERE[family]);
+    await once(socket, 'connect');
+    const { address } = socket.address();
+    return good(family, `there is a way out over ${name}, from ${address}`, { localHost: address });
+  } catch {
+    const advice =
+      family === 'ipv4'
+        ? 'Check the network connection: this machine has no default route.'
+        : 'Switch on IPv6 in the router’s settings, if the provider has it: more peers can reach us then.';
+    return warning(family, `there is no way out over ${name}`, { advice });
+  } finally {
+    socket.close();
+  }
+}
+
+export interface Listening {
+  readonly port: number;
+  close(): void;
+}
+
+/** Takes the port for both transports, as the engine would, until it is closed. */
+export async function checkListening(
+  host: string | undefined,
+  port: number,
+): Promise<{ readonly finding: Finding; readonly listening: Listening | null }> {
+  const server = createServer((socket) => socket.destroy()).on('error', () => {});
+  let udp: Socket | undefined;
+  const close = (): void => {
+    server.close();
+    udp?.close();
+  };
+  try {
+    const taken = await listen(server, host, port);
+    udp = await bind(host ?? (server.address() as AddressInfo).address, taken);
+    const where = port === 0 ? `port ${taken}, which the system chose` : `port ${taken}`;
+    const finding = good('listening', `connections can be taken on ${where}`, { port: taken });
+    return { finding, listening: { port: taken, close } };
+  } catch (thrown) {
+    close();
+    const errno = (thrown as NodeJS.ErrnoException).code;
+    const busy = errno === 'EADDRINUSE';
+    const text = `port ${port} cannot be listened on: ${busy ? 'another program has it' : errno}`;
+    const advice = busy
+      ? 'All is well if that program is swarm; otherwise choose another port with --listen.'
+      : 'Choose another address or port with --listen.';
+    const finding = bad('listening', 'ADDRESS_UNAVAILABLE', text, { advice, details: { port, errno } });
+    return { finding, listening: null };
+  }
+}
+
+/** Has the router forward the port, looks at the result, and has it taken away again. */
+export async function checkMapping(
+  port: number,
+  signal: AbortSignal,
+): Promise<{ readonly finding: Finding; readonly mapping: PortMappingSnapshot }> {
+  const mapper = new PortMapper({ clock: systemClock, rng: systemRng, secretBytes });
+  try {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, MAPPING_MS);
+      const end = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      signal.addEventListener('abort', end, { once: true });
+      if (signal.aborted) end();
+      mapper.onChange = () => {
+        if (mapper.snapshot().state !== 'searching') end();
+      };
+      mapper.start({ tcp: port, udp: port });
+    });
+    const mapping = mapper.snapshot();
+    return { finding: mappingFinding(mapping), mapping };
+  } finally {
+    await mapper.close();
+  }
+}
+
+function mappingFinding(mapping: PortMappingSnapshot): Finding {
+  const { state, protocol, gateway, externalHost, mappings, message } = mapping;
+  const details = { protocol, gateway, externalHost, mappings, failure: mapping.failure };
+  if (state !== 'mapped')
+    return warning('mapping', message || 'the router takes its time', {
+      ...adviceOf(mapping),
+      details,
+    });
+  const ports = mappings.map(({ transport, externalPort }) => `${transport.toUpperCase()} ${externalPort}`);
+  const text = `the router ${gateway} forwards ${ports.join(' and ')} by ${NAMES[protocol ?? 'upnp']}`;
+  const outside = externalHost === null ? '' : `; its outer address is ${externalHost}`;
+  if (message !== '') return warning('mapping', `${text}${outside}; ${message}`, { details });
+  return good('mapping', `${text}${outside}`, details);
+}
+
+const NAMES = { upnp: 'UPnP', 'nat-pmp': 'NAT-PMP', pcp: 'PCP' } as const;
+
+/** What to do about a mapping that failed is reachability's to say. */
+function adviceOf(mapping: PortMappingSnapshot): { readonly advice?: string } {
+  const { advice } = reachability({
+    ...{ listening: true, interfaceHosts: [], incomingFromOutside: 0, seenAs: null },
+    mapping,
+  });
+  return advice === null ? {} : { advice };
+}
+
+export function checkReachability(
+  interfaceHosts: readonly string[],
+  listening: boolean,
+  mapping: PortMappingSnapshot,
+): Finding {
+  const found = reachability({ interfaceHosts, listening, mapping, incomingFromOutside: 0, seenAs: null });
+  const { state, reason, advice } = found;
+  const text = `${state}: ${reason}`;
+  if (state === 'direct' || state === 'mapped') return good('reachability', text, { ...found });
+  return warning('reachability', text, { ...(advice === null ? {} : { advice }), details: { ...found } });
+}
+
+/** Says goodbye to a swarm that nobody has: the tracker answers, and has nothing to remember. */
+export async function checkTracker(url: string, port: number, signal: AbortSignal): Promise<Finding> {
+  const udp = new UdpTrackerSockets({ clock: systemClock });
+  const startedAt = performance.now();
+  let shown = url;
+  let externalIp: string | null = null;
+  try {
+    shown = parseTrackerUrl(url).text;
+    const endpoint = new TrackerEndpoint(url, {
+      ...{ resolve: systemResolve, udp, userAgent: USER_AGENT },
+      families: [4, 6],
+    });
+    const request: AnnounceRequest = {
+      ...{ infoHash: secretBytes(20), peerId: createPeerId(secretBytes(12)), key: secretInt(2 ** 32), port },
+      ...{ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 0 },
+      event: 'stopped',
+      numWant: 0,
+    };
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(TRACKER_MS)]);
+    await endpoint.announce(request, limited, (answer) => {
+      externalIp = answer.externalIp ?? externalIp;
+    });
+    const ms = Math.round(performance.now() - startedAt);
+    return good('tracker', `${shown} answers after ${ms} ms`, { url: shown, ms, externalIp });
+  } catch (thrown) {
+    const { code, message } = trackerError(thrown);
+    const ms = Math.round(performance.now() - startedAt);
+    // Some serve only the torrents that they know.
+    if (code === 'TRACKER_REFUSED')
+      return good('tracker', `${shown} answers after ${ms} ms, for its own torrents only`, {
+        url: shown,
+        ms,
+      });
+    return bad('tracker', code, `${shown}: ${message}`, {
+      advice: 'Try again later, or from another network: some block trackers.',
+      details: { url: shown, code },
+    });
+  } finally {
+    udp.close();
+  }
+}
+
+function trackerError(thrown: unknown): SwarmError {
+  if (thrown instanceof Error && thrown.name === 'TimeoutError')
+    return new SwarmError('TRACKER_UNREACHABLE', `no answer in ${TRACKER_MS / 1000} s`);
+  return toSwarmError(thrown, 'TRACKER_UNREACHABLE');
+}
+
+/** Asks a node of the DHT whether it is there (`ping` of BEP 5). */
+export async function checkDhtNode(node: PeerAddress, signal: AbortSignal): Promise<Finding> {
+  const shown = `${node.host} port ${node.port}`;
+  const advice = 'Try another node; where none answers, this network blocks UDP.';
+  try {
+    const [host] = isLiteral(node.host) ? [node.host] : await systemResolve(node.host, signal);
+    if (host === undefined) throw new Error('the name has no address');
+    const startedAt = performance.now();
+    const answered = await ping({ host, port: node.port }, signal);
+    const ms = Math.round(performance.now() - startedAt);
+    const details = { host, port: node.port, ms };
+    if (answered) return good('dht', `the node ${shown} answers after ${ms} ms`, details);
+    return bad('dht', 'PEERS_NONE', `the node ${shown} does not answer`, { advice, details });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { message } = toSwarmError(thrown);
+    return bad('dht', 'PEERS_NONE', `the node ${shown}: ${message}`, { advice, details: { ...node } });
+  }
+}
+
+function ping({ host, port }: PeerAddress, signal: AbortSignal): Promise<boolean> {
+  const transaction = secretBytes(4);
+  const query = encodeBencode({
+    a: { id: secretBytes(20) },
+    q: new TextEncoder().encode('ping'),
+    t: transaction,
+    y: new TextEncoder().encode('q'),
+  });
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+    const timers: NodeJS.Timeout[] = [];
+    let settled = false;
+    const settle = (run: () => void): void => {
+      if (settled) return;
+      settled = true;
+      for (const timer of timers) clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      socket.close();
+      run();
+    };
+    const abort = (): void => settle(() => reject(signal.reason));
+    const send = (): void => {
+      if (!settled) socket.send(query);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    socket.on('error', (error) => settle(() => reject(error)));
+    socket.on('message', (packet) => {
+      if (isPong(packet, transaction)) settle(() => resolve(true));
+    });
+    socket.connect(port, host, () => {
+      send();
+      let at = 0;
+      for (const ms of DHT_ATTEMPTS_MS) {
+        at += ms;
+        const isLast = ms === DHT_ATTEMPTS_MS.at(-1);
+        timers.push(setTimeout(isLast ? () => settle(() => resolve(false)) : send, at));
+      }
+    });
+  });
+}
+
+function isPong(packet: Uint8Array, transaction: Uint8Array): boolean {
+  try {
+    const answer = decodeBencode(packet);
+    if (!(answer instanceof Map)) return false;
+    const [id, values] = [answer.get('t'), answer.get('r')];
+    return id instanceof Uint8Array && Buffer.from(id).equals(transaction) && values instanceof Map;
+  } catch {
+    return false;
+  }
+}
+
+const isLiteral = (host: string): boolean => isIPv6(host) || /^\d+\.\d+\.\d+\.\d+$/.test(host);
+
+/** @returns the port; the system takes IPv4 alone where it has no IPv6 */
+async function listen(server: Server, host: string | undefined, port: number): Promise<number> {
+  server.listen({ port, ...(host === undefined ? {} : { host }) });
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+async function bind(host: string, port: number): Promise<Socket> {
+  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4').on('error', () => {});
+  try {
+    socket.bind(port, host);
+    await once(socket, 'listening');
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
