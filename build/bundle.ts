@@ -6,7 +6,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 
 const dist = fileURLToPath(new URL('../', import.meta.url));
 const projectRoot = join(dist, '..');
@@ -15,8 +15,25 @@ const LICENCES = 'LICENSES.txt';
 
 /** Stay packages: blessed reads its terminal descriptions from beside its sources. */
 const EXTERNAL = ['blessed'];
+/** What nat-upnp loads for the parts that are replaced (engine/reach/mapping/upnp-client.ts): 3 MB. */
+const NEVER_CALLED = ['request', 'xml2js', 'async'];
 /** Looked for by packages that do without. */
 const OPTIONAL = ['supports-color'];
+
+/** A module of nat-upnp that is no strict code, as every module here is, and makes its buffers as long ago. */
+const strictNatUpnp: Plugin = {
+  name: 'strict nat-upnp',
+  setup(build) {
+    build.onLoad({ filter: /nat-upnp\/lib\/nat-upnp\/ssdp\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      return {
+        contents: text
+          .replace(/\binterface\b/g, 'networkInterface')
+          .replace(/\bnew Buffer\(/g, 'Buffer.from('),
+      };
+    });
+  },
+};
 
 const common = {
   absWorkingDir: projectRoot,
@@ -26,6 +43,8 @@ const common = {
   format: 'esm',
   target: 'node20',
   external: [...EXTERNAL, ...OPTIONAL],
+  alias: Object.fromEntries(NEVER_CALLED.map((name) => [name, join(dist, 'build/never-called.js')])),
+  plugins: [strictNatUpnp],
   // CommonJS packages ask for Node's own modules, and for nothing else that is not in here.
   banner: { js: 'const require = process.getBuiltinModule;' },
   legalComments: 'inline',
@@ -80,10 +99,17 @@ async function licencesOf(metafiles: readonly Metafile[]): Promise<string> {
   return `The command contains parts of these packages.\n\n${(await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
-/** Some packages only name it. */
+/** Some packages have it at the end of their readme, some only name it. */
 async function licenceIn(folder: string): Promise<string> {
-  const file = (await readdir(folder)).find((name) => /^(licen[cs]e|copying)\b/i.test(name));
+  const names = await readdir(folder);
+  const file = names.find((name) => /^(licen[cs]e|copying)\b/i.test(name));
   if (file !== undefined) return readFile(join(folder, file), 'utf8');
+  const readme = names.find((name) => /^readme\b/i.test(name));
+  const [, text] =
+    readme === undefined
+      ? []
+      : (/^#+ licen[cs]e\s*\n(.*)/ims.exec(await readFile(join(folder, readme), 'utf8')) ?? []);
+  if (text !== undefined) return text;
   const { license, author } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
   return `${license} licence, ${author?.name ?? author}`;
 }

@@ -20,8 +20,6 @@ import { bad, type Finding, good, warning } from './finding.js';
 
 /** Documentation addresses: a connected UDP socket finds its route and sends nothing. */
 const ELSEWHERE = { ipv4: '192.0.2.1', ipv6: '2001:db8::1' } as const;
-/** A search takes two seconds, a hanging router three, each question to it up to four. */
-const MAPPING_MS = 15_000;
 const TRACKER_MS = 10_000;
 const DHT_ATTEMPTS_MS = [1_000, 2_000];
 
@@ -38,7 +36,7 @@ export async function checkWayOut(family: 'ipv4' | 'ipv6'): Promise<Finding> {
     const advice =
       family === 'ipv4'
         ? 'Check the network connection: this machine has no default route.'
-        : 'Switch on IPv6 in the router’s settings, if the provider has it: more peers can reach us then.';
+        : "Switch on IPv6 in the router's settings, if the provider has it: more peers can reach us then.";
     return warning(family, `there is no way out over ${name}`, { advice });
   } finally {
     socket.close();
@@ -87,25 +85,20 @@ export async function checkMapping(
 ): Promise<{ readonly finding: Finding; readonly mapping: PortMappingSnapshot }> {
   const mapper = new PortMapper({ clock: systemClock, rng: systemRng, secretBytes });
   try {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, MAPPING_MS);
-      const end = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      signal.addEventListener('abort', end, { once: true });
-      if (signal.aborted) end();
-      mapper.onChange = () => {
-        if (mapper.snapshot().state !== 'searching') end();
-      };
-      mapper.start({ tcp: port, udp: port });
-    });
+    mapper.start({ tcp: port, udp: port });
+    await Promise.race([mapper.idle(), aborted(signal)]);
     const mapping = mapper.snapshot();
     return { finding: mappingFinding(mapping), mapping };
   } finally {
     await mapper.close();
   }
 }
+
+const aborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 function mappingFinding(mapping: PortMappingSnapshot): Finding {
   const { state, protocol, gateway, externalHost, mappings, message } = mapping;

@@ -7,7 +7,7 @@ import { addressKind } from './address-kind.js';
 import { addressPrefix } from './address-prefix.js';
 
 /** `outgoing only`: we connect to others, nobody connects to us. */
-export type ReachabilityState = 'direct' | 'mapped' | 'outgoing only' | 'unknown';
+type ReachabilityState = 'direct' | 'mapped' | 'outgoing only' | 'unknown';
 
 export interface Reachability {
   readonly state: ReachabilityState;
@@ -41,7 +41,7 @@ export interface ReachabilityFacts {
 }
 
 const NAT_ADVICE =
-  'Forward the listening port to this machine in the router’s settings, and give it with --listen.';
+  "Forward the listening port to this machine in the router's settings, and give it with --listen.";
 
 const FAILURES: Readonly<Record<MappingFailure, readonly [reason: string, advice: string]>> = {
   'no-gateway': [
@@ -50,15 +50,15 @@ const FAILURES: Readonly<Record<MappingFailure, readonly [reason: string, advice
   ],
   'no-answer': [
     'the router does not answer to UPnP, NAT-PMP or PCP',
-    'Switch on UPnP in the router’s settings, or forward the listening port by hand.',
+    "Switch on UPnP in the router's settings, or forward the listening port by hand.",
   ],
   'bad-answer': [
-    'the router’s answers make no sense',
+    "the router's answers make no sense",
     'Restart the router, or forward the listening port by hand.',
   ],
   refused: [
     'the router refuses to forward a port',
-    'Allow UPnP in the router’s settings, or forward the listening port by hand.',
+    "Allow UPnP in the router's settings, or forward the listening port by hand.",
   ],
 };
 
@@ -89,8 +89,8 @@ export function reachability(facts: ReachabilityFacts): Reachability {
   if (publicHosts[0] !== undefined)
     return say(
       'unknown',
-      `over IPv6 this machine has the public address ${publicHosts[0]}, which a router’s firewall may keep closed`,
-      'Open the listening port for IPv6 in the router’s settings.',
+      `over IPv6 this machine has the public address ${publicHosts[0]}, which a router's firewall may keep closed`,
+      "Open the listening port for IPv6 in the router's settings.",
     );
   if (mapping.state === 'searching') return say('unknown', 'the router is being asked to forward our port');
   if (mapping.failure !== null) {

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { PortMappingSnapshot } from '../../engine/snapshot.js';
-import { cleanUpOf } from '../support/cleanup.js';
+import { cleanUpOf, temporaryFolder } from '../support/cleanup.js';
 import type { RunningClient } from '../support/clients.js';
 import { LAB, NatLab, type RouterSoftware, requireNatLab } from '../support/nat-lab.js';
+import { commandFile } from '../support/root.js';
 
 const support = fileURLToPath(new URL('../support/', import.meta.url));
 const PORT = 17_001;
@@ -112,11 +113,31 @@ describe('behind a home router', () => {
     const behind = new Behind(lab);
     const { failure, message, gateway } = await behind.reaches('failed');
     assert.deepEqual([failure, gateway], ['no-answer', LAB.gateway]);
-    assert.match(message, /192\.168\.77\.1 does not take such requests|no router answers/);
+    assert.match(message, /192\.168\.77\.1 answers neither UPnP nor NAT-PMP nor PCP/);
     await lab.startRouter({ upnp: null, portControl: 'both' });
     await behind.reaches('mapped');
     assert.deepEqual(await echo(lab, LAB.externalHost, PORT), { tcp: 'by TCP', udp: 'by UDP' });
     await behind.close();
+  });
+
+  test('swarm doctor has the port forwarded for a look, and leaves nothing', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const lab = await labFor(t);
+    if (lab === undefined) return;
+    const state = await temporaryFolder(cleanUpOf(t));
+    const doctor = () =>
+      lab.start('lan', 'env', `SWARM_STATE_DIR=${state}`, process.execPath, commandFile, 'doctor');
+    const deaf = doctor();
+    await deaf.printed(/works, with 3 warnings/);
+    assert.match(deaf.output(), /^warning {2}reachability {5}outgoing only: the router does not answer/m);
+    assert.match(deaf.output(), /Switch on UPnP in the router's settings/);
+    await lab.startRouter({ upnp: 2, portControl: 'both' });
+    const heard = doctor();
+    await heard.printed(/works, with 1 warning/);
+    assert.match(heard.output(), /forwards TCP (\d+) and UDP \1 by \S+; its outer address is 11\.22\.33\.1/);
+    assert.match(heard.output(), /^good {5}reachability {5}mapped:/m);
+    assert.equal(lab.forwarded(), 0);
   });
 
   test('without a router we say so and go on', { timeout: TIMEOUT_MS }, async (t) => {

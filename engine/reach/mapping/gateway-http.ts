@@ -6,7 +6,8 @@ import http from 'node:http';
 import { SwarmError } from '../../errors.js';
 import { mappingError } from './failure.js';
 
-export const GATEWAY_HTTP_LIMITS = { timeoutMs: 3_000, bodyBytes: 256 * 1024 } as const;
+const TIMEOUT_MS = 3_000;
+const MAX_BODY_BYTES = 256 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 export interface GatewayHttpRequest {
@@ -24,7 +25,7 @@ export interface GatewayHttpRequest {
 export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status: number; text: string }> {
   const { url, localHost, body, headers } = request;
   request.signal.throwIfAborted();
-  const deadline = AbortSignal.timeout(GATEWAY_HTTP_LIMITS.timeoutMs);
+  const deadline = AbortSignal.timeout(TIMEOUT_MS);
   const signal = AbortSignal.any([request.signal, deadline]);
   let connected = false;
   try {
@@ -57,7 +58,7 @@ export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status
         response.on('data', (chunk: Buffer) => {
           length += chunk.length;
           chunks.push(chunk);
-          if (length <= GATEWAY_HTTP_LIMITS.bodyBytes) return;
+          if (length <= MAX_BODY_BYTES) return;
           reject(mappingError('bad-answer', `the router ${url.hostname} sends without end`));
           sent.destroy();
         });

@@ -96,6 +96,11 @@ export class PortMapper {
     return this.#snapshot;
   }
 
+  /** Resolves when what is being asked now, if anything, is answered or given up: at most some seconds. */
+  async idle(): Promise<void> {
+    await this.#turn;
+  }
+
   /** Takes the mappings away, for which it waits `withinMs` at most. Idempotent. */
   close(withinMs = GOODBYE_MS): Promise<void> {
     this.#closed ??= this.#close(withinMs);
@@ -140,7 +145,7 @@ export class PortMapper {
     const route = await (this.#options.findRoute ?? systemRoute)();
     if (!sameRoute(route, this.#route)) this.#move(route);
     if (route === undefined) {
-      this.#fail({ failure: 'no-gateway', message: 'this machine has no router: there is no default route' });
+      this.#fail({ failure: 'no-gateway', message: 'this machine has no default route over IPv4' });
     } else if (this.#session === undefined) {
       if (this.#clock.now() >= this.#searchAt) await this.#search(route);
     } else {
@@ -183,6 +188,11 @@ export class PortMapper {
     const clients = this.#clientsFor(route);
     const outcome = await raceToMap(clients, this.#ports, this.#ending.signal);
     if ('client' in outcome) this.#take(outcome, route);
+    else if (outcome.failure === 'no-answer' && route.gateway !== null)
+      this.#fail({
+        ...outcome,
+        message: `the router ${route.gateway} answers neither UPnP nor NAT-PMP nor PCP`,
+      });
     else this.#fail(outcome);
   }
 

@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { PortMapper, type PortMapperOptions } from '../../../engine/reach/mapping/port-mapper.js';
 import type { Route } from '../../../engine/reach/mapping/route.js';
+import type { SearchRouters } from '../../../engine/reach/mapping/upnp-search.js';
 import type { PortMappingSnapshot } from '../../../engine/snapshot.js';
 import { systemClock } from '../../../engine/system.js';
 import type { Scope } from '../../support/clients.js';
@@ -11,7 +12,7 @@ import type { Scope } from '../../support/clients.js';
 export const LOOPBACK: Route = { gateway: '127.0.0.1', localHost: '127.0.0.1' };
 
 /** No router answers to a search. */
-export const noRouters: PortMapperOptions['searchRouters'] = async () => {
+const noRouters: SearchRouters = async () => {
   throw new Error('no router answers');
 };
 
@@ -36,7 +37,7 @@ export class Watched {
       rng: () => 0.5,
       secretBytes: (length) => new Uint8Array(length).fill(7),
       findRoute: async () => LOOPBACK,
-      searchRouters: noRouters!,
+      searchRouters: noRouters,
       listenToGateway: () => () => {},
       ...options,
     });

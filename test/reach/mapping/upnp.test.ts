@@ -10,7 +10,8 @@ import { cleanUpOf } from '../../support/cleanup.js';
 import { FakeRouter } from './fake-router.js';
 import { deafPort, Watched } from './mapper.js';
 
-const require = createRequire(import.meta.url);
+/** As nat-upnp itself finds its packages. */
+const requireAsPackage = createRequire(createRequire(import.meta.url).resolve('nat-upnp'));
 
 async function setUp(t: TestContext, prepare: (router: FakeRouter) => void = () => {}) {
   const scope = cleanUpOf(t);
@@ -48,7 +49,7 @@ for (const serviceType of ['WANIPConnection:1', 'WANIPConnection:2', 'WANPPPConn
 
 test('never calls the HTTP and XML packages that nat-upnp brings', async (t) => {
   const called: string[] = [];
-  const { Parser } = require('xml2js');
+  const { Parser } = requireAsPackage('xml2js');
   t.mock.method(Parser.prototype, 'parseString', () => called.push('xml2js'));
   const device = Object.getPrototypeOf(natUpnp.device.create('http://192.168.0.1/'));
   for (const method of ['_getXml', 'getService', 'run'])
