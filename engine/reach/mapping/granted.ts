@@ -1,4 +1,5 @@
-/** Granted: an answer that grants nothing is none, whatever it says of success. */
+/** Granted: what a router's answer is worth, whatever it says of success. */
+import { addressKind } from '../../policy/address-kind.js';
 import { mappingError } from './failure.js';
 import type { GrantedMapping, MappingWish } from './mapping-client.js';
 
@@ -6,4 +7,10 @@ import type { GrantedMapping, MappingWish } from './mapping-client.js';
 export function assertGranted(wish: MappingWish, granted: GrantedMapping): GrantedMapping {
   if (wish.leaseSeconds === 0 || (granted.externalPort > 0 && granted.leaseSeconds > 0)) return granted;
   throw mappingError('bad-answer', 'the router says yes and forwards nothing');
+}
+
+/** A router's address on its other side; null for what can be none, as before it is connected to the Internet. */
+export function outerHost(told: unknown): string | null {
+  if (typeof told !== 'string') return null;
+  return ['public', 'shared', 'private'].includes(addressKind(told)) ? told : null;
 }

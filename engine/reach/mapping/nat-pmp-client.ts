@@ -3,7 +3,7 @@ import type { Clock } from '../../ports.js';
 import { Epoch } from './epoch.js';
 import { mappingError } from './failure.js';
 import { askGateway, type GatewayAddress } from './gateway-exchange.js';
-import { assertGranted } from './granted.js';
+import { assertGranted, outerHost } from './granted.js';
 import type { GrantedMapping, MappingCheck, MappingClient, MappingWish } from './mapping-client.js';
 import {
   formatAddressRequest,
@@ -28,7 +28,8 @@ export class NatPmpClient implements MappingClient {
   }
 
   async probe(signal: AbortSignal): Promise<string | null> {
-    return (await this.#ask(formatAddressRequest(), parseAddressAnswer, signal)).externalHost;
+    const { externalHost } = await this.#ask(formatAddressRequest(), parseAddressAnswer, signal);
+    return outerHost(externalHost);
   }
 
   async map(wish: MappingWish, signal: AbortSignal): Promise<GrantedMapping> {
@@ -52,7 +53,7 @@ export class NatPmpClient implements MappingClient {
 
   async check(_mapping: MappingWish, signal: AbortSignal): Promise<MappingCheck> {
     const { restarted, externalHost } = await this.#ask(formatAddressRequest(), parseAddressAnswer, signal);
-    return { kept: !restarted, externalHost };
+    return { kept: !restarted, externalHost: outerHost(externalHost) };
   }
 
   close(): void {}

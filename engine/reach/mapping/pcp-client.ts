@@ -4,7 +4,7 @@ import type { Transport } from '../../units.js';
 import { Epoch } from './epoch.js';
 import { mappingError } from './failure.js';
 import { askGateway, type GatewayAddress } from './gateway-exchange.js';
-import { assertGranted } from './granted.js';
+import { assertGranted, outerHost } from './granted.js';
 import type { GrantedMapping, MappingCheck, MappingClient, MappingWish } from './mapping-client.js';
 import {
   formatAnnounce,
@@ -48,7 +48,11 @@ export class PcpClient implements MappingClient {
     };
     const answer = await this.#ask(formatMap(request), (packet) => parseMap(packet, request), signal);
     const { externalPort, lifetimeSeconds, externalHost } = answer;
-    return assertGranted(wish, { externalPort, leaseSeconds: lifetimeSeconds, externalHost });
+    return assertGranted(wish, {
+      externalPort,
+      leaseSeconds: lifetimeSeconds,
+      externalHost: outerHost(externalHost),
+    });
   }
 
   async unmap(mapping: MappingWish, signal: AbortSignal): Promise<void> {

@@ -3,11 +3,11 @@
  * the router replaced: the package's own HTTP and XML parts are never called.
  */
 import type { Callback, Client, Device, NatUpnp } from 'nat-upnp';
-import { addressKind } from '../../policy/address-kind.js';
 import type { Clock, Rng } from '../../ports.js';
 import type { Transport } from '../../units.js';
 import { failureOf, mappingError, mostTelling } from './failure.js';
 import { askOverHttp } from './gateway-http.js';
+import { outerHost } from './granted.js';
 import type { GrantedMapping, MappingCheck, MappingClient, MappingWish } from './mapping-client.js';
 import type { Route } from './route.js';
 import {
@@ -95,7 +95,13 @@ export class UpnpClient implements MappingClient {
     }
   }
 
+  /** Leaves what is known to be another host's. */
   async unmap({ transport, externalPort }: MappingWish, signal: AbortSignal): Promise<void> {
+    const holder = await this.#holder(transport, externalPort, signal).catch((error) => {
+      if (failureOf(error).failure !== 'refused') throw error;
+      return { host: this.#route.localHost }; // it does not tell
+    });
+    if (holder?.host !== this.#route.localHost) return;
     await this.#call(
       (client, done) => client.portUnmapping({ public: externalPort, protocol: transport }, done),
       signal,
@@ -135,10 +141,8 @@ export class UpnpClient implements MappingClient {
     return external;
   }
 
-  /** Null where the router tells none that can be one: also before it is connected to the Internet. */
   async #externalHost(signal: AbortSignal): Promise<string | null> {
-    const told = await this.#call<unknown>((client, done) => client.externalIp(done), signal);
-    return typeof told === 'string' && addressKind(told) !== 'none' ? told : null;
+    return outerHost(await this.#call<unknown>((client, done) => client.externalIp(done), signal));
   }
 
   #add({ transport, internalPort, externalPort, leaseSeconds }: MappingWish, signal: AbortSignal) {

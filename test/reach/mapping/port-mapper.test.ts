@@ -142,6 +142,20 @@ for (const protocol of ['nat-pmp', 'pcp'] as const) {
   });
 }
 
+for (const externalHost of ['0.0.0.0', '127.0.0.1', '255.255.255.255', '224.0.0.1'])
+  test(`a gateway that gives its outer address as ${externalHost} tells none`, async (t) => {
+    for (const protocol of ['nat-pmp', 'pcp'] as const) {
+      const { watched } = await setUp(t, {
+        prepare: (fake) => {
+          fake.speaks = [protocol];
+          fake.externalHost = externalHost;
+        },
+      });
+      const snapshot = await watched.settled();
+      assert.deepEqual([snapshot.state, snapshot.externalHost], ['mapped', null]);
+    }
+  });
+
 test('of several protocols one makes the mappings', async (t) => {
   const router = await FakeRouter.start(cleanUpOf(t));
   const { watched, gateway } = await setUp(t, { options: { searchRouters: async () => [router.location] } });

@@ -78,6 +78,28 @@ test('never overwrites the mapping of another host, though the router would let 
   assert.equal(snapshot.mappings[0]?.externalPort, 40_000);
 });
 
+test("takes away nothing that became another host's, nor when it is stopped before it knows", async (t) => {
+  const { router, watched } = await setUp(t);
+  const other = { host: '192.168.1.9', port: '7000', lease: '0' };
+  router.mapped.set('7000/TCP', other);
+  await watched.mapper.close();
+  assert.deepEqual([...router.mapped], [['7000/TCP', other]]);
+
+  const scope = cleanUpOf(t);
+  const early = new Watched(scope, {
+    gatewayPort: await deafPort(),
+    searchRouters: async () => [router.location],
+  });
+  router.fault = ({ action }) => {
+    if (action === 'GetExternalIPAddress') setImmediate(() => void early.mapper.close());
+    return undefined;
+  };
+  early.mapper.start({ tcp: 7000, udp: 7001 });
+  await early.mapper.idle();
+  await early.mapper.close();
+  assert.deepEqual([...router.mapped], [['7000/TCP', other]]);
+});
+
 test('gives up after six external ports', async (t) => {
   const { router, snapshot } = await setUp(t, (fake) => {
     fake.fault = ({ action }) => (action === 'AddPortMapping' ? 718 : undefined);
