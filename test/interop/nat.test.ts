@@ -42,6 +42,18 @@ async function echo(lab: NatLab, host: string, port: number): Promise<unknown> {
   return JSON.parse((await caller.printed(/\{.*\}/))[0]);
 }
 
+/** Answers searches with a URL, and takes connections at port 8080. */
+async function fakeIgd(
+  lab: NatLab,
+  side: 'rtr' | 'wan',
+  host: string,
+  location: string,
+): Promise<RunningClient> {
+  const program = lab.start(side, process.execPath, join(support, 'fake-igd-process.js'), host, location);
+  await program.printed(/ready/);
+  return program;
+}
+
 async function labFor(t: TestContext): Promise<NatLab | undefined> {
   return requireNatLab(t) ? await NatLab.create(cleanUpOf(t)) : undefined;
 }
@@ -117,6 +129,31 @@ describe('behind a home router', () => {
     await lab.startRouter({ upnp: null, portControl: 'both' });
     await behind.reaches('mapped');
     assert.deepEqual(await echo(lab, LAB.externalHost, PORT), { tcp: 'by TCP', udp: 'by UDP' });
+    await behind.close();
+  });
+
+  test('a router that takes the question and hangs is told of', { timeout: TIMEOUT_MS }, async (t) => {
+    const lab = await labFor(t);
+    if (lab === undefined) return;
+    await fakeIgd(lab, 'rtr', LAB.gateway, `http://${LAB.gateway}:8080/`);
+    const behind = new Behind(lab);
+    const { failure, message } = await behind.reaches('failed');
+    assert.deepEqual(
+      [failure, message],
+      ['bad-answer', `the router ${LAB.gateway} takes the connection and then hangs`],
+    );
+    await behind.close();
+  });
+
+  test('a router that sends us to another host is not followed', { timeout: TIMEOUT_MS }, async (t) => {
+    const lab = await labFor(t);
+    if (lab === undefined) return;
+    const elsewhere = `http://${LAB.wanHost}:8080/`;
+    const other = await fakeIgd(lab, 'wan', LAB.wanHost, elsewhere);
+    await fakeIgd(lab, 'rtr', LAB.gateway, elsewhere);
+    const behind = new Behind(lab);
+    assert.equal((await behind.reaches('failed')).failure, 'no-answer');
+    assert.doesNotMatch(other.output(), /asked/);
     await behind.close();
   });
 

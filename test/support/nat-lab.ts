@@ -94,7 +94,7 @@ export class NatLab {
   }
 
   /** Starts a program on a side; it is killed when the scope ends. */
-  start(side: 'lan' | 'wan', command: string, ...args: readonly string[]): RunningClient {
+  start(side: 'lan' | 'rtr' | 'wan', command: string, ...args: readonly string[]): RunningClient {
     return startClient(this.#scope, 'ip', ['netns', 'exec', this.#namespace(side), command, ...args]);
   }
 
