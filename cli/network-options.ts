@@ -18,10 +18,14 @@ export const NETWORK_OPTIONS = {
   'no-lsd': flag('no local peer discovery (likewise)'),
   'no-pex': flag('no peer exchange (likewise)'),
   'no-nat': flag('no port mapping (likewise)'),
-  encryption: value('off', 'only "off" so far: connections are plaintext', parseEncryption),
+  encryption: value('off|prefer|require', 'obfuscate connections (default: prefer)', parseEncryption),
   tui: flag('show the dashboard'),
   'no-tui': flag('do not'),
 } as const;
+
+type EncryptionMode = NonNullable<EngineOptions['encryption']>;
+
+const ENCRYPTION_MODES: readonly EncryptionMode[] = ['off', 'prefer', 'require'];
 
 export interface HostPort {
   readonly host: string;
@@ -33,6 +37,7 @@ export interface NetworkChoices {
   readonly down: number | undefined;
   readonly up: number | undefined;
   readonly 'max-peers': number | undefined;
+  readonly encryption: EncryptionMode | undefined;
 }
 
 export function engineOptions(chosen: NetworkChoices): EngineOptions {
@@ -41,6 +46,7 @@ export function engineOptions(chosen: NetworkChoices): EngineOptions {
     ...(chosen.listen?.host === undefined ? {} : { listenHost: chosen.listen.host }),
     ...(chosen.down === undefined ? {} : { downloadBytesPerSecond: chosen.down }),
     ...(chosen.up === undefined ? {} : { uploadBytesPerSecond: chosen.up }),
+    ...(chosen.encryption === undefined ? {} : { encryption: chosen.encryption }),
     ...(chosen['max-peers'] === undefined
       ? {}
       : { maxPeers: chosen['max-peers'], maxPeersPerTorrent: chosen['max-peers'] }),
@@ -75,7 +81,8 @@ export function parseHostPort(text: string): HostPort {
   return { host, port };
 }
 
-function parseEncryption(text: string): 'off' {
-  if (text === 'off') return text;
-  throw new Error(`this version speaks plaintext only; expected "off", got "${text}"`);
+function parseEncryption(text: string): EncryptionMode {
+  const mode = ENCRYPTION_MODES.find((each) => each === text);
+  if (mode === undefined) throw new Error(`expected ${ENCRYPTION_MODES.join(', ')}, got "${text}"`);
+  return mode;
 }

@@ -67,7 +67,7 @@ export class Engine {
     });
     this.#slots = new ConnectionSlots(resolved);
     const sendQueues = new SendQueues();
-    const wire = new TcpWire(this.#heartbeat, sendQueues);
+    const wire = new TcpWire(this.#heartbeat, resolved.encryption, sendQueues);
     this.#listener = new PeerListener(wire, this.#slots);
     this.#dialer = new SlottedDialer(wire, this.#slots);
     this.#downloadBucket = new TokenBucket(resolved.downloadBytesPerSecond);

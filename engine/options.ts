@@ -4,11 +4,21 @@
  */
 import { SwarmError } from './errors.js';
 
+/**
+ * MSE/PE of peer connections: `off` speaks and takes plaintext alone; `prefer` dials encrypted first and again in
+ * plaintext who does not speak it, takes both, and lets what follows the handshake be plaintext where both may;
+ * `require` takes nothing but RC4, from the first byte to the last.
+ */
+export type EncryptionMode = (typeof ENCRYPTION_MODES)[number];
+const ENCRYPTION_MODES = ['off', 'prefer', 'require'] as const;
+
 export interface EngineOptions {
   /** Address to listen on for peers. Default `0.0.0.0` and `::` where available. */
   readonly listenHost?: string;
   /** TCP port to listen on; 0 lets the system choose; null does not listen. Default 0. */
   readonly listenPort?: number | null;
+  /** Whether connections are obfuscated; protects nothing. `require` misses peers that cannot. Default `prefer`. */
+  readonly encryption?: EncryptionMode;
   /** Connected peers over all torrents. Default 200. */
   readonly maxPeers?: number;
   /** Connected peers of one torrent. Default 80. */
@@ -32,6 +42,7 @@ export interface EngineOptions {
 export interface ResolvedEngineOptions {
   readonly listenHost: string | undefined;
   readonly listenPort: number | null;
+  readonly encryption: EncryptionMode;
   readonly maxPeers: number;
   readonly maxPeersPerTorrent: number;
   readonly maxHalfOpen: number;
@@ -56,6 +67,7 @@ export function resolveEngineOptions(options: EngineOptions, machine: Machine): 
   return {
     listenHost: options.listenHost,
     listenPort: options.listenPort === null ? null : whole('listenPort', options.listenPort ?? 0, 0, 65_535),
+    encryption: oneOf('encryption', options.encryption ?? 'prefer', ENCRYPTION_MODES),
     maxPeers: whole('maxPeers', options.maxPeers ?? 200, 1, 10_000),
     maxPeersPerTorrent: whole('maxPeersPerTorrent', options.maxPeersPerTorrent ?? 80, 1, 10_000),
     maxHalfOpen: whole('maxHalfOpen', options.maxHalfOpen ?? 96, 1, 1_000),
@@ -66,6 +78,15 @@ export function resolveEngineOptions(options: EngineOptions, machine: Machine): 
     workers: whole('workers', options.workers ?? Math.min(Math.max(machine.cores - 1, 1), 4), 1, 64),
     stateDir: options.stateDir ?? machine.stateDir,
   };
+}
+
+function oneOf<Value extends string>(name: string, value: string, values: readonly Value[]): Value {
+  const found = values.find((each) => each === value);
+  if (found !== undefined) return found;
+  throw new SwarmError('USAGE_INVALID_OPTION', `${name} must be one of ${values.join(', ')}, got ${value}`, {
+    option: name,
+    value,
+  });
 }
 
 function whole(name: string, value: number, min: number, max: number): number {

@@ -124,6 +124,7 @@ export interface PeerConnection {
   readonly fast: boolean;
   /** The peer speaks BEP 10. */
   readonly extended: boolean;
+  /** Everything is RC4; a handshake alone that was is not enough. */
   readonly encrypted: boolean;
   handler: PeerHandler;
 

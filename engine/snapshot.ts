@@ -117,6 +117,7 @@ export interface PeerSnapshot {
   readonly client: string;
   readonly source: PeerSourceName;
   readonly incoming: boolean;
+  /** Everything is RC4; a handshake alone that was is not enough. */
   readonly encrypted: boolean;
   readonly downloadBytesPerSecond: number;
   readonly uploadBytesPerSecond: number;

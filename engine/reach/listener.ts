@@ -2,10 +2,11 @@
  * Listener: one TCP port for all torrents. Who connects gets a limited time and number of handshakes; who names
  * a torrent that is registered is handed to its owner, everybody else is closed.
  */
-import { createServer, isIPv4, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { SwarmError } from '../errors.js';
 import type { HandshakeIdentity, PeerConnection } from '../ports.js';
-import { packIp } from '../wire/ip-bytes.js';
+import { hostKey } from '../wire/ip-bytes.js';
+import { torrentMark } from '../wire/mse-keys.js';
 import type { TcpWire } from '../wire/tcp-wire.js';
 import type { ConnectionSlots } from './connection-slots.js';
 
@@ -27,6 +28,8 @@ export class PeerListener {
   readonly #acceptor: Acceptor;
   readonly #slots: ConnectionSlots;
   readonly #torrents = new Map<string, Registration>();
+  /** Info-hashes by what an encrypted handshake names them by; made when the first one asks. */
+  #marks: Map<string, string> | undefined;
   /** Aborts of the handshakes under way. */
   readonly #handshakes = new Set<() => void>();
   readonly #handshakesOfHost = new Map<string, number>();
@@ -40,10 +43,12 @@ export class PeerListener {
   /** Takes peers for a torrent; a second registration replaces the first. `onPeer` sets the connection's handler during the call. */
   register(identity: HandshakeIdentity, onPeer: (connection: PeerConnection) => void): void {
     this.#torrents.set(identity.infoHash, { identity, onPeer });
+    this.#marks = undefined;
   }
 
   unregister(infoHash: string): void {
     this.#torrents.delete(infoHash);
+    this.#marks = undefined;
   }
 
   /**
@@ -105,9 +110,12 @@ export class PeerListener {
     let infoHash: string | undefined;
     const stop = this.#acceptor.accept(
       socket,
-      (wanted) => {
-        infoHash = wanted;
-        return this.#torrents.get(wanted)?.identity;
+      {
+        identityOf: (wanted) => {
+          infoHash = wanted;
+          return this.#torrents.get(wanted)?.identity;
+        },
+        infoHashOf: (mark) => this.#infoHashOf(mark),
       },
       (result) => {
         over();
@@ -124,18 +132,21 @@ export class PeerListener {
     this.#handshakes.add(abort);
   }
 
+  #infoHashOf(mark: string): string | undefined {
+    this.#marks ??= new Map(
+      Array.from(this.#torrents.keys(), (infoHash) => [
+        Buffer.from(torrentMark(infoHash)).toString('hex'),
+        infoHash,
+      ]),
+    );
+    return this.#marks.get(mark);
+  }
+
   #handOn(infoHash: string, connection: PeerConnection): void {
     const torrent = this.#torrents.get(infoHash);
     if (torrent === undefined) connection.close('the torrent was removed');
     else torrent.onPeer(connection);
   }
-}
-
-/** One IPv4 address, or the /64 that one IPv6 host commonly has to itself. */
-function hostKey(address: string): string {
-  return isIPv4(address) || address.startsWith('::ffff:')
-    ? address
-    : Buffer.from(packIp(address)).toString('hex', 0, 8);
 }
 
 function addressError(error: NodeJS.ErrnoException, port: number, host: string | undefined): SwarmError {

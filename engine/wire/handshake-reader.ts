@@ -22,6 +22,11 @@ export class HandshakeReader {
     return taken;
   }
 
+  /** What was taken so far. */
+  get taken(): Uint8Array {
+    return this.bytes.subarray(0, this.#filled);
+  }
+
   get complete(): boolean {
     return this.#filled === HANDSHAKE_BYTES;
   }

@@ -2,39 +2,60 @@
  * Handshake: one attempt from an opened or accepted socket to an established connection, within deadlines
  * that a peer cannot stretch by sending byte after byte.
  */
+import { randomBytes } from 'node:crypto';
+import type { EncryptionMode } from '../options.js';
 import { type CloseReason, type HandshakeIdentity, NO_HANDLER, type PeerConnection } from '../ports.js';
 import { asMillis, type Millis, type PeerAddress } from '../units.js';
 import { GuardedWire } from './guarded-wire.js';
 import { HandshakeReader } from './handshake-reader.js';
 import type { Heartbeat, HeartbeatMember } from './heartbeat.js';
+import { MseHandshake, type MseResult, type ResponderMeans } from './mse-handshake.js';
 import { OutgoingBuffer } from './outgoing-buffer.js';
 import { TcpPeerConnection } from './peer-connection.js';
 import type { PeerSocket, SocketOwner } from './peer-socket.js';
 
 /** From connected to the last byte of the peer's handshake. */
 const HANDSHAKE_MS = 15_000;
+/** Of it, for the encrypted part where plaintext may follow: a peer that takes our key for the start of something long. */
+const ENCRYPTED_PART_MS = 6_000;
+
+/** The torrents that an accepted socket may be for. */
+export interface KnownTorrents {
+  /** Undefined: we do not have that torrent. */
+  identityOf(infoHash: string): HandshakeIdentity | undefined;
+  /** The same by what names it in an encrypted handshake (mse-keys.ts, torrentMark), as hex. */
+  infoHashOf(mark: string): string | undefined;
+}
 
 export interface HandshakePlan {
   readonly remote: PeerAddress;
-  readonly incoming: boolean;
+  /** Undefined: we dial. */
+  readonly accepting?: KnownTorrents & {
+    /** False: too many have been begun. */
+    mayExchangeKeys(): boolean;
+  };
   readonly heartbeat: Heartbeat;
+  readonly encryption: EncryptionMode;
   /** How long the other end may take to accept; undefined for a socket that is connected. */
   readonly connectMs?: number;
-  /** Undefined: we do not have that torrent. */
-  identityOf(infoHash: string): HandshakeIdentity | undefined;
   /** Exactly once, unless aborted. The owner sets the connection's handler during the call. */
   done(result: PeerConnection | CloseReason): void;
+  /** In place of `done`: encryption was preferred, and the other end accepted the connection but does not do it. */
+  onNotEncrypted?(): void;
   /** Once, when a connection that `done` was given has closed. */
   onClosed(): void;
 }
 
 export class Handshake implements SocketOwner, HeartbeatMember {
   readonly #plan: HandshakePlan;
-  readonly #reader = new HandshakeReader();
+  #reader = new HandshakeReader();
   #socket: PeerSocket | undefined;
   #out: OutgoingBuffer | undefined;
   #wire: GuardedWire | undefined;
   #identity: HandshakeIdentity | undefined;
+  /** While it is under way. */
+  #mse: MseHandshake | undefined;
+  #mseResult: MseResult | undefined;
   #deadline: Millis;
   #over = false;
 
@@ -56,21 +77,36 @@ export class Handshake implements SocketOwner, HeartbeatMember {
   }
 
   onConnect(): void {
-    this.#deadline = asMillis(this.#plan.heartbeat.now() + HANDSHAKE_MS);
-    if (this.#identity !== undefined) this.#speak(this.#identity);
+    const { encryption, heartbeat } = this.#plan;
+    const identity = this.#identity;
+    this.#deadline = asMillis(heartbeat.now() + (encryption === 'prefer' ? ENCRYPTED_PART_MS : HANDSHAKE_MS));
+    if (identity === undefined) return;
+    this.#speak(identity);
+    if (encryption === 'off') return;
+    // Our handshake goes inside of the encrypted one, which saves a round trip.
+    const initialPayload = this.#out?.takeGathered() ?? new Uint8Array(0);
+    this.#mse = MseHandshake.initiate({ ...this.#means(), infoHash: identity.infoHash, initialPayload });
   }
 
   onChunk(chunk: Uint8Array): void {
     if (this.#over) return;
+    if (this.#mse !== undefined) {
+      this.#onEncrypted(this.#mse, chunk);
+      return;
+    }
     const taken = this.#reader.take(chunk);
     if (taken < 0) {
-      this.#fail('violation', 'not a BitTorrent handshake (plaintext connections only)');
+      this.#onOther(chunk);
       return;
     }
     const infoHash = this.#reader.infoHash;
     if (infoHash === undefined) return;
-    const identity = this.#identity ?? this.#plan.identityOf(infoHash);
-    if (identity === undefined || identity.infoHash !== infoHash) {
+    if (this.#plan.encryption === 'require' && this.#mseResult === undefined) {
+      this.#fail('violation', 'a plaintext handshake, and encryption is required');
+      return;
+    }
+    const identity = this.#identity ?? this.#plan.accepting?.identityOf(infoHash);
+    if (identity === undefined || infoHash !== (this.#mseResult?.infoHash ?? identity.infoHash)) {
       this.#fail('violation', `handshake for another torrent (${infoHash})`);
       return;
     }
@@ -87,17 +123,58 @@ export class Handshake implements SocketOwner, HeartbeatMember {
 
   onBeat(now: Millis): void {
     if (now < this.#deadline) return;
-    this.#fail(
-      'timeout',
-      this.#wire === undefined && !this.#plan.incoming ? 'no connection' : 'no handshake',
-    );
+    const connects = this.#wire === undefined && this.#plan.accepting === undefined;
+    this.#fail('timeout', connects ? 'no connection' : 'no handshake');
+  }
+
+  /** What came is no plaintext handshake. */
+  #onOther(chunk: Uint8Array): void {
+    const { accepting, encryption } = this.#plan;
+    if (accepting === undefined || encryption === 'off' || this.#mseResult !== undefined) {
+      const only = encryption === 'off' ? ' (plaintext connections only)' : '';
+      this.#fail('violation', `not a BitTorrent handshake${only}`);
+      return;
+    }
+    const mse = MseHandshake.respond({ ...this.#means(), ...accepting });
+    this.#mse = mse;
+    mse.take(this.#reader.taken);
+    this.#reader = new HandshakeReader();
+    this.#onEncrypted(mse, chunk);
+  }
+
+  #onEncrypted(mse: MseHandshake, chunk: Uint8Array): void {
+    const taken = mse.take(chunk);
+    if (mse.fault !== undefined) {
+      this.#fail('violation', `encrypted handshake: ${mse.fault}`);
+      return;
+    }
+    const [result, socket, out] = [mse.result, this.#socket, this.#out];
+    if (result === undefined || socket === undefined || out === undefined) return;
+    this.#mse = undefined;
+    this.#mseResult = result;
+    // What a peer that encrypts may take is what is left of the whole.
+    if (this.#plan.accepting === undefined && this.#plan.encryption === 'prefer')
+      this.#deadline = asMillis(this.#deadline + HANDSHAKE_MS - ENCRYPTED_PART_MS);
+    const rest = chunk.subarray(taken);
+    if (result.receive !== undefined) socket.decryptWith(result.receive, rest);
+    if (result.send !== undefined) out.encryptWith(result.send);
+    socket.deliver(result.initialPayload);
+    socket.deliver(rest);
+  }
+
+  #means(): Pick<ResponderMeans, 'random' | 'send' | 'payload'> {
+    return {
+      random: randomBytes,
+      send: (...parts) => this.#socket?.socket.write(Buffer.concat(parts)),
+      payload: this.#plan.encryption === 'require' ? 'rc4' : 'any',
+    };
   }
 
   #speak(identity: HandshakeIdentity): void {
     const out = this.#out;
     if (out === undefined) return;
-    const { remote, incoming } = this.#plan;
-    this.#wire = new GuardedWire(incoming, identity, remote.host, (bytes) => out.put(bytes));
+    const { remote, accepting } = this.#plan;
+    this.#wire = new GuardedWire(accepting !== undefined, identity, remote.host, (bytes) => out.put(bytes));
     this.#wire.handshake(identity.infoHash, identity.peerId, { fast: true });
   }
 
@@ -112,14 +189,15 @@ export class Handshake implements SocketOwner, HeartbeatMember {
     this.#over = true;
     this.#plan.heartbeat.remove(this);
     wire.receive(this.#reader.bytes);
-    const { remote, incoming, heartbeat } = this.#plan;
+    const { remote, accepting, heartbeat } = this.#plan;
     const onClosed = (): void => this.#plan.onClosed();
     const connection = new TcpPeerConnection({
       socket,
       out,
       wire,
       remote,
-      incoming,
+      incoming: accepting !== undefined,
+      encrypted: this.#mseResult?.receive !== undefined,
       peerId,
       identity,
       heartbeat,
@@ -133,7 +211,10 @@ export class Handshake implements SocketOwner, HeartbeatMember {
   #fail(kind: CloseReason['kind'], text: string): void {
     if (this.#over) return;
     this.#end();
-    this.#plan.done({ kind, text });
+    const { onNotEncrypted } = this.#plan;
+    if (this.#mse !== undefined && this.#plan.encryption === 'prefer' && onNotEncrypted !== undefined)
+      onNotEncrypted();
+    else this.#plan.done({ kind, text });
   }
 
   #end(): void {

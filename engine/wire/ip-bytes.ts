@@ -1,4 +1,4 @@
-/** IP addresses as 4 or 16 bytes, as `yourip` of BEP 10 carries them. */
+/** IP addresses as 4 or 16 bytes, as `yourip` of BEP 10 carries them; and as the host that a limit is kept for. */
 import { isIPv4 } from 'node:net';
 
 /** `ip` is a literal address. An IPv6 scope is left out. */
@@ -20,6 +20,13 @@ export function unpackIp(bytes: Uint8Array): string | undefined {
   const parts: string[] = [];
   for (let i = 0; i < 16; i += 2) parts.push(((bytes[i]! << 8) | bytes[i + 1]!).toString(16));
   return new URL(`http://[${parts.join(':')}]`).hostname.slice(1, -1);
+}
+
+/** One IPv4 address, or the /64 that one IPv6 host commonly has to itself. */
+export function hostKey(address: string): string {
+  return isIPv4(address) || address.startsWith('::ffff:')
+    ? address
+    : Buffer.from(packIp(address)).toString('hex', 0, 8);
 }
 
 const groups = (text: string): number[] =>

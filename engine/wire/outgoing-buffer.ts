@@ -3,6 +3,7 @@
  * chunk and written together, at the uncork or at the end of the tick; ready-made frames pass uncopied.
  */
 import type { Socket } from 'node:net';
+import type { Rc4 } from './rc4.js';
 
 /** A full request pipeline of 200 with some control beside it; more than one chunk is one writev. */
 const CHUNK_BYTES = 4_096;
@@ -19,6 +20,7 @@ export class OutgoingBuffer {
   /** Part of `bufferedBytes`: ready-made frames, whose number the owner bounds. */
   #frameBytes = 0;
   #sentBytes = 0;
+  #cipher: Rc4 | undefined;
   readonly #flushLater = (): void => {
     this.#flushScheduled = false;
     if (this.#corks === 0) this.#flushChunk();
@@ -44,12 +46,24 @@ export class OutgoingBuffer {
     return this.#sentBytes;
   }
 
+  /** Encrypts whatever is written from here on. */
+  encryptWith(cipher: Rc4): void {
+    this.#cipher = cipher;
+  }
+
+  /** What was put since the last write, in place of being written: to be sent another way. */
+  takeGathered(): Uint8Array {
+    const gathered = this.#chunk?.slice(0, this.#used) ?? new Uint8Array(0);
+    this.#used = 0;
+    return gathered;
+  }
+
   /** Copies `bytes`. */
   put(bytes: Uint8Array): void {
     if (bytes.length > CHUNK_BYTES) {
       this.#flushChunk();
       this.#sentBytes += bytes.length;
-      this.#write(new Uint8Array(bytes));
+      this.#writeOwn(new Uint8Array(bytes));
       return;
     }
     const chunk = this.#reserve(bytes.length);
@@ -76,13 +90,15 @@ export class OutgoingBuffer {
     putU32(chunk, at + 13, length);
   }
 
-  /** Does not copy: `frames` must not change until `onFlushed`, which is called exactly once, never during the call. */
+  /** Does not copy, unless it encrypts: `frames` must not change until `onFlushed`, which is called exactly once, never during the call. */
   putFrames(frames: Uint8Array, onFlushed: () => void): void {
     this.#flushChunk();
     const length = frames.length;
     this.#frameBytes += length;
     this.#sentBytes += length;
-    this.#write(frames, () => {
+    // The frames are everybody's.
+    const bytes = this.#cipher === undefined ? frames : new Uint8Array(frames);
+    this.#writeOwn(bytes, () => {
       this.#frameBytes -= length;
       onFlushed();
       this.onFlushed();
@@ -119,12 +135,14 @@ export class OutgoingBuffer {
     if (chunk === undefined || this.#used === 0) return;
     const bytes = chunk.subarray(0, this.#used);
     this.#used = 0;
-    this.#write(bytes);
+    this.#writeOwn(bytes);
     // What the kernel did not take at once is still being read from this chunk.
     if (this.#socket.writableLength > 0) this.#chunk = undefined;
   }
 
-  #write(bytes: Uint8Array, done?: () => void): void {
+  /** Encrypts in place. */
+  #writeOwn(bytes: Uint8Array, done?: () => void): void {
+    this.#cipher?.apply(bytes);
     if (this.#corks > 0 && !this.#socketCorked) {
       this.#socketCorked = true;
       this.#socket.cork();

@@ -39,6 +39,8 @@ export interface Established {
   readonly wire: GuardedWire;
   readonly remote: PeerAddress;
   readonly incoming: boolean;
+  /** The payload is RC4. */
+  readonly encrypted: boolean;
   readonly peerId: Uint8Array;
   readonly identity: HandshakeIdentity;
   readonly heartbeat: Heartbeat;
@@ -55,7 +57,7 @@ export class TcpPeerConnection
   readonly peerId: Uint8Array;
   readonly fast: boolean;
   readonly extended: boolean;
-  readonly encrypted = false;
+  readonly encrypted: boolean;
   readonly #parts: Established;
   readonly #reader: FrameReader;
   #pieceCount: number;
@@ -75,6 +77,7 @@ export class TcpPeerConnection
     this.#parts = parts;
     this.remote = parts.remote;
     this.incoming = parts.incoming;
+    this.encrypted = parts.encrypted;
     this.peerId = parts.peerId;
     this.fast = parts.wire.hasFast;
     this.extended = parts.wire.peerExtensions.extended === true;

@@ -5,6 +5,7 @@
 import { connect, type OnReadOpts, Socket } from 'node:net';
 import type { CloseReason } from '../ports.js';
 import type { PeerAddress } from '../units.js';
+import type { Rc4 } from './rc4.js';
 
 export interface SocketOwner {
   onConnect(): void;
@@ -33,15 +34,30 @@ function receiveBuffer(): Uint8Array {
   return sharedReceiveBuffer;
 }
 
+/** Where chunks go, and what they pass on the way; made before the socket is. */
+class Receiver {
+  owner: SocketOwner;
+  cipher: Rc4 | undefined;
+
+  constructor(owner: SocketOwner) {
+    this.owner = owner;
+  }
+
+  onChunk(chunk: Uint8Array): void {
+    this.cipher?.apply(chunk);
+    this.owner.onChunk(chunk);
+  }
+}
+
 export class PeerSocket {
-  readonly #owner: { current: SocketOwner };
+  readonly #receiver: Receiver;
 
   private constructor(
     readonly socket: Socket,
-    owner: { current: SocketOwner },
+    receiver: Receiver,
   ) {
-    this.#owner = owner;
-    socket.on('connect', () => owner.current.onConnect());
+    this.#receiver = receiver;
+    socket.on('connect', () => receiver.owner.onConnect());
     socket.on('end', () => this.#gone({ kind: 'remote', text: 'the peer closed the connection' }));
     socket.on('error', (error: NodeJS.ErrnoException) => this.#gone(socketFault(error)));
     socket.on('close', () => this.#gone({ kind: 'network', text: 'the connection is lost' }));
@@ -49,20 +65,20 @@ export class PeerSocket {
 
   /** `address` must be a literal IP and a port from 1 to 65535. */
   static connect(address: PeerAddress, firstOwner: SocketOwner): PeerSocket {
-    const owner = { current: firstOwner };
+    const receiver = new Receiver(firstOwner);
     const { host, port } = address;
-    return new PeerSocket(connect({ host, port, noDelay: true, onread: readFor(owner) }), owner);
+    return new PeerSocket(connect({ host, port, noDelay: true, onread: readFor(receiver) }), receiver);
   }
 
   /** `socket` was accepted with `pauseOnConnect`, and belongs to the peer socket from here on. */
   static accepted(socket: Socket, firstOwner: SocketOwner): PeerSocket {
-    const owner = { current: firstOwner };
+    const receiver = new Receiver(firstOwner);
     socket.setNoDelay(true);
-    const own = rewrap(socket, readFor(owner));
-    if (own !== undefined) return new PeerSocket(own, owner);
-    socket.on('data', (chunk: Buffer) => owner.current.onChunk(chunk));
+    const own = rewrap(socket, readFor(receiver));
+    if (own !== undefined) return new PeerSocket(own, receiver);
+    socket.on('data', (chunk: Buffer) => receiver.onChunk(chunk));
     socket.resume();
-    return new PeerSocket(socket, owner);
+    return new PeerSocket(socket, receiver);
   }
 
   /** Bytes of the write under way that the kernel has yet to take: the only sign of progress within one large write. */
@@ -77,27 +93,38 @@ export class PeerSocket {
   }
 
   set owner(owner: SocketOwner) {
-    this.#owner.current = owner;
+    this.#receiver.owner = owner;
+  }
+
+  /** Decrypts in place whatever comes from here on, the rest of the chunk that is being handled included. */
+  decryptWith(cipher: Rc4, rest: Uint8Array): void {
+    cipher.apply(rest);
+    this.#receiver.cipher = cipher;
+  }
+
+  /** Hands the owner, whoever it is now, bytes that came. */
+  deliver(chunk: Uint8Array): void {
+    if (chunk.length > 0) this.#receiver.owner.onChunk(chunk);
   }
 
   /** The owner hears nothing more. */
   destroy(): void {
-    this.#owner.current = NOBODY;
+    this.#receiver.owner = NOBODY;
     this.socket.destroy();
   }
 
   #gone(reason: CloseReason): void {
-    const owner = this.#owner.current;
+    const { owner } = this.#receiver;
     this.destroy();
     owner.onGone(reason);
   }
 }
 
-function readFor(owner: { current: SocketOwner }): OnReadOpts {
+function readFor(receiver: Receiver): OnReadOpts {
   return {
     buffer: receiveBuffer(),
     callback: (length, bytes) => {
-      owner.current.onChunk(bytes.subarray(0, length));
+      receiver.onChunk(bytes.subarray(0, length));
       return true;
     },
   };

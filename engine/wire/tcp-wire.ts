@@ -1,28 +1,39 @@
 /** TCP wire: makes established peer connections out of addresses to dial and sockets that were accepted. */
 import { isIP, type Socket } from 'node:net';
+import type { EncryptionMode } from '../options.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection } from '../ports.js';
 import type { PeerAddress } from '../units.js';
-import { Handshake } from './handshake.js';
+import { Handshake, type KnownTorrents } from './handshake.js';
 import type { Heartbeat } from './heartbeat.js';
+import { hostKey } from './ip-bytes.js';
+import { KeyExchangeBudget } from './key-exchange-budget.js';
 import { PeerSocket } from './peer-socket.js';
 import type { SendQueues } from './send-queues.js';
 
 /** A SYN is sent again after 1, 3 and 7 s; who has not accepted soon after is not there. */
 const DEFAULT_CONNECT_MS = 10_000;
+/** Addresses are remembered so that who is dialled again is spared the attempt that fails; the oldest go. */
+const MAX_PLAINTEXT_PEERS = 1_000;
 
 export class TcpWire {
   readonly #heartbeat: Heartbeat;
+  readonly #encryption: EncryptionMode;
   readonly #sendQueues: SendQueues | undefined;
+  readonly #keyExchanges = new KeyExchangeBudget();
+  /** `host port` of peers that answered in plaintext and not to an encrypted handshake. */
+  readonly #plaintextPeers = new Set<string>();
 
   /** @param sendQueues is to watch every socket */
-  constructor(heartbeat: Heartbeat, sendQueues?: SendQueues) {
+  constructor(heartbeat: Heartbeat, encryption: EncryptionMode, sendQueues?: SendQueues) {
     this.#heartbeat = heartbeat;
+    this.#encryption = encryption;
     this.#sendQueues = sendQueues;
   }
 
   /**
-   * Connects and shakes hands. `done` is called once, never during the call; `onClosed` when the connection that
-   * it was given has closed.
+   * Connects and shakes hands; where encryption is preferred, a second time in plaintext with who accepts and does
+   * not speak it. `done` is called once, never during the call; `onClosed` when the connection that it was given has
+   * closed.
    * @param connectMs how long the other end may take to accept
    * @returns aborts; `done` is not called then
    */
@@ -33,26 +44,46 @@ export class TcpWire {
     onClosed: () => void,
     connectMs = DEFAULT_CONNECT_MS,
   ): () => void {
+    const name = `${remote.host} ${remote.port}`;
     const heartbeat = this.#heartbeat;
-    const identityOf = (): HandshakeIdentity => identity;
-    const plan = { remote, incoming: false, heartbeat, identityOf, connectMs, done, onClosed };
-    const handshake = new Handshake(plan);
-    if (isIP(remote.host) !== 0 && Number.isInteger(remote.port) && remote.port > 0 && remote.port <= 65_535)
-      handshake.start(this.#watched(PeerSocket.connect(remote, handshake)), identity);
-    else process.nextTick(() => handshake.onGone({ kind: 'network', text: 'not an address to connect to' }));
+    let handshake: Handshake;
+    const attempt = (encryption: EncryptionMode): void => {
+      const isSecond = encryption !== this.#encryption;
+      handshake = new Handshake({
+        remote,
+        heartbeat,
+        encryption,
+        connectMs,
+        done: (result) => {
+          if (isSecond) this.#notePlaintext(name, !('kind' in result));
+          done(result);
+        },
+        onNotEncrypted: () => attempt('off'),
+        onClosed,
+      });
+      if (isDialable(remote)) handshake.start(this.#watched(PeerSocket.connect(remote, handshake)), identity);
+      else
+        process.nextTick(() => handshake.onGone({ kind: 'network', text: 'not an address to connect to' }));
+    };
+    attempt(this.#plaintextPeers.has(name) ? 'off' : this.#encryption);
     return () => handshake.abort();
   }
 
-  /** The same for a socket that was just accepted; `identityOf` knows the torrents by their info-hash. */
+  /** The same for a socket that was just accepted. */
   accept(
     socket: Socket,
-    identityOf: (infoHash: string) => HandshakeIdentity | undefined,
+    torrents: KnownTorrents,
     done: (result: PeerConnection | CloseReason) => void,
     onClosed: () => void,
   ): () => void {
     const heartbeat = this.#heartbeat;
     const remote = { host: plainHost(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
-    const handshake = new Handshake({ remote, incoming: true, heartbeat, identityOf, done, onClosed });
+    const accepting = {
+      ...torrents,
+      mayExchangeKeys: () => this.#keyExchanges.take(hostKey(remote.host), heartbeat.now()),
+    };
+    const encryption = this.#encryption;
+    const handshake = new Handshake({ remote, accepting, heartbeat, encryption, done, onClosed });
     handshake.start(this.#watched(PeerSocket.accepted(socket, handshake)));
     return () => handshake.abort();
   }
@@ -61,6 +92,19 @@ export class TcpWire {
     this.#sendQueues?.watch(socket);
     return socket;
   }
+
+  #notePlaintext(name: string, works: boolean): void {
+    this.#plaintextPeers.delete(name);
+    if (!works) return;
+    const [oldest] = this.#plaintextPeers;
+    if (oldest !== undefined && this.#plaintextPeers.size >= MAX_PLAINTEXT_PEERS)
+      this.#plaintextPeers.delete(oldest);
+    this.#plaintextPeers.add(name);
+  }
+}
+
+function isDialable({ host, port }: PeerAddress): boolean {
+  return isIP(host) !== 0 && Number.isInteger(port) && port > 0 && port <= 65_535;
 }
 
 /** A dual-stack socket shows IPv4 peers as `::ffff:1.2.3.4`. */

@@ -48,7 +48,7 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
       ['--peer', '1.2.3.4:0'],
       ['--tracker', 'ftp://x/announce'],
       ['--max-peers', '0'],
-      ['--encryption', 'require'],
+      ['--encryption', 'on'],
       ['--tui'],
       ['--unknown'],
     ])

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import type { EncryptionMode } from '../../engine/options.js';
 import { TorrentGeometry } from '../../engine/policy/torrent-geometry.js';
 import type {
   Clock,
@@ -152,6 +153,14 @@ export class Recorder implements PeerHandler {
   }
 }
 
+interface SideOptions {
+  readonly clock?: Clock;
+  readonly maxPeers?: number;
+  readonly maxHalfOpen?: number;
+  /** Default off: most tests speak bytes that they want to see. */
+  readonly encryption?: EncryptionMode;
+}
+
 /** One engine's network side: a listener with one torrent, and a dialer. */
 export class Side {
   readonly slots: ConnectionSlots;
@@ -161,8 +170,8 @@ export class Side {
   port = 0;
   #peers: ((peer: { connection: PeerConnection; handler: Recorder }) => void)[] = [];
 
-  constructor({ clock = realClock, maxPeers = 50, maxHalfOpen = 8 } = {}) {
-    const wire = new TcpWire(new Heartbeat(clock));
+  constructor({ clock = realClock, maxPeers = 50, maxHalfOpen = 8, encryption = 'off' }: SideOptions = {}) {
+    const wire = new TcpWire(new Heartbeat(clock), encryption);
     this.slots = new ConnectionSlots({ maxPeers, maxHalfOpen });
     this.listener = new PeerListener(wire, this.slots);
     this.dialer = new SlottedDialer(wire, this.slots);
