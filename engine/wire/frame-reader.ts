@@ -46,8 +46,12 @@ const MAX_HELD_BYTES = MAX_BITFIELD_BYTES + 64 * 1024;
 const MAX_HELD_FRAMES = 4_096;
 /** Haves beyond one a piece. */
 const SPARE_HAVES = 1_024;
-/** aria2 may send a bitfield in place of 20 haves; one costs us work for each piece, so that huge torrents get fewer. */
+/**
+ * aria2 may send a bitfield in place of 20 haves, and of any that are longer than it: with up to 100 pieces, of a
+ * single one. A bitfield costs us work for each piece, so that huge torrents get fewer.
+ */
 const HAVES_PER_BITFIELD = 16;
+const HAVE_BYTES = 9;
 const SPARE_BITFIELDS = 16;
 const MAX_BITFIELD_WORK = 2 ** 28;
 /** Cancels beyond one a request. */
@@ -99,7 +103,9 @@ export class FrameReader {
     this.#pieceCount = pieceCount;
     this.#bitfieldLength = 1 + Math.ceil(pieceCount / 8);
     this.#havesLeft = pieceCount + SPARE_HAVES;
-    const bitfields = Math.min(pieceCount / HAVES_PER_BITFIELD, MAX_BITFIELD_WORK / pieceCount);
+    const shorterThan = Math.max(1, Math.floor((4 + this.#bitfieldLength) / HAVE_BYTES));
+    const haves = Math.min(HAVES_PER_BITFIELD, shorterThan);
+    const bitfields = Math.min(pieceCount / haves, MAX_BITFIELD_WORK / pieceCount);
     this.#bitfieldsLeft = SPARE_BITFIELDS + Math.floor(pieceCount === 0 ? 0 : bitfields);
     this.#maxLength = Math.max(MAX_MESSAGE_BYTES, this.#bitfieldLength);
   }

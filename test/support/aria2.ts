@@ -39,18 +39,23 @@ export async function startAria2(
   return startClient(scope, command, args);
 }
 
-export const aria2: RealClient = {
-  name: 'aria2',
-  needs: ['aria2c'],
-  needsNamespaces: false,
-  speaksUdp: false,
-  omitsEmptyFiles: false,
-  async seed(scope, side, job) {
-    await startAria2(scope, side, job, ['--check-integrity=true', '--seed-ratio=0.0']);
-  },
-  async get(scope, side, job) {
-    const client = await startAria2(scope, side, job, ['--seed-time=0']);
-    const [code] = (await once(client.process, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`aria2c ended with ${code}:\n${client.output()}`);
-  },
-};
+export const aria2 = aria2With('aria2', []);
+
+/** @param flags after our own */
+export function aria2With(name: string, flags: readonly string[]): RealClient {
+  return {
+    name,
+    needs: ['aria2c'],
+    needsNamespaces: false,
+    speaksUdp: false,
+    omitsEmptyFiles: false,
+    async seed(scope, side, job) {
+      await startAria2(scope, side, job, ['--check-integrity=true', '--seed-ratio=0.0', ...flags]);
+    },
+    async get(scope, side, job) {
+      const client = await startAria2(scope, side, job, ['--seed-time=0', ...flags]);
+      const [code] = (await once(client.process, 'exit')) as [number | null];
+      if (code !== 0) throw new Error(`aria2c ended with ${code}:\n${client.output()}`);
+    },
+  };
+}

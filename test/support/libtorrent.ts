@@ -57,19 +57,27 @@ export async function startLibtorrent(
   };
 }
 
-export const libtorrent: RealClient = {
-  name: 'libtorrent',
-  needs: ['libtorrent'],
-  needsNamespaces: false,
-  speaksUdp: true,
-  omitsEmptyFiles: false,
-  async seed(scope, side, { torrents, folder }) {
-    await startLibtorrent(scope, side, { torrents: torrents.map((file) => ({ file, folder, seed: true })) });
-  },
-  async get(scope, side, { torrents, folder }) {
-    const options = { torrents: torrents.map((file) => ({ file, folder })), stay: false };
-    const { client } = await startLibtorrent(scope, side, options);
-    const [code] = (await once(client.process, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`libtorrent ended with ${code}:\n${client.output()}`);
-  },
-};
+export const libtorrent = libtorrentWith('libtorrent', {});
+
+/** @param settings of the session, over the driver's own */
+export function libtorrentWith(name: string, settings: Readonly<Record<string, unknown>>): RealClient {
+  return {
+    name,
+    needs: ['libtorrent'],
+    needsNamespaces: false,
+    speaksUdp: true,
+    omitsEmptyFiles: false,
+    async seed(scope, side, { torrents, folder }) {
+      await startLibtorrent(scope, side, {
+        torrents: torrents.map((file) => ({ file, folder, seed: true })),
+        settings,
+      });
+    },
+    async get(scope, side, { torrents, folder }) {
+      const options = { torrents: torrents.map((file) => ({ file, folder })), stay: false, settings };
+      const { client } = await startLibtorrent(scope, side, options);
+      const [code] = (await once(client.process, 'exit')) as [number | null];
+      if (code !== 0) throw new Error(`libtorrent ended with ${code}:\n${client.output()}`);
+    },
+  };
+}

@@ -19,8 +19,12 @@ export interface TransmissionDaemon {
   isComplete(): Promise<boolean>;
 }
 
-async function startTransmission(scope: Scope, side: NetworkSide): Promise<TransmissionDaemon> {
-  const { command, daemon } = await prepareTransmission(scope, side);
+async function startTransmission(
+  scope: Scope,
+  side: NetworkSide,
+  more: Settings,
+): Promise<TransmissionDaemon> {
+  const { command, daemon } = await prepareTransmission(scope, side, more);
   const [program = '', ...args] = command;
   const client = startClient(scope, program, args);
   const ended = once(client.process, 'exit').then(() => {
@@ -31,10 +35,14 @@ async function startTransmission(scope: Scope, side: NetworkSide): Promise<Trans
   return daemon;
 }
 
+/** Of `settings.json`, over our own. */
+type Settings = Readonly<Record<string, unknown>>;
+
 /** Writes its settings. @returns what starts it, and its remote control */
 export async function prepareTransmission(
   scope: Scope,
   side: NetworkSide,
+  more: Settings = {},
 ): Promise<{ command: string[]; daemon: TransmissionDaemon }> {
   const [host] = side.hosts;
   const config = await temporaryFolder(scope);
@@ -51,6 +59,7 @@ export async function prepareTransmission(
     'utp-enabled': false,
     'port-forwarding-enabled': false,
     preallocation: 0,
+    ...more,
   };
   await writeFile(join(config, 'settings.json'), JSON.stringify(settings));
   const command = [...side.prefix, 'transmission-daemon', '--foreground', '--config-dir', config];
@@ -116,21 +125,25 @@ class Rpc {
   }
 }
 
-export const transmission: RealClient = {
-  name: 'Transmission',
-  needs: ['transmission-daemon', 'ip netns'],
-  needsNamespaces: true,
-  speaksUdp: true,
-  omitsEmptyFiles: true,
-  async seed(scope, side, job) {
-    const daemon = await startTransmission(scope, side);
-    await daemon.add(job, true);
-    await daemon.verify();
-    await daemon.start();
-  },
-  async get(scope, side, job) {
-    const daemon = await startTransmission(scope, side);
-    await daemon.add(job, false);
-    await until('transmission is complete', () => daemon.isComplete());
-  },
-};
+export const transmission = transmissionWith('Transmission', {});
+
+export function transmissionWith(name: string, settings: Settings): RealClient {
+  return {
+    name,
+    needs: ['transmission-daemon', 'ip netns'],
+    needsNamespaces: true,
+    speaksUdp: true,
+    omitsEmptyFiles: true,
+    async seed(scope, side, job) {
+      const daemon = await startTransmission(scope, side, settings);
+      await daemon.add(job, true);
+      await daemon.verify();
+      await daemon.start();
+    },
+    async get(scope, side, job) {
+      const daemon = await startTransmission(scope, side, settings);
+      await daemon.add(job, false);
+      await until('transmission is complete', () => daemon.isComplete());
+    },
+  };
+}

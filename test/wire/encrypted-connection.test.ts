@@ -1,20 +1,10 @@
 /** Connections of ours in each mode of encryption, with each other and with peers made of bytes. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+
+import { describe, test } from 'node:test';
 import type { EncryptionMode } from '../../engine/options.js';
 import { asPiece } from '../../engine/units.js';
-import {
-  checksum,
-  frame,
-  handshakeBytes,
-  identity,
-  ManualClock,
-  RawPeer,
-  Recorder,
-  Side,
-} from './harness.js';
+import { checksum, frame, Side } from './harness.js';
 
 const MODES: readonly EncryptionMode[] = ['off', 'prefer', 'require'];
 

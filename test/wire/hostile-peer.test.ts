@@ -144,7 +144,7 @@ const VIOLATIONS: readonly [title: string, bytes: Buffer, says: RegExp, reserved
   ['4,097 suggestions', repeat(4_097, frame(13, [1])), /flood of messages/],
   ['4,097 messages of extensions', repeat(4_097, frame(20, [], Buffer.from([9, 1]))), /flood of messages/],
   ['1,046 haves for 21 pieces', repeat(1_046, frame(4, [1])), /more haves than pieces/],
-  ['18 bitfields', repeat(18, frame(5, [], FULL)), /flood of bitfields/],
+  ['38 bitfields for 21 pieces', repeat(38, frame(5, [], FULL)), /flood of bitfields/],
   [
     '66 cancels of one request',
     Buffer.concat([frame(6, [0, 0, 16]), repeat(66, frame(8, [0, 0, 16]))]),

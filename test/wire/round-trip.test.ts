@@ -130,6 +130,18 @@ describe('two of our connections', () => {
     assert.deepEqual(inc.handler.calls.slice(-2 - PIECES), [['have', 3], ['have', 1], ...told]);
   });
 
+  test('take a bitfield for every piece, which aria2 sends where that is shorter than a have', async () => {
+    const some = new Bitfield(PIECES);
+    for (let piece = 0; piece < PIECES - 1; piece++) {
+      some.set(asPiece(piece));
+      out.connection.bitfield(some);
+    }
+    out.connection.interested();
+    await inc.handler.called('interested');
+    assert.equal(inc.handler.calls.at(-1)?.[0], 'interested');
+    assert.equal(inc.handler.calls.findLast(([name]) => name === 'have')?.[1], PIECES - 2);
+  });
+
   test('send have-all and have-none instead of full and empty bitfields', async () => {
     out.connection.bitfield(Bitfield.full(PIECES));
     inc.connection.bitfield(new Bitfield(PIECES));
