@@ -31,25 +31,37 @@ export const floor: Contender = {
   },
 };
 
-export const swarm: Contender = {
-  name: 'swarm',
-  needs: [],
-  needsNamespaces: false,
-  async download(scope, { network, torrent }, folder) {
-    const state = `XDG_STATE_HOME=${await temporaryFolder(scope)}`;
-    const flags = ['--out', folder, '--listen', `${network.near.hosts[0]}:0`, '--quiet'];
-    return measure(['env', state, ...swarmCommandLine(network.near), 'get', torrent, ...flags]);
-  },
-};
+export const swarm = swarmWith([]);
 
-export const libtorrent: Contender = {
-  name: 'libtorrent',
-  needs: ['libtorrent'],
-  needsNamespaces: false,
-  download(_scope, { network, torrent }, folder) {
-    return measure(libtorrentCommand(network.near, { torrents: [{ file: torrent, folder }], stay: false }));
-  },
-};
+/** @param more flags of the command */
+export function swarmWith(more: readonly string[]): Contender {
+  return {
+    name: 'swarm',
+    needs: [],
+    needsNamespaces: false,
+    async download(scope, { network, torrent }, folder) {
+      const state = `XDG_STATE_HOME=${await temporaryFolder(scope)}`;
+      const flags = ['--out', folder, '--listen', `${network.near.hosts[0]}:0`, '--quiet', ...more];
+      return measure(['env', state, ...swarmCommandLine(network.near), 'get', torrent, ...flags]);
+    },
+  };
+}
+
+export const libtorrent = libtorrentWith({});
+
+/** @param settings of the session, over the driver's own */
+export function libtorrentWith(settings: Readonly<Record<string, unknown>>): Contender {
+  return {
+    name: 'libtorrent',
+    needs: ['libtorrent'],
+    needsNamespaces: false,
+    download(_scope, { network, torrent }, folder) {
+      return measure(
+        libtorrentCommand(network.near, { torrents: [{ file: torrent, folder }], stay: false, settings }),
+      );
+    },
+  };
+}
 
 export const aria2: Contender = {
   name: 'aria2',

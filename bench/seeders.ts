@@ -25,7 +25,8 @@ export interface SeederKind {
 
 const pidOf = ({ process }: { process: { pid?: number | undefined } }): number => process.pid ?? 0;
 
-export const swarmSeeders = (count: number): SeederKind => ({
+/** @param more flags of the command */
+export const swarmSeeders = (count: number, more: readonly string[] = []): SeederKind => ({
   name: count === 1 ? 'swarm' : `${count} × swarm`,
   needs: [],
   async start(scope, course) {
@@ -34,7 +35,7 @@ export const swarmSeeders = (count: number): SeederKind => ({
     for (let i = 0; i < count; i++) {
       const host = hosts[i] ?? hosts[0];
       const side: NetworkSide = { hosts: [host], prefix };
-      const flags = ['--torrent', course.torrent, '--listen', `${host}:0`, '--quiet'];
+      const flags = ['--torrent', course.torrent, '--listen', `${host}:0`, '--quiet', ...more];
       const args = ['seed', course.content, ...flags];
       pids.push(pidOf(startSwarm(scope, side, await temporaryFolder(scope), args)));
     }
@@ -43,16 +44,21 @@ export const swarmSeeders = (count: number): SeederKind => ({
   },
 });
 
-export const libtorrentSeeder: SeederKind = {
-  name: 'libtorrent',
-  needs: ['libtorrent'],
-  async start(scope, course) {
-    const torrents = [{ file: course.torrent, folder: course.source, seed: true }];
-    const { client } = await startLibtorrent(scope, course.network.far, { torrents });
-    await seedsAnnounced(course.announceUrl, course.infoHash);
-    return { pids: [pidOf(client)] };
-  },
-};
+export const libtorrentSeeder = libtorrentSeederWith({});
+
+/** @param settings of the session, over the driver's own */
+export function libtorrentSeederWith(settings: Readonly<Record<string, unknown>>): SeederKind {
+  return {
+    name: 'libtorrent',
+    needs: ['libtorrent'],
+    async start(scope, course) {
+      const torrents = [{ file: course.torrent, folder: course.source, seed: true }];
+      const { client } = await startLibtorrent(scope, course.network.far, { torrents, settings });
+      await seedsAnnounced(course.announceUrl, course.infoHash);
+      return { pids: [pidOf(client)] };
+    },
+  };
+}
 
 export const frameSender: SeederKind = {
   name: 'frame sender',
