@@ -138,7 +138,10 @@ function* initiatorSteps({
 }: InitiatorMeans): Steps<MseResult> {
   const keys = new KeyPair(random);
   send(keys.publicKey(), random(padLength(random)));
-  const secret = sharedSecret(keys, yield KEY_BYTES);
+  // Who answers in plaintext is told by fewer bytes than a key has, and may send no more.
+  const opening = yield PLAINTEXT_PROTOCOL.length;
+  if (equal(opening, PLAINTEXT_PROTOCOL)) throw new MseFault('speaks plaintext');
+  const secret = sharedSecret(keys, Buffer.concat([opening, yield KEY_BYTES - opening.length]));
   const [sending, receiving] = [cipherOf('A', secret, infoHash), cipherOf('B', secret, infoHash)];
 
   const provided = payload === 'rc4' ? PAYLOAD.rc4 : PAYLOAD.plaintext | PAYLOAD.rc4;
@@ -207,8 +210,6 @@ function* skipPadding(mark: Uint8Array, name: string): Steps<void> {
 }
 
 function sharedSecret(keys: KeyPair, theirs: Uint8Array): Uint8Array {
-  if (equal(theirs.subarray(0, PLAINTEXT_PROTOCOL.length), PLAINTEXT_PROTOCOL))
-    throw new MseFault('speaks plaintext');
   const secret = keys.sharedSecret(theirs);
   if (secret === undefined) throw new MseFault('a key that makes no secret');
   return secret;

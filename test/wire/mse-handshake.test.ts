@@ -297,7 +297,7 @@ describe('whom we dial is refused for', () => {
     [
       'a plaintext handshake',
       /speaks plaintext/,
-      (end) => end.mse.take(Buffer.alloc(KEY_BYTES).fill('\x13BitTorrent protocol', 0, 20)),
+      (end) => end.mse.take(Buffer.from('\x13BitTorrent protocol')),
     ],
     [
       'an echo of our own bytes',
