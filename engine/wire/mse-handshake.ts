@@ -15,7 +15,7 @@ import {
 import type { Rc4 } from './rc4.js';
 
 /** What the stream is after the handshake; bits of `crypto_provide` and `crypto_select`. */
-export const PAYLOAD = { plaintext: 1, rc4: 2 } as const;
+const PAYLOAD = { plaintext: 1, rc4: 2 } as const;
 
 /** What one end takes as its payload. */
 export type PayloadChoice = 'any' | 'rc4';
