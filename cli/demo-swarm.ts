@@ -67,14 +67,15 @@ export class DemoSwarm {
   /** All engines as if they were one, each torrent under its peer's name. */
   snapshot(): EngineSnapshot {
     const snapshots = this.peers.map(({ engine }) => engine.snapshot());
+    const [first] = snapshots;
+    if (first === undefined) throw new Error('the demo has not begun');
     const sum = (of: (snapshot: EngineSnapshot) => number) =>
       snapshots.reduce((total, snapshot) => total + of(snapshot), 0);
     return {
-      uptimeMs: snapshots[0]?.uptimeMs ?? 0,
+      ...first,
       downloadBytesPerSecond: sum((snapshot) => snapshot.downloadBytesPerSecond),
       uploadBytesPerSecond: sum((snapshot) => snapshot.uploadBytesPerSecond),
       limits: { downloadBytesPerSecond: 0, uploadBytesPerSecond: this.#options.uploadBytesPerSecond },
-      listen: snapshots[0]?.listen ?? null,
       peerCount: sum((snapshot) => snapshot.peerCount),
       halfOpenCount: sum((snapshot) => snapshot.halfOpenCount),
       arena: {

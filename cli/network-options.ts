@@ -17,7 +17,7 @@ export const NETWORK_OPTIONS = {
   'no-dht': flag('no DHT (there is none yet; for scripts)'),
   'no-lsd': flag('no local peer discovery (likewise)'),
   'no-pex': flag('no peer exchange (likewise)'),
-  'no-nat': flag('no port mapping (likewise)'),
+  'no-nat': flag('do not ask the router to forward our port'),
   encryption: value('off|prefer|require', 'obfuscate connections (default: prefer)', parseEncryption),
   tui: flag('show the dashboard'),
   'no-tui': flag('do not'),
@@ -38,10 +38,12 @@ export interface NetworkChoices {
   readonly up: number | undefined;
   readonly 'max-peers': number | undefined;
   readonly encryption: EncryptionMode | undefined;
+  readonly 'no-nat': boolean;
 }
 
 export function engineOptions(chosen: NetworkChoices): EngineOptions {
   return {
+    ...(chosen['no-nat'] ? { portMapping: false } : {}),
     ...(chosen.listen === undefined ? {} : { listenPort: chosen.listen.port }),
     ...(chosen.listen?.host === undefined ? {} : { listenHost: chosen.listen.host }),
     ...(chosen.down === undefined ? {} : { downloadBytesPerSecond: chosen.down }),

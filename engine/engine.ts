@@ -13,6 +13,7 @@ import { type Magnet, parseMagnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { parseTorrent } from './metainfo/parse.js';
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from './options.js';
+import { Outside } from './outside.js';
 import { PeerSources } from './peer-sources.js';
 import { TokenBucket } from './policy/token-bucket.js';
 import { TorrentGeometry } from './policy/torrent-geometry.js';
@@ -20,7 +21,7 @@ import type { HandshakeIdentity } from './ports.js';
 import { ConnectionSlots } from './reach/connection-slots.js';
 import { SlottedDialer } from './reach/dialer.js';
 import { PeerListener } from './reach/listener.js';
-import type { EngineSnapshot } from './snapshot.js';
+import type { EngineSnapshot, PortMappingSnapshot } from './snapshot.js';
 import { Storage } from './storage/storage.js';
 import { MAX_QUEUED_REQUESTS } from './swarm/upload-queue.js';
 import { secretBytes, secretInt, systemClock, systemRng, thisMachine } from './system.js';
@@ -51,6 +52,7 @@ export class Engine {
   readonly #downloadBucket: TokenBucket;
   readonly #uploadBucket: TokenBucket;
   readonly #uplinkPacing: UplinkPacing;
+  readonly #outside: Outside;
   #listen: EngineSnapshot['listen'] = null;
   #closed: Promise<void> | undefined;
 
@@ -75,6 +77,13 @@ export class Engine {
     this.#uplinkPacing = new UplinkPacing(systemClock, sendQueues, this.#uploadBucket, () =>
       this.torrents.some(({ phase }) => phase === 'downloading'),
     );
+    this.#outside = new Outside({
+      clock: systemClock,
+      rng: systemRng,
+      secretBytes,
+      portMapping: resolved.portMapping,
+      onChange: (mapping) => this.#log.add(...mappingLine(mapping)),
+    });
   }
 
   /**
@@ -158,6 +167,7 @@ export class Engine {
       peerCount: sum(torrents.map((torrent) => torrent.connectedPeers)),
       halfOpenCount: this.#slots.halfOpen,
       arena: this.#storage.usage,
+      ...this.#outside.snapshot(),
       torrents,
       log: this.#log.lines,
     };
@@ -170,7 +180,8 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#torrents.values(), ...this.#fetches.values()].map((each) => each.stop()));
+    const stopped = [...this.#torrents.values(), ...this.#fetches.values()].map((each) => each.stop());
+    await Promise.all([...stopped, this.#outside.close()]);
     this.#uplinkPacing.stop();
     this.#listener.close();
     this.#udp.close();
@@ -179,7 +190,10 @@ export class Engine {
 
   async #bind(): Promise<void> {
     const { listenPort, listenHost } = this.#options;
-    if (listenPort !== null) this.#listen = await this.#listener.listen(listenPort, listenHost);
+    if (listenPort === null) return;
+    this.#listen = await this.#listener.listen(listenPort, listenHost);
+    const { host, port } = this.#listen;
+    this.#outside.start({ host, tcpPort: port, udpPort: undefined });
   }
 
   #host(): TorrentHost {
@@ -249,6 +263,22 @@ interface Wanted {
   /** BEP 12. */
   readonly tiers: readonly (readonly string[])[];
   readonly isPrivate: boolean;
+}
+
+function mappingLine({
+  state,
+  message,
+  protocol,
+  externalHost,
+}: PortMappingSnapshot): ['info' | 'warn', string] {
+  if (state === 'mapped')
+    return [
+      'info',
+      `the router forwards our ports by ${protocol}; its outer address is ${externalHost ?? 'unknown'}`,
+    ];
+  return state === 'failed'
+    ? ['warn', `no port mapping: ${message}`]
+    : ['info', 'asking the router to forward our ports'];
 }
 
 /** Trackers are told only of addresses that somebody listens at. */

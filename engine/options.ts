@@ -35,6 +35,19 @@ export interface EngineOptions {
   readonly readCacheBytes?: number;
   /** Threads that hash and write. Default: one a core but the one that runs the network, at most 4. */
   readonly workers?: number;
+  /** Look for peers in the DHT (BEP 5). Never for private torrents. Default true. */
+  readonly dht?: boolean;
+  /**
+   * Nodes to join the DHT through when none is known. Default: the public ones; none when `listenHost` is a loopback
+   * address.
+   */
+  readonly dhtBootstrap?: readonly HostPort[];
+  /** Look for peers in the local network (BEP 14). Never for private torrents. Default true. */
+  readonly lsd?: boolean;
+  /** Tell peers of each other (BEP 11). Never for private torrents. Default true. */
+  readonly pex?: boolean;
+  /** Ask the router to forward our ports: UPnP, NAT-PMP, PCP. Default true. */
+  readonly portMapping?: boolean;
   /** Where resume data is kept. Default `$XDG_STATE_HOME/swarm` or `~/.local/state/swarm`. */
   readonly stateDir?: string;
 }
@@ -52,15 +65,35 @@ export interface ResolvedEngineOptions {
   readonly readCacheBytes: number;
   readonly workers: number;
   readonly stateDir: string;
+  readonly dht: boolean;
+  readonly dhtBootstrap: readonly HostPort[];
+  readonly lsd: boolean;
+  readonly pex: boolean;
+  readonly portMapping: boolean;
+}
+
+/** `host` may be a name. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** Facts about the machine that defaults depend on; passed in so that this file stays pure. */
 export interface Machine {
   readonly cores: number;
   readonly stateDir: string;
+  /** Whether this user's engines ask strangers, the local network and the router by default. */
+  readonly discovery: boolean;
 }
 
 const MIB = 1024 * 1024;
+/** Run by BitTorrent Inc., Transmission and libtorrent. */
+const PUBLIC_DHT: readonly HostPort[] = [
+  { host: 'router.bittorrent.com', port: 6881 },
+  { host: 'dht.transmissionbt.com', port: 6881 },
+  { host: 'dht.libtorrent.org', port: 25401 },
+  { host: 'router.utorrent.com', port: 6881 },
+];
 
 /** @throws SwarmError USAGE_INVALID_OPTION naming the option */
 export function resolveEngineOptions(options: EngineOptions, machine: Machine): ResolvedEngineOptions {
@@ -77,6 +110,11 @@ export function resolveEngineOptions(options: EngineOptions, machine: Machine): 
     readCacheBytes: whole('readCacheBytes', options.readCacheBytes ?? 16 * MIB, MIB, 2 ** 31),
     workers: whole('workers', options.workers ?? Math.min(Math.max(machine.cores - 1, 1), 4), 1, 64),
     stateDir: options.stateDir ?? machine.stateDir,
+    dht: options.dht ?? (machine.discovery || options.dhtBootstrap !== undefined),
+    dhtBootstrap: options.dhtBootstrap ?? (isLoopback(options.listenHost) ? [] : PUBLIC_DHT),
+    lsd: options.lsd ?? machine.discovery,
+    pex: options.pex ?? true,
+    portMapping: options.portMapping ?? machine.discovery,
   };
 }
 
@@ -88,6 +126,10 @@ function oneOf<Value extends string>(name: string, value: string, values: readon
     value,
   });
 }
+
+/** Nobody outside this machine can reach us there. */
+const isLoopback = (host: string | undefined): boolean =>
+  host !== undefined && (host.startsWith('127.') || host === '::1');
 
 function whole(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;

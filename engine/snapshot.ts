@@ -6,6 +6,7 @@
  * `printable()` (untrusted-text.ts) first.
  */
 import type { ErrorCode } from './errors.js';
+import type { Reachability } from './policy/reachability.js';
 import type { CloseReason, PeerSourceName } from './ports.js';
 import type { MappingFailure, MappingProtocol, Transport } from './units.js';
 
@@ -29,10 +30,14 @@ export interface EngineSnapshot {
   readonly peerCount: number;
   readonly halfOpenCount: number;
   readonly arena: { readonly usedBytes: number; readonly totalBytes: number };
+  readonly portMapping: PortMappingSnapshot;
+  readonly reachability: Reachability;
   readonly torrents: readonly TorrentSnapshot[];
   /** The latest lines, oldest first; bounded. */
   readonly log: readonly LogLine[];
 }
+
+export type { Reachability };
 
 /** What the router does for us. */
 export interface PortMappingSnapshot {

@@ -27,5 +27,9 @@ export const secretInt = (below: number): number => randomInt(below);
 
 export function thisMachine(): Machine {
   const state = process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state');
-  return { cores: availableParallelism(), stateDir: process.env.SWARM_STATE_DIR ?? join(state, 'swarm') };
+  return {
+    cores: availableParallelism(),
+    stateDir: process.env.SWARM_STATE_DIR ?? join(state, 'swarm'),
+    discovery: process.env.SWARM_DISCOVERY !== 'off',
+  };
 }

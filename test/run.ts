@@ -19,6 +19,9 @@ const files = readdirSync(here, { recursive: true, withFileTypes: true })
 const slow = files.filter((file) => relative(here, file).startsWith(`interop${sep}`));
 const quick = files.filter((file) => !slow.includes(file));
 
+/** No test asks the world: the networks that one needs, it makes. */
+process.env.SWARM_DISCOVERY = 'off';
+
 /** A file that takes longer hangs; it is ended with its name. */
 const QUICK_MS = 120_000;
 const SLOW_MS = 400_000;

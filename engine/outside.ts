@@ -1,0 +1,140 @@
+/**
+ * Outside: how the world reaches this engine. What the router forwards to us, our address as others see it, whether
+ * anybody came; and from all of that, what to tell the user.
+ */
+import { networkInterfaces } from 'node:os';
+import { addressKind } from './policy/address-kind.js';
+import { type Reachability, reachability, SeenAs } from './policy/reachability.js';
+import type { Clock, Rng, TimerHandle } from './ports.js';
+import type { PortMapper } from './reach/mapping/port-mapper.js';
+import type { PortMappingSnapshot } from './snapshot.js';
+import { asMillis, type Millis, type Transport } from './units.js';
+
+export interface OutsideOptions {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly secretBytes: (length: number) => Uint8Array;
+  /** Ask the router to forward our ports. */
+  readonly portMapping: boolean;
+  /** The router forwards now, or does no more. */
+  readonly onChange: (mapping: PortMappingSnapshot) => void;
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly tcpPort: number;
+  /** Undefined: no UDP. */
+  readonly udpPort: number | undefined;
+}
+
+/** A short download is over before a mapping would matter, and should not wait to take it away. */
+const MAP_AFTER_MS = 1_500;
+const INTERFACES_FOR_MS = 10_000;
+const OFF: PortMappingSnapshot = {
+  state: 'off',
+  protocol: null,
+  gateway: null,
+  localHost: null,
+  externalHost: null,
+  mappings: [],
+  failure: null,
+  message: '',
+};
+
+export class Outside {
+  readonly #options: OutsideOptions;
+  readonly #seenAs = new SeenAs();
+  #listening: Listening | undefined;
+  #mapper: PortMapper | undefined;
+  #timer: TimerHandle | undefined;
+  #isClosed = false;
+  #localHost: string | null = null;
+  #incomingFromOutside = 0;
+  #interfaces: { readonly hosts: readonly string[]; readonly until: Millis } | undefined;
+
+  constructor(options: OutsideOptions) {
+    this.#options = options;
+  }
+
+  /** We take connections from now on; only where others could come from is the router asked. */
+  start(listening: Listening): void {
+    this.#listening = listening;
+    const { clock, portMapping } = this.#options;
+    if (!portMapping || addressKind(listening.host) === 'loopback') return;
+    this.#timer = clock.schedule(asMillis(clock.now() + MAP_AFTER_MS), () => void this.#map(listening));
+  }
+
+  /** The port by which the world reaches what listens on ours; 0: nothing does. */
+  portFor(transport: Transport): number {
+    const own = transport === 'tcp' ? this.#listening?.tcpPort : this.#listening?.udpPort;
+    const mapping = this.#mapping.mappings.find((each) => each.transport === transport);
+    return mapping?.externalPort ?? own ?? 0;
+  }
+
+  /** Somebody has connected to us. */
+  onIncoming(host: string): void {
+    if (addressKind(host) === 'public') this.#incomingFromOutside++;
+  }
+
+  /** @param from who says so @param host our address as it sees it */
+  onSeenAs(from: string, host: string): void {
+    this.#seenAs.tell(from, host);
+  }
+
+  /** Our address as others see it; null while not enough of them agree. */
+  externalHost(family: 4 | 6): string | null {
+    return this.#seenAs.agreed(family);
+  }
+
+  snapshot(): { readonly portMapping: PortMappingSnapshot; readonly reachability: Reachability } {
+    const portMapping = this.#mapping;
+    return {
+      portMapping,
+      reachability: reachability({
+        listening: this.#listening !== undefined,
+        interfaceHosts: this.#interfaceHosts(),
+        mapping: portMapping,
+        incomingFromOutside: this.#incomingFromOutside,
+        seenAs: this.#seenAs.agreed(4),
+      }),
+    };
+  }
+
+  /** Takes the mappings away, within a second. Never rejects. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#mapper?.close();
+  }
+
+  get #mapping(): PortMappingSnapshot {
+    return this.#mapper?.snapshot() ?? (this.#timer === undefined ? OFF : { ...OFF, state: 'searching' });
+  }
+
+  /** Loaded when it is needed: the UPnP client alone takes as long to load as the rest of the engine. */
+  async #map({ tcpPort, udpPort }: Listening): Promise<void> {
+    const { PortMapper } = await import('./reach/mapping/port-mapper.js');
+    if (this.#isClosed) return;
+    const { clock, rng, secretBytes, onChange } = this.#options;
+    const mapper = new PortMapper({ clock, rng, secretBytes });
+    this.#mapper = mapper;
+    mapper.onChange = () => {
+      const mapping = mapper.snapshot();
+      // Another network: what others said is about another address.
+      if (mapping.localHost !== this.#localHost) this.#seenAs.clear();
+      this.#localHost = mapping.localHost;
+      onChange(mapping);
+    };
+    mapper.start({ tcp: tcpPort, udp: udpPort ?? null });
+  }
+
+  #interfaceHosts(): readonly string[] {
+    const now = this.#options.clock.now();
+    if (this.#interfaces === undefined || now >= this.#interfaces.until) {
+      const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+      const hosts = all.filter(({ internal }) => !internal).map(({ address }) => address);
+      this.#interfaces = { hosts, until: asMillis(now + INTERFACES_FOR_MS) };
+    }
+    return this.#interfaces.hosts;
+  }
+}
