@@ -195,3 +195,28 @@ export type TorrentEvent =
   | { readonly type: 'metadata'; readonly name: string; readonly totalBytes: number }
   | { readonly type: 'complete'; readonly haveBytes: number }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string };
+
+/** The DHT node, for the dashboard and `--json`. */
+export interface DhtSnapshot {
+  /** `joining`: asking for the first nodes; `offline`: nobody answers. */
+  readonly state: 'off' | 'joining' | 'ready' | 'offline';
+  /** Nodes in the routing table. */
+  readonly nodes4: number;
+  readonly nodes6: number;
+  /** 0: no such socket. */
+  readonly port4: number;
+  readonly port6: number;
+  /** Our addresses as other nodes see them; null when not known. */
+  readonly externalHost4: string | null;
+  readonly externalHost6: string | null;
+  /** It answers nobody, for nobody can reach it (BEP 43). */
+  readonly readOnly: boolean;
+  readonly lookups: number;
+  readonly queriesSent: number;
+  readonly datagramsReceived: number;
+  readonly datagramsDropped: number;
+  /** What others left with us. */
+  readonly storedInfoHashes: number;
+  readonly storedPeers: number;
+  readonly storedItems: number;
+}

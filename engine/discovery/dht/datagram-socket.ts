@@ -1,0 +1,63 @@
+/** The UDP socket that the DHT shares with whoever else speaks on the same port: a port of the engine, and the real one. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { toSwarmError } from '../../errors.js';
+import type { PeerAddress } from '../../units.js';
+import { canonicalHost } from '../compact-peers.js';
+
+export interface DatagramSocket {
+  readonly family: 4 | 6;
+  /** Where it is bound. */
+  readonly port: number;
+  /** Set by the one owner. `from` is canonical, its port above 0; `datagram` is the callee's. */
+  onDatagram: (datagram: Uint8Array, from: PeerAddress) => void;
+  /** Never throws; what cannot be sent is lost, as datagrams are. */
+  send(datagram: Uint8Array, to: PeerAddress): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+/**
+ * Does not keep the process alive.
+ * @param host literal address of that family to bind to, or undefined for all
+ * @throws SwarmError ADDRESS_UNAVAILABLE
+ */
+export async function openDatagramSocket(
+  family: 4 | 6,
+  port: number,
+  host: string | undefined,
+): Promise<DatagramSocket> {
+  const socket = createSocket(family === 4 ? { type: 'udp4' } : { type: 'udp6', ipv6Only: true });
+  try {
+    socket.bind({ port, ...(host === undefined ? {} : { address: host }), exclusive: true });
+    await once(socket, 'listening');
+  } catch (error) {
+    socket.close();
+    throw toSwarmError(error, 'ADDRESS_UNAVAILABLE');
+  }
+  socket.unref();
+  let closed = false;
+  const opened: DatagramSocket = {
+    family,
+    port: socket.address().port,
+    onDatagram: () => {},
+    send(datagram, to) {
+      // Node throws on port 0, and reports everything else to the callback.
+      if (!closed && to.port > 0) socket.send(datagram, to.port, to.host, ignore);
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      socket.close();
+    },
+  };
+  socket.on('message', (datagram, { address, port: fromPort }) => {
+    const from = canonicalHost(address);
+    if (!closed && from !== undefined && fromPort > 0) opened.onDatagram(datagram, { host: from, port: fromPort });
+  });
+  // A failing send (no route, no buffers) is a lost datagram.
+  socket.on('error', ignore);
+  return opened;
+}
+
+const ignore = (): void => {};

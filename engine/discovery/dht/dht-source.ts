@@ -1,0 +1,114 @@
+/**
+ * The DHT as one torrent's source of peers: looks up and announces at the start, every half hour, and earlier when
+ * the torrent wants peers.
+ */
+import type { Clock, PeerSource, PeerSourceHandler, Rng, TimerHandle, TransferTotals } from '../../ports.js';
+import { asMillis, type InfoHash } from '../../units.js';
+import type { DhtNode } from './dht-node.js';
+import type { RunningLookup } from './overlay.js';
+
+/** Others keep an announce for 30 minutes or more. */
+const ANNOUNCE_EVERY_MS = 25 * 60_000;
+const ANNOUNCE_SPREAD_MS = 5 * 60_000;
+/** After a lookup that found nobody; twice as long after the next such one. */
+const RETRY_MS = 15_000;
+/** Between lookups on demand. */
+const MIN_INTERVAL_MS = 60_000;
+
+export interface DhtSourceOptions {
+  readonly node: DhtNode;
+  readonly infoHash: InfoHash;
+  /** A private torrent (BEP 27) never touches the DHT: then nothing here does anything. */
+  readonly isPrivate: boolean;
+  /** Where we listen for peers; undefined: nowhere, so that only others are found. */
+  readonly port: number | undefined;
+  readonly totals: () => TransferTotals;
+  readonly clock: Clock;
+  readonly rng: Rng;
+}
+
+export class DhtSource implements PeerSource {
+  readonly #options: DhtSourceOptions;
+  readonly #infoHash: Uint8Array;
+  #handler: PeerSourceHandler | undefined;
+  #lookup: RunningLookup | undefined;
+  #timer: TimerHandle | undefined;
+  #nextAt = 0;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #retryMs = RETRY_MS;
+  #stopped = false;
+  /** Peers found since the start; the same may have come several times. */
+  found = 0;
+
+  constructor(options: DhtSourceOptions) {
+    this.#options = options;
+    this.#infoHash = Uint8Array.from(Buffer.from(options.infoHash, 'hex'));
+  }
+
+  start(handler: PeerSourceHandler): void {
+    if (this.#handler !== undefined || this.#stopped || this.#options.isPrivate) return;
+    this.#handler = handler;
+    this.#lookUp();
+  }
+
+  /** The next announce says that we are a seed. */
+  completed(): void {}
+
+  wantPeers(): void {
+    if (this.#handler === undefined || this.#lookup !== undefined) return;
+    this.#lookUpAt(this.#lastAt + MIN_INTERVAL_MS);
+  }
+
+  /** The DHT knows no goodbye: what was announced is forgotten in time. */
+  stop(_withinMs: number): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#lookup?.cancel();
+    this.#lookup = undefined;
+    this.#handler = undefined;
+    return Promise.resolve();
+  }
+
+  #lookUp(): void {
+    const { node, clock, port, totals } = this.#options;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    let peersHere = 0;
+    let isOver = false;
+    const lookup = node.lookUpPeers({
+      infoHash: this.#infoHash,
+      ...(port === undefined ? {} : { announce: { port, implied: false, seed: totals().leftBytes === 0 } }),
+      onPeers: (peers) => {
+        peersHere += peers.length;
+        this.found += peers.length;
+        this.#handler?.onPeers(peers, 'dht');
+      },
+      onDone: () => {
+        isOver = true;
+        this.#lookup = undefined;
+        this.#lastAt = clock.now();
+        this.#onDone(peersHere);
+      },
+    });
+    if (!isOver) this.#lookup = lookup;
+    this.#handler?.onStatus();
+  }
+
+  #onDone(peers: number): void {
+    if (this.#stopped) return;
+    const { rng, clock } = this.#options;
+    const usual = ANNOUNCE_EVERY_MS + rng() * ANNOUNCE_SPREAD_MS;
+    const waitMs = peers > 0 ? usual : Math.min(this.#retryMs, usual);
+    this.#retryMs = peers > 0 ? RETRY_MS : 2 * this.#retryMs;
+    this.#lookUpAt(clock.now() + waitMs);
+    this.#handler?.onStatus();
+  }
+
+  /** The earlier one counts when one is due already. */
+  #lookUpAt(at: number): void {
+    if (this.#timer !== undefined && this.#nextAt <= at) return;
+    this.#timer?.cancel();
+    this.#nextAt = at;
+    this.#timer = this.#options.clock.schedule(asMillis(at), () => this.#lookUp());
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Lookup: whom to ask next on the way to the nodes closest to a target, and when that is done. Pure: told what
+ * happened, asked what to do.
+ *
+ * A few are asked at a time; who is slow no longer counts, though its late answer does. It ends when the 8 closest
+ * that are there have answered and, beside them, those with ids of their addresses (BEP 42) in the part of the space
+ * where, by the size of the network, 8 nodes should be: whoever crowds a target with nodes of its own makes the
+ * lookup wider, and does not push the others out.
+ */
+import { addressKey, type PeerAddress } from '../../units.js';
+import { mayName, networkOf } from './node-address.js';
+import { compareDistance, distanceShare, type NodeContact, type NodeId, sameId } from './node-id.js';
+import { isSecureId } from './secure-id.js';
+
+/** How many of the closest nodes hold what is stored (BEP 5's K). */
+const WIDTH = 8;
+/** The most that a crowded target is worth. */
+const MAX_WIDTH = 32;
+/** Candidates kept, the closest. */
+const MAX_CANDIDATES = 200;
+/** Nodes believed of one answer. */
+const MAX_NAMED = 8;
+/** Whoever named so many that did not answer, and none that did, is not asked for more. */
+const MAX_DEAD_NAMED = 4;
+
+export interface LookupLimits {
+  /** Asked at once, the slow ones aside. */
+  readonly parallel: number;
+  /** Asked at all. */
+  readonly maxQueries: number;
+}
+
+export const DEFAULT_LOOKUP_LIMITS: LookupLimits = { parallel: 6, maxQueries: 160 };
+
+type State = 'known' | 'asked' | 'slow' | 'answered' | 'dead';
+
+interface Candidate {
+  readonly contact: NodeContact;
+  readonly secure: boolean;
+  /** /24 or /48; undefined in local networks, where it does not count. */
+  readonly network: string | undefined;
+  /** Distance as a share of the space. */
+  readonly share: number;
+  /** Who named it; undefined for our own table. */
+  readonly source: Source | undefined;
+  state: State;
+}
+
+/** What came of the nodes that one node named. */
+interface Source {
+  dead: number;
+  alive: number;
+}
+
+export class Lookup {
+  readonly target: NodeId;
+  readonly #ownId: NodeId;
+  readonly #limits: LookupLimits;
+  /** Compliant nodes are asked within this share of the space. */
+  readonly #radius: number;
+  /** Closest first. */
+  readonly #candidates: Candidate[] = [];
+  readonly #byAddress = new Map<string, Candidate>();
+  #underWay = 0;
+  #queries = 0;
+
+  /** @param networkSize about how many nodes there are; undefined when not known */
+  constructor(
+    target: NodeId,
+    ownId: NodeId,
+    networkSize: number | undefined,
+    limits = DEFAULT_LOOKUP_LIMITS,
+  ) {
+    this.target = target;
+    this.#ownId = ownId;
+    this.#limits = limits;
+    this.#radius = networkSize === undefined ? 0 : WIDTH / networkSize;
+  }
+
+  get queries(): number {
+    return this.#queries;
+  }
+
+  /** Nodes of our own table. */
+  add(contacts: readonly NodeContact[]): void {
+    for (const contact of contacts) this.#add(contact, undefined);
+  }
+
+  /** @returns whom to ask now; undefined: nobody until something happens */
+  next(): NodeContact | undefined {
+    if (this.#underWay >= this.#limits.parallel || this.#queries >= this.#limits.maxQueries) return undefined;
+    const candidate = this.#unfinished((state) => state === 'known');
+    if (candidate === undefined) return undefined;
+    candidate.state = 'asked';
+    this.#underWay++;
+    this.#queries++;
+    return candidate.contact;
+  }
+
+  /** Nobody is left to ask or to wait for. */
+  get isDone(): boolean {
+    if (this.#queries >= this.#limits.maxQueries) return this.#underWay === 0;
+    return this.#unfinished((state) => state === 'known' || state === 'asked') === undefined;
+  }
+
+  /** It answered as `id`. @returns false when it is not who it was said to be, and nothing of it counts */
+  onAnswer(address: PeerAddress, id: NodeId, named: readonly NodeContact[]): boolean {
+    const candidate = this.#byAddress.get(addressKey(address));
+    if (candidate === undefined) return false;
+    this.#end(candidate);
+    if (!sameId(id, candidate.contact.id)) {
+      this.#bury(candidate);
+      return false;
+    }
+    if (candidate.source !== undefined) candidate.source.alive++;
+    candidate.state = 'answered';
+    const from = networkOf(address.host);
+    if (from === undefined) return true;
+    const source: Source = { dead: 0, alive: 0 };
+    for (const contact of named.slice(0, MAX_NAMED)) if (mayName(from, contact)) this.#add(contact, source);
+    return true;
+  }
+
+  /** It takes longer than it should: others are asked, too. */
+  onSlow(address: PeerAddress): void {
+    const candidate = this.#byAddress.get(addressKey(address));
+    if (candidate?.state !== 'asked') return;
+    candidate.state = 'slow';
+    this.#underWay--;
+  }
+
+  onDead(address: PeerAddress): void {
+    const candidate = this.#byAddress.get(addressKey(address));
+    if (candidate === undefined || candidate.state === 'answered') return;
+    this.#end(candidate);
+    this.#bury(candidate);
+  }
+
+  /** Those that answered, closest first: where to store. */
+  closest(): NodeContact[] {
+    const found: NodeContact[] = [];
+    let any = 0;
+    let secure = 0;
+    for (const candidate of this.#candidates) {
+      if (candidate.state !== 'answered') continue;
+      const needed = this.#isNeeded(candidate, any, secure);
+      any++;
+      if (candidate.secure) secure++;
+      if (needed) found.push(candidate.contact);
+    }
+    return found;
+  }
+
+  #add(contact: NodeContact, source: Source | undefined): void {
+    const key = addressKey(contact);
+    const network = networkOf(contact.host);
+    if (network === undefined || this.#byAddress.has(key) || sameId(contact.id, this.#ownId)) return;
+    const candidate: Candidate = {
+      contact,
+      secure: isSecureId(contact.id, contact.host),
+      network: network.local ? undefined : network.key,
+      share: distanceShare(this.target, contact.id),
+      source,
+      state: 'known',
+    };
+    const at = this.#indexFor(candidate);
+    if (at >= MAX_CANDIDATES) return;
+    this.#candidates.splice(at, 0, candidate);
+    this.#byAddress.set(key, candidate);
+    if (this.#candidates.length <= MAX_CANDIDATES) return;
+    const farthest = this.#candidates.pop();
+    if (farthest === undefined) return;
+    this.#end(farthest);
+    this.#byAddress.delete(addressKey(farthest.contact));
+  }
+
+  #indexFor({ contact }: Candidate): number {
+    let low = 0;
+    let high = this.#candidates.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = this.#candidates[middle] as Candidate;
+      if (compareDistance(this.target, other.contact.id, contact.id) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The closest that the result needs and that `matches`. Of one network only the closest is asked. */
+  #unfinished(matches: (state: State) => boolean): Candidate | undefined {
+    const networks = new Set<string>();
+    let any = 0;
+    let secure = 0;
+    for (const candidate of this.#candidates) {
+      const { state, network, source } = candidate;
+      if (state === 'dead' || state === 'slow') continue;
+      if (state === 'known' && source !== undefined && source.dead >= MAX_DEAD_NAMED && source.alive === 0) continue;
+      if (network !== undefined) {
+        if (networks.has(network)) continue;
+        networks.add(network);
+      }
+      if (!this.#isNeeded(candidate, any, secure)) {
+        if (secure >= MAX_WIDTH || (secure >= WIDTH && candidate.share > this.#radius)) return undefined;
+        any++;
+        continue;
+      }
+      if (matches(state)) return candidate;
+      any++;
+      if (candidate.secure) secure++;
+    }
+    return undefined;
+  }
+
+  /** @param any how many are closer @param secure how many of them have ids of their addresses */
+  #isNeeded(candidate: Candidate, any: number, secure: number): boolean {
+    if (any < WIDTH) return true;
+    if (!candidate.secure) return false;
+    return secure < WIDTH || (secure < MAX_WIDTH && candidate.share <= this.#radius);
+  }
+
+  #end(candidate: Candidate): void {
+    if (candidate.state === 'asked') this.#underWay--;
+  }
+
+  #bury(candidate: Candidate): void {
+    candidate.state = 'dead';
+    if (candidate.source !== undefined) candidate.source.dead++;
+  }
+}
