@@ -1,37 +1,115 @@
-/** First version: lookups in a virtual network. */
+/**
+ * DHT: `npm run bench:dht [loopback] [lookups] [sybils]`. 200 nodes on real sockets; lookups among 10,000 nodes on a
+ * virtual network where half of all contacts are dead; and where a fifth of the nodes crowd the target.
+ */
 import { Population } from '../test/support/dht-population.js';
+import { LoopbackDht } from '../test/support/loopback-dht.js';
 import { VirtualInternet } from '../test/support/virtual-internet.js';
 import { seededRng } from '../test/policy/drawings.js';
+import { announceAndFind } from '../test/support/dht-lookups.js';
+import { formatTable } from './table.js';
 
-const live = Number(process.argv[2] ?? 10000);
-const count = Number(process.argv[3] ?? 200);
-const rng = seededRng(7);
-const internet = new VirtualInternet(rng);
-let t = performance.now();
-const population = new Population({ internet, rng, live, dead: live });
-console.log('made in', performance.now() - t, process.memoryUsage().rss / 1e6);
-t = performance.now();
-const first: number[] = [], done: number[] = [], queries: number[] = [];
-let found = 0;
-for (let i = 0; i < count; i++) {
-  const target = population.randomTarget();
-  const announcer = population.searcher();
-  let over = false;
-  let told = 0;
-  announcer.lookUpPeers({ infoHash: target, onPeers() {}, announce: { port: 5555, implied: false, seed: false }, onDone: (n) => { told = n; over = true; } });
-  internet.run(() => over);
-  internet.run(() => false, 1000);
-  const searcher = population.searcher();
-  const start = internet.clock.now();
-  let at: number | undefined;
-  over = false;
-  searcher.lookUpPeers({ infoHash: target, onPeers() { at ??= internet.clock.now(); }, onDone: (_n, q) => { over = true; queries.push(q); done.push(internet.clock.now() - start); } });
-  internet.run(() => over);
-  if (at !== undefined) { found++; first.push(at - start); }
-  announcer.close(); searcher.close();
-  if (i < 3) console.log('told', told);
+const NODES = 10_000;
+const LOOKUPS = 1_000;
+const TARGETS = 10;
+const LOOKUPS_PER_TARGET = 50;
+const LOOPBACK_NODES = 200;
+const LOOPBACK_LOOKUPS = 100;
+
+const parts: Readonly<Record<string, () => void | Promise<void>>> = { loopback, lookups, sybils };
+const wanted = process.argv.slice(2);
+for (const [name, run] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await run();
+
+async function loopback(): Promise<void> {
+  const rows: string[][] = [];
+  const dht = await LoopbackDht.start(LOOPBACK_NODES);
+  rows.push(['all alive', ...(await lookUpOnLoopback(dht))]);
+  dht.kill(0.3);
+  rows.push(['30 % killed', ...(await lookUpOnLoopback(dht))]);
+  dht.close();
+  console.log(`\n${LOOPBACK_NODES} nodes on loopback, ${LOOPBACK_LOOKUPS} lookups; joined in ${dht.joinMs.toFixed(0)} ms\n`);
+  console.log(formatTable(['', 'found', 'first ms', 'p99', 'complete ms', 'p99'], rows));
 }
-const q = (a: number[], p: number) => [...a].sort((x, y) => x - y)[Math.min(a.length - 1, Math.floor(p * a.length))]?.toFixed(0);
-const show = (n: string, a: number[]) => console.log(n, 'p50', q(a, 0.5), 'p90', q(a, 0.9), 'p99', q(a, 0.99), 'max', q(a, 1));
-console.log('found', found, 'of', count, 'in', performance.now() - t);
-show('first', first); show('done', done); show('queries', queries);
+
+async function lookUpOnLoopback(dht: LoopbackDht): Promise<string[]> {
+  const first: number[] = [];
+  const complete: number[] = [];
+  let found = 0;
+  for (let i = 0; i < LOOPBACK_LOOKUPS; i++) {
+    const { firstMs, completeMs } = await dht.announceAndFind();
+    complete.push(completeMs);
+    if (firstMs === undefined) continue;
+    found++;
+    first.push(firstMs);
+  }
+  return [
+    `${found} of ${LOOPBACK_LOOKUPS}`,
+    at(first, 0.5),
+    at(first, 0.99),
+    at(complete, 0.5),
+    at(complete, 0.99),
+  ];
+}
+
+function lookups(): void {
+  const rng = seededRng(7);
+  const internet = new VirtualInternet(rng);
+  const population = new Population({ internet, rng, live: NODES, dead: NODES });
+  const first: number[] = [];
+  const complete: number[] = [];
+  const queries: number[] = [];
+  let found = 0;
+  for (let i = 0; i < LOOKUPS; i++) {
+    const result = announceAndFind(internet, population, population.randomTarget(), 1_000 + i);
+    complete.push(result.completeMs);
+    queries.push(result.queries);
+    if (result.firstMs === undefined) continue;
+    found++;
+    first.push(result.firstMs);
+  }
+  console.log(
+    `\n${NODES} live nodes on a virtual network, as many dead ones in all tables: found ${found} of ${LOOKUPS}\n`,
+  );
+  console.log(
+    formatTable(
+      ['', 'median', '90 %', '99 %', 'most'],
+      [
+        ['first peer, ms', ...spread(first)],
+        ['complete, ms', ...spread(complete)],
+        ['queries', ...spread(queries)],
+      ],
+    ),
+  );
+}
+
+function sybils(): void {
+  const rows = [true, false].map((secure) => {
+    let found = 0;
+    const queries: number[] = [];
+    const complete: number[] = [];
+    for (let round = 0; round < TARGETS; round++) {
+      const rng = seededRng(100 + round);
+      const internet = new VirtualInternet(rng);
+      const target = Uint8Array.from({ length: 20 }, () => Math.floor(rng() * 256));
+      const liars = { count: NODES / 5, target, secure };
+      const population = new Population({ internet, rng, live: (NODES * 4) / 5, dead: 0, sybils: liars });
+      for (let i = 0; i < LOOKUPS_PER_TARGET; i++) {
+        const result = announceAndFind(internet, population, target, 1_000 + i);
+        if (result.firstMs !== undefined) found++;
+        queries.push(result.queries);
+        complete.push(result.completeMs);
+      }
+    }
+    const share = `${((100 * found) / (TARGETS * LOOKUPS_PER_TARGET)).toFixed(1)} %`;
+    return [secure ? 'ids within BEP 42' : 'any ids', share, at(queries, 0.5), at(complete, 0.5), at(complete, 0.99)];
+  });
+  console.log(`\n${NODES} nodes, a fifth of them sybils at the target; ${TARGETS * LOOKUPS_PER_TARGET} lookups each\n`);
+  console.log(formatTable(['', 'found', 'queries', 'complete ms', 'p99'], rows));
+}
+
+const spread = (values: number[]): string[] => [0.5, 0.9, 0.99, 1].map((share) => at(values, share));
+
+function at(values: readonly number[], share: number): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0).toFixed(0);
+}

@@ -11,7 +11,7 @@ import { readSavedOverlay, type SavedDht, saveOverlay } from './dht-state.js';
 import { immutableTarget, isSigned, type Item, mutableTarget } from './items.js';
 import type { Reply, Signed } from './krpc.js';
 import { familyOf, networkOf } from './node-address.js';
-import type { NodeContact, NodeId, RandomBytes } from './node-id.js';
+import { ID_BYTES, type NodeContact, type NodeId, type RandomBytes } from './node-id.js';
 import { Overlay, type RunningLookup } from './overlay.js';
 
 /** The first byte of every KRPC datagram: a dictionary. */
@@ -58,12 +58,14 @@ export interface SwarmEstimate {
 
 export class DhtNode {
   readonly #overlays: readonly Overlay[];
+  readonly #randomBytes: RandomBytes;
   #readOnly = false;
   #started = false;
   #closed = false;
 
   constructor(options: DhtNodeOptions) {
     const { clock, rng, randomBytes, entryPoints } = options;
+    this.#randomBytes = randomBytes;
     const families = new Map<4 | 6, Overlay>();
     for (const socket of options.sockets) {
       const { family } = socket;
@@ -73,7 +75,7 @@ export class DhtNode {
         clock,
         rng,
         randomBytes,
-        ...(restored === undefined ? {} : { id: restored.id }),
+        ...(restored === undefined ? {} : { id: restored.id, networkSize: restored.networkSize }),
         isReadOnly: () => this.#readOnly,
         sibling: () => families.get(family === 4 ? 6 : 4),
         entryPoints: async () =>
@@ -106,6 +108,15 @@ export class DhtNode {
   /** Read-only (BEP 43) where nobody can reach us: we ask, and do not answer. */
   setReadOnly(readOnly: boolean): void {
     this.#readOnly = readOnly;
+  }
+
+  /** Looks up a random id: the upkeep does it by itself, now and then. */
+  refresh(onDone: () => void): void {
+    let left = this.#overlays.length;
+    for (const overlay of this.#overlays)
+      overlay.refresh(this.#randomBytes(ID_BYTES), () => {
+        if (--left === 0) onDone();
+      });
   }
 
   /** In both families. `onDone` is called once, unless it is cancelled. */
@@ -209,11 +220,12 @@ export class DhtNode {
   /** Plain data, for `saved` of the next run. */
   save(): SavedDht {
     const saved: { version: 1; v4?: SavedDht['v4']; v6?: SavedDht['v6'] } = { version: 1 };
-    for (const { family, table } of this.#overlays) {
+    for (const overlay of this.#overlays) {
+      const { family, table } = overlay;
       const nodes = [...table.entries()].sort(
         (a, b) => a.failures - b.failures || b.lastReplyAt - a.lastReplyAt,
       );
-      saved[family === 4 ? 'v4' : 'v6'] = saveOverlay(table.ownId, nodes);
+      saved[family === 4 ? 'v4' : 'v6'] = saveOverlay(table.ownId, nodes, overlay.networkSize());
     }
     return saved as SavedDht;
   }

@@ -15,18 +15,26 @@ export interface SavedDht {
 interface SavedOverlay {
   /** 40 hex digits. */
   readonly id: string;
+  /** About how many nodes the network has; left out when not known. */
+  readonly networkSize?: number;
   /** [id in hex, host, port], the latest to answer first. */
   readonly nodes: readonly (readonly [string, string, number])[];
 }
 
 export interface RestoredOverlay {
   readonly id: NodeId;
+  readonly networkSize: number | undefined;
   readonly nodes: readonly NodeContact[];
 }
 
-export function saveOverlay(id: NodeId, nodes: readonly NodeContact[]): SavedOverlay {
+export function saveOverlay(
+  id: NodeId,
+  nodes: readonly NodeContact[],
+  networkSize: number | undefined,
+): SavedOverlay {
   return {
     id: hex(id),
+    ...(networkSize === undefined ? {} : { networkSize: Math.round(networkSize) }),
     nodes: nodes.slice(0, MAX_NODES).map((node) => [hex(node.id), node.host, node.port] as const),
   };
 }
@@ -43,7 +51,9 @@ export function readSavedOverlay(saved: unknown, family: 4 | 6): RestoredOverlay
     const node = Array.isArray(entry) ? nodeOf(entry, family) : undefined;
     if (node !== undefined) nodes.push(node);
   }
-  return { id, nodes };
+  const { networkSize } = overlay;
+  const isSize = typeof networkSize === 'number' && networkSize >= 1 && networkSize < 1e12;
+  return { id, nodes, networkSize: isSize ? networkSize : undefined };
 }
 
 function nodeOf([idText, hostText, port]: readonly unknown[], family: 4 | 6): NodeContact | undefined {

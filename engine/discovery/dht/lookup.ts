@@ -15,22 +15,29 @@ import { isSecureId } from './secure-id.js';
 /** How many of the closest nodes hold what is stored (BEP 5's K). */
 const WIDTH = 8;
 /** The most that a crowded target is worth. */
-const MAX_WIDTH = 32;
-/** Candidates kept, the closest. */
+const MAX_WIDTH = 48;
+/** Candidates kept, the closest; of those whose ids are not of their addresses fewer, for they are free to make. */
 const MAX_CANDIDATES = 200;
+const MAX_INSECURE = 48;
+/** With so many where 8 should be, somebody may crowd the target. */
+const CROWD = 13;
+/** Nodes of our own table asked in any case. */
+const MIN_OWN = 16;
+/** Then the lookup covers so much more of the space. */
+const CROWDED_FACTOR = 2;
 /** Nodes believed of one answer. */
 const MAX_NAMED = 8;
 /** Whoever named so many that did not answer, and none that did, is not asked for more. */
 const MAX_DEAD_NAMED = 4;
 
 export interface LookupLimits {
-  /** Asked at once, the slow ones aside. */
+  /** Asked at once, the slow ones and those farther away aside. */
   readonly parallel: number;
   /** Asked at all. */
   readonly maxQueries: number;
 }
 
-export const DEFAULT_LOOKUP_LIMITS: LookupLimits = { parallel: 6, maxQueries: 160 };
+export const DEFAULT_LOOKUP_LIMITS: LookupLimits = { parallel: 8, maxQueries: 160 };
 
 type State = 'known' | 'asked' | 'slow' | 'answered' | 'dead';
 
@@ -44,6 +51,8 @@ interface Candidate {
   /** Who named it; undefined for our own table. */
   readonly source: Source | undefined;
   state: State;
+  /** It was asked for its own neighbours. */
+  swept: 'no' | 'asked' | 'yes';
 }
 
 /** What came of the nodes that one node named. */
@@ -57,11 +66,18 @@ export class Lookup {
   readonly #ownId: NodeId;
   readonly #limits: LookupLimits;
   /** Compliant nodes are asked within this share of the space. */
-  readonly #radius: number;
+  #radius: number;
+  /** It stays so for the rest of the lookup. */
+  #crowded = false;
   /** Closest first. */
   readonly #candidates: Candidate[] = [];
   readonly #byAddress = new Map<string, Candidate>();
   #underWay = 0;
+  #ownAsked = 0;
+  #insecure = 0;
+  /** Of those asked; one that is nobody's fault, so that the first are not despaired of. */
+  #answered = 1;
+  #lost = 0;
   #queries = 0;
 
   /** @param networkSize about how many nodes there are; undefined when not known */
@@ -88,10 +104,11 @@ export class Lookup {
 
   /** @returns whom to ask now; undefined: nobody until something happens */
   next(): NodeContact | undefined {
-    if (this.#underWay >= this.#limits.parallel || this.#queries >= this.#limits.maxQueries) return undefined;
-    const candidate = this.#unfinished((state) => state === 'known');
+    if (this.#queries >= this.#limits.maxQueries) return undefined;
+    const candidate = this.#next();
     if (candidate === undefined) return undefined;
     candidate.state = 'asked';
+    if (candidate.source === undefined) this.#ownAsked++;
     this.#underWay++;
     this.#queries++;
     return candidate.contact;
@@ -100,7 +117,47 @@ export class Lookup {
   /** Nobody is left to ask or to wait for. */
   get isDone(): boolean {
     if (this.#queries >= this.#limits.maxQueries) return this.#underWay === 0;
-    return this.#unfinished((state) => state === 'known' || state === 'asked') === undefined;
+    for (const { state, swept } of this.#needed(1))
+      if (state === 'known' || state === 'asked' || (this.#crowded && swept !== 'yes')) return false;
+    return this.#nextOwn() === undefined && !this.#candidates.some(({ state, source }) => source === undefined && state === 'asked');
+  }
+
+  /**
+   * Around a crowded target, a node names of all whom it knows there only the closest, which are the crowd. Its own
+   * neighbours it knows all, and names them when asked for its own id.
+   * @returns whom to ask for them; undefined: nobody until something happens
+   */
+  nextToSweep(): NodeContact | undefined {
+    if (this.#queries >= this.#limits.maxQueries || !this.#crowded) return undefined;
+    let underWay = 0;
+    for (const candidate of this.#needed(1)) {
+      if (candidate.swept === 'asked' && ++underWay >= this.#limits.parallel) return undefined;
+      if (candidate.state !== 'answered' || candidate.swept !== 'no') continue;
+      candidate.swept = 'asked';
+      this.#queries++;
+      return candidate.contact;
+    }
+    return undefined;
+  }
+
+  /** @param named empty when it did not answer, or is slow */
+  onSwept(address: PeerAddress, named: readonly NodeContact[]): void {
+    const candidate = this.#byAddress.get(addressKey(address));
+    if (candidate === undefined) return;
+    candidate.swept = 'yes';
+    this.#addNamed(address, named);
+  }
+
+  #noteCrowd(): void {
+    if (this.#crowded) return;
+    let secure = 0;
+    for (const candidate of this.#candidates) {
+      if (candidate.share > this.#radius) break;
+      if (candidate.state === 'answered' && candidate.secure) secure++;
+    }
+    if (secure < CROWD) return;
+    this.#crowded = true;
+    this.#radius *= CROWDED_FACTOR;
   }
 
   /** It answered as `id`. @returns false when it is not who it was said to be, and nothing of it counts */
@@ -114,10 +171,9 @@ export class Lookup {
     }
     if (candidate.source !== undefined) candidate.source.alive++;
     candidate.state = 'answered';
-    const from = networkOf(address.host);
-    if (from === undefined) return true;
-    const source: Source = { dead: 0, alive: 0 };
-    for (const contact of named.slice(0, MAX_NAMED)) if (mayName(from, contact)) this.#add(contact, source);
+    this.#answered++;
+    this.#noteCrowd();
+    this.#addNamed(address, named);
     return true;
   }
 
@@ -126,6 +182,7 @@ export class Lookup {
     const candidate = this.#byAddress.get(addressKey(address));
     if (candidate?.state !== 'asked') return;
     candidate.state = 'slow';
+    this.#lost++;
     this.#underWay--;
   }
 
@@ -151,6 +208,13 @@ export class Lookup {
     return found;
   }
 
+  #addNamed(by: PeerAddress, named: readonly NodeContact[]): void {
+    const from = networkOf(by.host);
+    const source: Source = { dead: 0, alive: 0 };
+    if (from === undefined) return;
+    for (const contact of named.slice(0, MAX_NAMED)) if (mayName(from, contact)) this.#add(contact, source);
+  }
+
   #add(contact: NodeContact, source: Source | undefined): void {
     const key = addressKey(contact);
     const network = networkOf(contact.host);
@@ -162,16 +226,24 @@ export class Lookup {
       share: distanceShare(this.target, contact.id),
       source,
       state: 'known',
+      swept: 'no',
     };
     const at = this.#indexFor(candidate);
     if (at >= MAX_CANDIDATES) return;
     this.#candidates.splice(at, 0, candidate);
     this.#byAddress.set(key, candidate);
-    if (this.#candidates.length <= MAX_CANDIDATES) return;
-    const farthest = this.#candidates.pop();
+    if (!candidate.secure) this.#insecure++;
+    if (this.#insecure > MAX_INSECURE) this.#dropFarthest((other) => !other.secure);
+    if (this.#candidates.length > MAX_CANDIDATES) this.#dropFarthest((other) => other.source !== undefined);
+  }
+
+  #dropFarthest(matches: (candidate: Candidate) => boolean): void {
+    const at = this.#candidates.findLastIndex(matches);
+    const [farthest] = at < 0 ? [] : this.#candidates.splice(at, 1);
     if (farthest === undefined) return;
     this.#end(farthest);
     this.#byAddress.delete(addressKey(farthest.contact));
+    if (!farthest.secure) this.#insecure--;
   }
 
   #indexFor({ contact }: Candidate): number {
@@ -186,8 +258,27 @@ export class Lookup {
     return low;
   }
 
-  /** The closest that the result needs and that `matches`. Of one network only the closest is asked. */
-  #unfinished(matches: (state: State) => boolean): Candidate | undefined {
+  /** The closest to be asked, while not too many that are closer have yet to answer. */
+  #next(): Candidate | undefined {
+    let underWay = 0;
+    for (const candidate of this.#needed(this.#answered / (this.#answered + this.#lost))) {
+      if (candidate.state === 'known') return candidate;
+      if (candidate.state === 'asked' && ++underWay >= this.#limits.parallel) return undefined;
+    }
+    return this.#nextOwn();
+  }
+
+  /** Independent ways to the target: nodes of our own table, whatever the others name. */
+  #nextOwn(): Candidate | undefined {
+    if (this.#ownAsked >= MIN_OWN && !this.#crowded) return undefined;
+    return this.#candidates.find(({ state, source }) => state === 'known' && source === undefined);
+  }
+
+  /**
+   * Those that the result is made of if they answer, closest first. Of one network only the closest counts.
+   * @param hope what one that was asked and has not answered counts for, 0…1
+   */
+  *#needed(hope: number): Generator<Candidate> {
     const networks = new Set<string>();
     let any = 0;
     let secure = 0;
@@ -199,16 +290,13 @@ export class Lookup {
         if (networks.has(network)) continue;
         networks.add(network);
       }
-      if (!this.#isNeeded(candidate, any, secure)) {
-        if (secure >= MAX_WIDTH || (secure >= WIDTH && candidate.share > this.#radius)) return undefined;
-        any++;
-        continue;
-      }
-      if (matches(state)) return candidate;
-      any++;
-      if (candidate.secure) secure++;
+      const weight = state === 'asked' ? hope : 1;
+      if (this.#isNeeded(candidate, any, secure)) {
+        yield candidate;
+        if (candidate.secure) secure += weight;
+      } else if (secure >= MAX_WIDTH || (secure >= WIDTH && candidate.share > this.#radius)) return;
+      any += weight;
     }
-    return undefined;
   }
 
   /** @param any how many are closer @param secure how many of them have ids of their addresses */

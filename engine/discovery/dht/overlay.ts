@@ -28,7 +28,7 @@ import { isSecureId, makeSecureId } from './secure-id.js';
 const MAX_LOOKUPS = 12;
 const MAX_WAITING_LOOKUPS = 500;
 /** Nodes of the table that a lookup begins with. */
-const FIRST_NODES = 16;
+const FIRST_NODES = 40;
 /** Nodes at once whose existence is being checked: with forged addresses we cannot be made to send more. */
 const MAX_CHECKS = 16;
 /** Addresses that answered us, beside those in the table. */
@@ -50,6 +50,8 @@ export interface OverlayOptions {
   readonly rng: Rng;
   readonly randomBytes: RandomBytes;
   readonly id?: NodeId;
+  /** About how many nodes the network had, when that was known. */
+  readonly networkSize?: number | undefined;
   /** Unreachable from outside: answers nothing, and says so (BEP 43). */
   readonly isReadOnly: () => boolean;
   /** The other family's, where there is one. */
@@ -105,6 +107,7 @@ export class Overlay {
     const ownId = (): NodeId => this.table.ownId;
     this.#queries = new Queries({ socket, clock, randomBytes, ownId, isReadOnly });
     this.#limits = new QueryLimits(clock.now());
+    if (options.networkSize !== undefined) this.#sizes.push(...new Array<number>(3).fill(options.networkSize));
     this.responder = new Responder(
       {
         family: socket.family,
@@ -316,11 +319,29 @@ export class Overlay {
     const pump = (): void => {
       if (done) return;
       for (let node = lookup.next(); node !== undefined && !state.cancelled; node = lookup.next()) ask(node);
+      for (let node = lookup.nextToSweep(); node !== undefined && !state.cancelled; node = lookup.nextToSweep())
+        sweep(node);
       if (!lookup.isDone && !state.cancelled) return;
       done = true;
       this.#running--;
       if (!state.cancelled) onDone?.(lookup.closest(), lookup.queries);
       this.#runWaiting();
+    };
+    const sweep = (node: NodeContact): void => {
+      const onNamed = (nodes: readonly NodeContact[]): void => {
+        lookup.onSwept(node, nodes);
+        pump();
+      };
+      const sent = this.#send(
+        node,
+        { method: 'find_node', target: node.id },
+        {
+          onReply: (reply) => onNamed(this.family === 4 ? reply.nodes : reply.nodes6),
+          onSlow: () => onNamed([]),
+          onFail: () => onNamed([]),
+        },
+      );
+      if (!sent) lookup.onSwept(node, []);
     };
     const ask = (node: NodeContact): void => {
       const sent = this.#send(node, query, {
@@ -443,15 +464,20 @@ export class Overlay {
       return;
     }
     const bits = this.table.takeStaleBucket(now);
-    if (bits === undefined) return;
-    const target = randomIdBeside(this.table.ownId, bits, this.#options.randomBytes);
+    if (bits !== undefined) this.refresh(randomIdBeside(this.table.ownId, bits, this.#options.randomBytes));
+  }
+
+  /** Looks up an id that nobody could foresee: fills the buckets around it, and says how many nodes there are. */
+  refresh(target: NodeId, onDone?: () => void): void {
     this.lookUp({
       query: { method: 'find_node', target },
-      onDone: (closest) => this.#noteSize(target, closest),
+      onDone: (closest) => {
+        this.#noteSize(target, closest);
+        onDone?.();
+      },
     });
   }
 
-  /** A target that nobody could foresee: how dense the nodes are around it says how many there are. */
   #noteSize(target: NodeId, closest: readonly NodeContact[]): void {
     const farthest = closest[K - 1];
     if (farthest === undefined) return;

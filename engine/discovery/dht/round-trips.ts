@@ -3,7 +3,7 @@
 const MIN_MS = 40;
 /** A lookup must not wait for long on who is probably dead; a late answer counts all the same. */
 const MAX_MS = 1_000;
-const FIRST_GUESS_MS = 400;
+const FIRST_GUESS_MS = 200;
 const GAIN = 1 / 16;
 const DEVIATION_GAIN = 1 / 8;
 
