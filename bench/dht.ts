@@ -107,7 +107,9 @@ function sybils(): void {
   console.log(formatTable(['', 'found', 'queries', 'complete ms', 'p99'], rows));
 }
 
-const spread = (values: number[]): string[] => [0.5, 0.9, 0.99, 1].map((share) => at(values, share));
+function spread(values: readonly number[]): string[] {
+  return [0.5, 0.9, 0.99, 1].map((share) => at(values, share));
+}
 
 function at(values: readonly number[], share: number): string {
   const sorted = [...values].sort((a, b) => a - b);

@@ -14,7 +14,7 @@ import type { VirtualInternet } from './virtual-internet.js';
 /** Draws a bucket gets before it is taken to be as full as it will be. */
 const DRAWS = 1.5;
 /** In a network that is under attack for long, nodes meet many more. */
-const DRAWS_UNDER_ATTACK = 20;
+const DRAWS_UNDER_ATTACK = 6;
 
 export interface PopulationOptions {
   readonly internet: VirtualInternet;
