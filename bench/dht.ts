@@ -2,11 +2,12 @@
  * DHT: `npm run bench:dht [loopback] [lookups] [sybils]`. 200 nodes on real sockets; lookups among 10,000 nodes on a
  * virtual network where half of all contacts are dead; and where a fifth of the nodes crowd the target.
  */
+
+import { seededRng } from '../test/policy/drawings.js';
+import { announceAndFind } from '../test/support/dht-lookups.js';
 import { Population } from '../test/support/dht-population.js';
 import { LoopbackDht } from '../test/support/loopback-dht.js';
 import { VirtualInternet } from '../test/support/virtual-internet.js';
-import { seededRng } from '../test/policy/drawings.js';
-import { announceAndFind } from '../test/support/dht-lookups.js';
 import { formatTable } from './table.js';
 
 const NODES = 10_000;
@@ -18,7 +19,8 @@ const LOOPBACK_LOOKUPS = 100;
 
 const parts: Readonly<Record<string, () => void | Promise<void>>> = { loopback, lookups, sybils };
 const wanted = process.argv.slice(2);
-for (const [name, run] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await run();
+for (const [name, run] of Object.entries(parts))
+  if (wanted.length === 0 || wanted.includes(name)) await run();
 
 async function loopback(): Promise<void> {
   const rows: string[][] = [];
@@ -27,7 +29,9 @@ async function loopback(): Promise<void> {
   dht.kill(0.3);
   rows.push(['30 % killed', ...(await lookUpOnLoopback(dht))]);
   dht.close();
-  console.log(`\n${LOOPBACK_NODES} nodes on loopback, ${LOOPBACK_LOOKUPS} lookups; joined in ${dht.joinMs.toFixed(0)} ms\n`);
+  console.log(
+    `\n${LOOPBACK_NODES} nodes on loopback, ${LOOPBACK_LOOKUPS} lookups; joined in ${dht.joinMs.toFixed(0)} ms\n`,
+  );
   console.log(formatTable(['', 'found', 'first ms', 'p99', 'complete ms', 'p99'], rows));
 }
 
@@ -101,9 +105,17 @@ function sybils(): void {
       }
     }
     const share = `${((100 * found) / (TARGETS * LOOKUPS_PER_TARGET)).toFixed(1)} %`;
-    return [secure ? 'ids within BEP 42' : 'any ids', share, at(queries, 0.5), at(complete, 0.5), at(complete, 0.99)];
+    return [
+      secure ? 'ids within BEP 42' : 'any ids',
+      share,
+      at(queries, 0.5),
+      at(complete, 0.5),
+      at(complete, 0.99),
+    ];
   });
-  console.log(`\n${NODES} nodes, a fifth of them sybils at the target; ${TARGETS * LOOKUPS_PER_TARGET} lookups each\n`);
+  console.log(
+    `\n${NODES} nodes, a fifth of them sybils at the target; ${TARGETS * LOOKUPS_PER_TARGET} lookups each\n`,
+  );
   console.log(formatTable(['', 'found', 'queries', 'complete ms', 'p99'], rows));
 }
 

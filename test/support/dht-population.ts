@@ -1,6 +1,7 @@
 /** A population of DHT nodes on the virtual Internet, with the routing tables that they would have after a long time. */
-import { DhtNode } from '../../engine/discovery/dht/dht-node.js';
+
 import { encodeAddress, encodeNodes } from '../../engine/discovery/dht/compact-nodes.js';
+import { DhtNode } from '../../engine/discovery/dht/dht-node.js';
 import { saveOverlay } from '../../engine/discovery/dht/dht-state.js';
 import { readMessage, writeReply } from '../../engine/discovery/dht/krpc.js';
 import type { NodeContact, NodeId, RandomBytes } from '../../engine/discovery/dht/node-id.js';
@@ -68,7 +69,8 @@ export class Population {
       const ip = Uint8Array.from([1 + this.#below(223), ...this.#randomBytes(3)]);
       const [a = 0, b = 0] = ip;
       const host = ip.join('.');
-      if (this.#hosts.has(host) || [10, 100, 127, 169, 172, 192, 198].includes(a) || (a === 0 && b === 0)) continue;
+      if (this.#hosts.has(host) || [10, 100, 127, 169, 172, 192, 198].includes(a) || (a === 0 && b === 0))
+        continue;
       this.#hosts.add(host);
       return { id: makeSecureId(ip, this.#randomBytes), host, port: 1_024 + this.#below(60_000) };
     }
@@ -141,7 +143,10 @@ export class Population {
       socket.onDatagram = (datagram, from) => {
         const message = readMessage(datagram, 4);
         if (message?.kind !== 'query') return;
-        const friends = Array.from({ length: 8 }, () => contacts[this.#below(Math.min(64, count))] ?? contact);
+        const friends = Array.from(
+          { length: 8 },
+          () => contacts[this.#below(Math.min(64, count))] ?? contact,
+        );
         const body = { token: 'token', nodes: encodeNodes(friends, 4) };
         socket.send(
           writeReply(message.transaction, contact.id, body, encodeAddress(from.host, from.port, 4)),
@@ -218,4 +223,3 @@ export class Population {
     return Math.floor(this.#rng() * limit);
   }
 }
-

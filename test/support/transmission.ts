@@ -19,12 +19,13 @@ export interface TransmissionDaemon {
   isComplete(): Promise<boolean>;
 }
 
-async function startTransmission(
+export async function startTransmission(
   scope: Scope,
   side: NetworkSide,
   more: Settings,
-): Promise<TransmissionDaemon> {
-  const { command, daemon } = await prepareTransmission(scope, side, more);
+  files: Files = {},
+): Promise<{ daemon: TransmissionDaemon; peerPort: number }> {
+  const { command, daemon, peerPort } = await prepareTransmission(scope, side, more, files);
   const [program = '', ...args] = command;
   const client = startClient(scope, program, args);
   const ended = once(client.process, 'exit').then(() => {
@@ -32,24 +33,28 @@ async function startTransmission(
   });
   await Promise.race([daemon.answers(), ended]);
   ended.catch(() => {});
-  return daemon;
+  return { daemon, peerPort };
 }
 
 /** Of `settings.json`, over our own. */
 type Settings = Readonly<Record<string, unknown>>;
+/** Of its configuration folder: name → content. */
+type Files = Readonly<Record<string, string>>;
 
 /** Writes its settings. @returns what starts it, and its remote control */
 export async function prepareTransmission(
   scope: Scope,
   side: NetworkSide,
   more: Settings = {},
-): Promise<{ command: string[]; daemon: TransmissionDaemon }> {
+  files: Files = {},
+): Promise<{ command: string[]; daemon: TransmissionDaemon; peerPort: number }> {
   const [host] = side.hosts;
   const config = await temporaryFolder(scope);
   const rpcPort = await freePort();
+  const peerPort = await freePort();
   const settings = {
     'bind-address-ipv4': host,
-    'peer-port': await freePort(),
+    'peer-port': peerPort,
     'rpc-port': rpcPort,
     'rpc-bind-address': host,
     'rpc-whitelist-enabled': false,
@@ -61,9 +66,10 @@ export async function prepareTransmission(
     preallocation: 0,
     ...more,
   };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(config, name), content);
   await writeFile(join(config, 'settings.json'), JSON.stringify(settings));
   const command = [...side.prefix, 'transmission-daemon', '--foreground', '--config-dir', config];
-  return { command, daemon: remoteControl(new Rpc(`http://${host}:${rpcPort}/transmission/rpc`)) };
+  return { command, daemon: remoteControl(new Rpc(`http://${host}:${rpcPort}/transmission/rpc`)), peerPort };
 }
 
 function remoteControl(rpc: Rpc): TransmissionDaemon {
@@ -135,13 +141,13 @@ export function transmissionWith(name: string, settings: Settings): RealClient {
     speaksUdp: true,
     omitsEmptyFiles: true,
     async seed(scope, side, job) {
-      const daemon = await startTransmission(scope, side, settings);
+      const { daemon } = await startTransmission(scope, side, settings);
       await daemon.add(job, true);
       await daemon.verify();
       await daemon.start();
     },
     async get(scope, side, job) {
-      const daemon = await startTransmission(scope, side, settings);
+      const { daemon } = await startTransmission(scope, side, settings);
       await daemon.add(job, false);
       await until('transmission is complete', () => daemon.isComplete());
     },

@@ -10,7 +10,9 @@ export class BloomFilter {
 
   /** @param host literal address; without its port, so that a host counts once */
   add(host: string): void {
-    const hash = createHash('sha1').update(ipBytes(host) ?? '').digest();
+    const hash = createHash('sha1')
+      .update(ipBytes(host) ?? '')
+      .digest();
     this.#set(hash.readUInt16LE(0) % BITS);
     this.#set(hash.readUInt16LE(2) % BITS);
   }

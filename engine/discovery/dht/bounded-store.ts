@@ -47,7 +47,8 @@ export class BoundedStore<V> {
     const found = networkOf(host);
     if (found === undefined) return undefined;
     const network = found.local ? undefined : found.key;
-    if (network !== undefined && (this.#opened.get(network) ?? 0) >= this.#limits.maxPerNetwork) return undefined;
+    if (network !== undefined && (this.#opened.get(network) ?? 0) >= this.#limits.maxPerNetwork)
+      return undefined;
     if (this.#slots.size >= this.#limits.maxTargets && !this.#makeRoom(target, ownId)) return undefined;
     const value = make();
     this.#slots.set(idKey(target), { target: target.slice(), network, value });

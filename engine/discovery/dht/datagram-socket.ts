@@ -53,7 +53,8 @@ export async function openDatagramSocket(
   };
   socket.on('message', (datagram, { address, port: fromPort }) => {
     const from = canonicalHost(address);
-    if (!closed && from !== undefined && fromPort > 0) opened.onDatagram(datagram, { host: from, port: fromPort });
+    if (!closed && from !== undefined && fromPort > 0)
+      opened.onDatagram(datagram, { host: from, port: fromPort });
   });
   // A failing send (no route, no buffers) is a lost datagram.
   socket.on('error', ignore);

@@ -8,7 +8,7 @@ import { addressKey, type PeerAddress, type Rng } from '../../units.js';
 import { BloomFilter } from './bloom-filter.js';
 import type { DatagramSocket } from './datagram-socket.js';
 import { readSavedOverlay, type SavedDht, saveOverlay } from './dht-state.js';
-import { immutableTarget, isSigned, type Item, mutableTarget } from './items.js';
+import { type Item, immutableTarget, isSigned, mutableTarget } from './items.js';
 import type { Reply, Signed } from './krpc.js';
 import { familyOf, networkOf } from './node-address.js';
 import { ID_BYTES, type NodeContact, type NodeId, type RandomBytes } from './node-id.js';
@@ -169,7 +169,8 @@ export class DhtNode {
           if (seedFilter !== undefined) seeds.union(seedFilter);
           if (peerFilter !== undefined) peers.union(peerFilter);
           // A node without filters: its peers are not known to be seeds.
-          if (seedFilter === undefined && peerFilter === undefined) for (const { host } of values) peers.add(host);
+          if (seedFilter === undefined && peerFilter === undefined)
+            for (const { host } of values) peers.add(host);
           known ||= seedFilter !== undefined || peerFilter !== undefined || values.length > 0;
         },
       }),

@@ -1,7 +1,14 @@
 /** Items that others put here (BEP 44), checked before they are kept, for two hours after the last put. */
 import type { Millis } from '../../units.js';
 import { BoundedStore } from './bounded-store.js';
-import { immutableTarget, isSigned, type Item, MAX_SALT_BYTES, MAX_VALUE_BYTES, mutableTarget } from './items.js';
+import {
+  type Item,
+  immutableTarget,
+  isSigned,
+  MAX_SALT_BYTES,
+  MAX_VALUE_BYTES,
+  mutableTarget,
+} from './items.js';
 import { ERROR, type Query } from './krpc.js';
 import type { NodeId } from './node-id.js';
 

@@ -161,7 +161,11 @@ function readQuery(root: BencodeDict, transaction: Uint8Array): Message {
 
 /** @returns the code of the error when an argument is missing or wrong */
 function readArguments(method: string, args: BencodeDict): Query | number {
-  const target = bytesOf(args, method.endsWith('_peers') || method === 'announce_peer' ? 'info_hash' : 'target', ID_BYTES)?.slice();
+  const target = bytesOf(
+    args,
+    method.endsWith('_peers') || method === 'announce_peer' ? 'info_hash' : 'target',
+    ID_BYTES,
+  )?.slice();
   const want = wantOf(args.get('want'));
   const wanted = want === undefined ? {} : { want };
   if (method === 'ping') return { method };
@@ -346,7 +350,8 @@ export function writeQuery(transaction: Uint8Array, id: NodeId, query: Query, re
 }
 
 function argumentsOf(query: Query): { readonly [key: string]: Writable | undefined } {
-  const want = 'want' in query && query.want !== undefined ? query.want.map((family) => `n${family}`) : undefined;
+  const want =
+    'want' in query && query.want !== undefined ? query.want.map((family) => `n${family}`) : undefined;
   switch (query.method) {
     case 'ping':
       return {};

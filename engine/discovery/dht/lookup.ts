@@ -119,7 +119,10 @@ export class Lookup {
     if (this.#queries >= this.#limits.maxQueries) return this.#underWay === 0;
     for (const { state, swept } of this.#needed(1))
       if (state === 'known' || state === 'asked' || (this.#crowded && swept !== 'yes')) return false;
-    return this.#nextOwn() === undefined && !this.#candidates.some(({ state, source }) => source === undefined && state === 'asked');
+    return (
+      this.#nextOwn() === undefined &&
+      !this.#candidates.some(({ state, source }) => source === undefined && state === 'asked')
+    );
   }
 
   /**
@@ -285,7 +288,8 @@ export class Lookup {
     for (const candidate of this.#candidates) {
       const { state, network, source } = candidate;
       if (state === 'dead' || state === 'slow') continue;
-      if (state === 'known' && source !== undefined && source.dead >= MAX_DEAD_NAMED && source.alive === 0) continue;
+      if (state === 'known' && source !== undefined && source.dead >= MAX_DEAD_NAMED && source.alive === 0)
+        continue;
       if (network !== undefined) {
         if (networks.has(network)) continue;
         networks.add(network);

@@ -15,8 +15,8 @@ import {
   ID_BYTES,
   type NodeContact,
   type NodeId,
-  randomIdBeside,
   type RandomBytes,
+  randomIdBeside,
 } from './node-id.js';
 import { Queries } from './queries.js';
 import { QueryLimits } from './query-limits.js';
@@ -107,7 +107,8 @@ export class Overlay {
     const ownId = (): NodeId => this.table.ownId;
     this.#queries = new Queries({ socket, clock, randomBytes, ownId, isReadOnly });
     this.#limits = new QueryLimits(clock.now());
-    if (options.networkSize !== undefined) this.#sizes.push(...new Array<number>(3).fill(options.networkSize));
+    if (options.networkSize !== undefined)
+      this.#sizes.push(...new Array<number>(3).fill(options.networkSize));
     this.responder = new Responder(
       {
         family: socket.family,
@@ -319,7 +320,11 @@ export class Overlay {
     const pump = (): void => {
       if (done) return;
       for (let node = lookup.next(); node !== undefined && !state.cancelled; node = lookup.next()) ask(node);
-      for (let node = lookup.nextToSweep(); node !== undefined && !state.cancelled; node = lookup.nextToSweep())
+      for (
+        let node = lookup.nextToSweep();
+        node !== undefined && !state.cancelled;
+        node = lookup.nextToSweep()
+      )
         sweep(node);
       if (!lookup.isDone && !state.cancelled) return;
       done = true;
@@ -495,4 +500,5 @@ export class Overlay {
 }
 
 const plain = ({ host, port }: PeerAddress): PeerAddress => ({ host, port });
-const isAlive = ({ failures, lastReplyAt }: TableEntry): boolean => failures === 0 && Number.isFinite(lastReplyAt);
+const isAlive = ({ failures, lastReplyAt }: TableEntry): boolean =>
+  failures === 0 && Number.isFinite(lastReplyAt);

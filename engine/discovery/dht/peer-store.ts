@@ -71,7 +71,10 @@ export class PeerStore {
   }
 
   /** Filters of seeds and of others (BEP 33); undefined when nothing is known of the info-hash. */
-  filters(infoHash: NodeId, now: Millis): { readonly seeds: Uint8Array; readonly peers: Uint8Array } | undefined {
+  filters(
+    infoHash: NodeId,
+    now: Millis,
+  ): { readonly seeds: Uint8Array; readonly peers: Uint8Array } | undefined {
     const swarm = this.#swarms.get(infoHash);
     if (swarm === undefined) return undefined;
     const seeds = new BloomFilter();

@@ -2,9 +2,9 @@
  * Answers what others ask. A reply fits a packet, and for an address that never answered us, so that may be forged,
  * three times the query; what is larger than that waits until the address has answered a ping.
  */
-import { type Millis, type PeerAddress, type Rng } from '../../units.js';
-import { encodeAddress, encodeNodes, NODE_BYTES } from './compact-nodes.js';
+import type { Millis, PeerAddress, Rng } from '../../units.js';
 import { Encoded } from './bencode-writer.js';
+import { encodeAddress, encodeNodes, NODE_BYTES } from './compact-nodes.js';
 import { ItemStore, targetOf } from './item-store.js';
 import { ERROR, type Query, type ReplyBody, writeError, writeReply } from './krpc.js';
 import { ID_BYTES, type NodeContact, type NodeId, type RandomBytes } from './node-id.js';
@@ -17,6 +17,8 @@ const MAX_REPLY_BYTES = { 4: 1_400, 6: 1_024 } as const;
 const MAX_AMPLIFICATION = 3;
 /** As many as a client tries at once; others are found at other nodes. */
 const MAX_VALUES = 50;
+/** Left room for beside values: without nodes the asker comes no closer. */
+const MIN_NODES = 4;
 const MAX_SAMPLES = 20;
 /** A sample of our info-hashes stays the same for so long (BEP 51). */
 const SAMPLE_SECONDS = 300;
@@ -67,7 +69,9 @@ export class Responder {
       case 'find_node':
         return this.#reply(asked, this.#nodes(asked, {}, this.#budget(asked), query));
       case 'get_peers':
-        return query.scrape === true ? this.#scrape(asked, query, now) : this.#getPeers(asked, query, {}, now);
+        return query.scrape === true
+          ? this.#scrape(asked, query, now)
+          : this.#getPeers(asked, query, {}, now);
       case 'announce_peer':
         return this.#announce(asked, query, now);
       case 'get':
@@ -98,8 +102,15 @@ export class Responder {
     const { family, rng } = this.#options;
     const body = { ...filters, ...this.#token(asked, query.target, now) };
     const bytes = family === 4 ? 8 : 21;
-    const room = Math.floor((budget - this.#lengthOf(asked, body) - FIELD_BYTES) / bytes);
-    const peers = this.peers.sample(query.target, Math.min(room, MAX_VALUES), query.noSeeds === true, now, rng);
+    const nodesBytes = FIELD_BYTES + MIN_NODES * NODE_BYTES[family];
+    const room = Math.floor((budget - this.#lengthOf(asked, body) - nodesBytes - FIELD_BYTES) / bytes);
+    const peers = this.peers.sample(
+      query.target,
+      Math.min(room, MAX_VALUES),
+      query.noSeeds === true,
+      now,
+      rng,
+    );
     const values = peers.map(({ host, port }) => encodeAddress(host, port, family));
     const filled = values.length === 0 ? body : { ...body, values };
     this.#reply(asked, this.#nodes(asked, filled, budget, query));
@@ -185,7 +196,8 @@ export class Responder {
     let left = budget - this.#lengthOf(asked, body);
     const fields: { nodes?: Uint8Array; nodes6?: Uint8Array } = {};
     for (const wanted of query.want ?? [family]) {
-      const room = Math.max(0, Math.floor((left - FIELD_BYTES) / NODE_BYTES[wanted]));
+      if (left < FIELD_BYTES) break;
+      const room = Math.floor((left - FIELD_BYTES) / NODE_BYTES[wanted]);
       const nodes = closest(wanted, query.target).slice(0, room);
       const bytes = encodeNodes(nodes, wanted);
       fields[wanted === 4 ? 'nodes' : 'nodes6'] = bytes;
@@ -236,4 +248,3 @@ const PUT_ERRORS: Readonly<Record<number, string>> = {
   [ERROR.oldSequence]: 'sequence number less than current',
   [ERROR.server]: 'full',
 };
-

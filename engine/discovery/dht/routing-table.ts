@@ -123,7 +123,8 @@ export class RoutingTable {
   /** A node of an earlier run: it has a place if there is room, and is not named to others before it answers. */
   restore(contact: NodeContact): void {
     const entry = makeEntry(contact);
-    if (entry === undefined || sameId(contact.id, this.#ownId) || this.#entries.has(addressKey(contact))) return;
+    if (entry === undefined || sameId(contact.id, this.#ownId) || this.#entries.has(addressKey(contact)))
+      return;
     if (this.#fits(entry) && this.#bucketOf(entry.id).entries.length < this.#capacity(entry.id))
       this.#insert(entry, NEVER_YET);
   }
@@ -201,7 +202,8 @@ export class RoutingTable {
     this.#buckets = [];
     this.#entries.clear();
     this.#hosts.clear();
-    for (const entry of entries) if (!sameId(entry.id, id) && this.#fits(entry)) this.#place(entry, entry.lastReplyAt);
+    for (const entry of entries)
+      if (!sameId(entry.id, id) && this.#fits(entry)) this.#place(entry, entry.lastReplyAt);
   }
 
   #place(entry: TableEntry, now: Millis): TableEntry | undefined {
@@ -264,7 +266,8 @@ export class RoutingTable {
 
   #bucketOf(id: NodeId): Bucket {
     const bits = sharedBits(this.#ownId, id);
-    while (this.#buckets.length <= bits) this.#buckets.push({ entries: [], waiting: [], changedAt: NEVER_YET });
+    while (this.#buckets.length <= bits)
+      this.#buckets.push({ entries: [], waiting: [], changedAt: NEVER_YET });
     return this.#buckets[bits] as Bucket;
   }
 

@@ -46,7 +46,10 @@ describe('queries', () => {
     test(`${query.method} is read as it was written`, () => {
       const message = readMessage(writeQuery(T, OWN, query, true), 4);
       assert.ok(message?.kind === 'query');
-      assert.deepEqual(plain(message), plain({ kind: 'query', transaction: T, id: OWN, readOnly: true, query }));
+      assert.deepEqual(
+        plain(message),
+        plain({ kind: 'query', transaction: T, id: OWN, readOnly: true, query }),
+      );
     });
   }
 
@@ -151,7 +154,9 @@ describe('replies', () => {
 
 describe('the writer', () => {
   const leaf: fc.Arbitrary<BencodeValue> = fc.oneof(
-    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((n) => (Number.isSafeInteger(Number(n)) ? Number(n) : n)),
+    fc
+      .bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+      .map((n) => (Number.isSafeInteger(Number(n)) ? Number(n) : n)),
     fc.uint8Array({ maxLength: 20 }),
   );
   const latin1 = fc.uint8Array({ maxLength: 6 }).map((key) => Buffer.from(key).toString('latin1'));
@@ -181,7 +186,12 @@ describe('the writer', () => {
 test('ten thousand mutations of every kind of message are read or dropped, and nothing else', () => {
   const bases = [
     writeQuery(T, OWN, { method: 'find_node', target: TARGET, want: [4, 6] }, false),
-    writeQuery(T, OWN, { method: 'announce_peer', target: TARGET, token: TOKEN, port: 1, impliedPort: true, seed: true }, true),
+    writeQuery(
+      T,
+      OWN,
+      { method: 'announce_peer', target: TARGET, token: TOKEN, port: 1, impliedPort: true, seed: true },
+      true,
+    ),
     writeQuery(
       T,
       OWN,
@@ -201,7 +211,10 @@ test('ten thousand mutations of every kind of message are read or dropped, and n
     for (let change = 0; change <= round % 4; change++) {
       const at = Math.floor(Math.random() * bytes.length);
       const pool = 'dlie:0123456789-';
-      bytes[at] = round % 2 === 0 ? Math.floor(Math.random() * 256) : pool.charCodeAt(Math.floor(Math.random() * pool.length));
+      bytes[at] =
+        round % 2 === 0
+          ? Math.floor(Math.random() * 256)
+          : pool.charCodeAt(Math.floor(Math.random() * pool.length));
     }
     const cut = round % 7 === 0 ? bytes.subarray(0, Math.floor(Math.random() * bytes.length)) : bytes;
     assert.doesNotThrow(() => readMessage(cut, round % 3 === 0 ? 6 : 4));

@@ -56,7 +56,13 @@ describe('whom a lookup asks', () => {
   test('nobody twice, not ourselves, and of a public network only the closest', () => {
     const lookup = new Lookup(TARGET, OWN, undefined, { parallel: 50, maxQueries: 100 });
     const near = nodeAt(20, '8.8.8.1');
-    lookup.add([near, near, nodeAt(10, '8.8.8.2'), nodeAt(5, '8.8.9.2'), { id: OWN, host: '8.8.10.1', port: 1 }]);
+    lookup.add([
+      near,
+      near,
+      nodeAt(10, '8.8.8.2'),
+      nodeAt(5, '8.8.9.2'),
+      { id: OWN, host: '8.8.10.1', port: 1 },
+    ]);
     const asked = askAll(lookup);
     assert.ok(asked.includes(near));
     assert.ok(!asked.some(({ host }) => host === '8.8.10.1'));
@@ -68,7 +74,10 @@ describe('whom a lookup asks', () => {
     lookup.add([liar]);
     askAll(lookup);
     const private4 = [nodeAt(9, '192.168.1.1'), nodeAt(9, '127.0.0.1'), nodeAt(9, '0.0.0.0')];
-    lookup.onAnswer(liar, liar.id, [...private4, ...Array.from({ length: 30 }, (_, n) => nodeAt(9, `9.9.${n}.1`))]);
+    lookup.onAnswer(liar, liar.id, [
+      ...private4,
+      ...Array.from({ length: 30 }, (_, n) => nodeAt(9, `9.9.${n}.1`)),
+    ]);
     assert.equal(askAll(lookup).length, 5);
   });
 
@@ -79,7 +88,11 @@ describe('whom a lookup asks', () => {
       const nodes = askAll(lookup);
       asked += nodes.length;
       for (const node of nodes)
-        lookup.onAnswer(node, node.id, Array.from({ length: 8 }, () => nodeAt(Math.min(150, depth * 4))));
+        lookup.onAnswer(
+          node,
+          node.id,
+          Array.from({ length: 8 }, () => nodeAt(Math.min(150, depth * 4))),
+        );
     }
     assert.ok(asked <= 30);
   });
@@ -87,7 +100,11 @@ describe('whom a lookup asks', () => {
   test('whoever named four dead nodes and no live one is not believed further', () => {
     const lookup = begin([nodeAt(0)], { parallel: 1, maxQueries: 100 });
     const [liar] = askAll(lookup) as [NodeContact];
-    lookup.onAnswer(liar, liar.id, Array.from({ length: 8 }, () => nodeAt(9)));
+    lookup.onAnswer(
+      liar,
+      liar.id,
+      Array.from({ length: 8 }, () => nodeAt(9)),
+    );
     let dead = 0;
     for (let node = lookup.next(); node !== undefined; node = lookup.next()) {
       lookup.onDead(node);
@@ -130,11 +147,14 @@ describe('what comes of a lookup', () => {
 
   test('beside made-up ids, those that belong to their addresses are in the result too', () => {
     const madeUp = Array.from({ length: 40 }, (_, n) => nodeAt(100, `9.9.${n}.1`));
-    const proper = Array.from({ length: 20 }, (_, n): NodeContact => ({
-      id: makeSecureId(Uint8Array.from([8, 8, n, 1]), randomBytes),
-      host: `8.8.${n}.1`,
-      port: 1,
-    }));
+    const proper = Array.from(
+      { length: 20 },
+      (_, n): NodeContact => ({
+        id: makeSecureId(Uint8Array.from([8, 8, n, 1]), randomBytes),
+        host: `8.8.${n}.1`,
+        port: 1,
+      }),
+    );
     const lookup = begin([...madeUp, ...proper], { parallel: 8, maxQueries: 100 });
     while (!lookup.isDone) for (const node of askAll(lookup)) lookup.onAnswer(node, node.id, []);
     const result = lookup.closest();

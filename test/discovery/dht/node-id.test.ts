@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { networkOf, mayName } from '../../../engine/discovery/dht/node-address.js';
+import { mayName, networkOf } from '../../../engine/discovery/dht/node-address.js';
 import {
   compareDistance,
   distanceShare,
@@ -84,13 +84,23 @@ describe('ids that follow from addresses (BEP 42)', () => {
   });
 
   test('local networks are exempt', () => {
-    for (const host of ['127.0.0.1', '10.1.2.3', '192.168.1.1', '::1']) assert.equal(isSecureId(id('00'), host), true);
+    for (const host of ['127.0.0.1', '10.1.2.3', '192.168.1.1', '::1'])
+      assert.equal(isSecureId(id('00'), host), true);
   });
 });
 
 describe('addresses of nodes', () => {
   test('no node is at an address that nobody can have', () => {
-    for (const host of ['0.0.0.0', '224.0.0.1', '255.255.255.255', '169.254.1.1', 'ff02::1', '::', 'a.name', 'fe80::1%eth0'])
+    for (const host of [
+      '0.0.0.0',
+      '224.0.0.1',
+      '255.255.255.255',
+      '169.254.1.1',
+      'ff02::1',
+      '::',
+      'a.name',
+      'fe80::1%eth0',
+    ])
       assert.equal(networkOf(host), undefined, host);
   });
 

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { compareDistance, type NodeContact, randomIdBeside, sharedBits } from '../../../engine/discovery/dht/node-id.js';
+import {
+  compareDistance,
+  type NodeContact,
+  randomIdBeside,
+  sharedBits,
+} from '../../../engine/discovery/dht/node-id.js';
 import { K, QUESTIONABLE_MS, RoutingTable } from '../../../engine/discovery/dht/routing-table.js';
 import { makeSecureId } from '../../../engine/discovery/dht/secure-id.js';
 import { asMillis } from '../../../engine/units.js';
@@ -48,7 +53,8 @@ describe('who gets into the routing table', () => {
 
   test('one entry a host and one a /24 in a bucket, however many ids and ports there are', () => {
     const table = new RoutingTable(OWN);
-    for (let port = 1; port < 500; port++) table.onReply({ ...nodeAt(port % 20, 1, '8.8.8.8'), port }, 10, NOW);
+    for (let port = 1; port < 500; port++)
+      table.onReply({ ...nodeAt(port % 20, 1, '8.8.8.8'), port }, 10, NOW);
     assert.equal(table.size, 1);
     for (let last = 0; last < 250; last++) table.onReply(nodeAt(2, 0, `9.9.9.${last}`), 10, NOW);
     assert.equal(table.size, 2);
@@ -125,18 +131,23 @@ describe('what it answers', () => {
   test('the closest are exactly the closest of all, whatever the ids', () => {
     const ids = fc.array(fc.uint8Array({ minLength: 20, maxLength: 20 }), { minLength: 1, maxLength: 60 });
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: 20, maxLength: 20 }), ids, fc.integer({ min: 1, max: 20 }), (own, all, count) => {
-        const table = new RoutingTable(own);
-        all.forEach((id, n) => table.onReply({ id, host: `8.8.${n}.1`, port: 1 }, 10, NOW));
-        const target = all[0] as Uint8Array;
-        const expected = [...table.entries()]
-          .sort((a, b) => compareDistance(target, a.id, b.id))
-          .slice(0, count);
-        assert.deepEqual(
-          table.closest(target, count).map(({ host }) => host),
-          expected.map(({ host }) => host),
-        );
-      }),
+      fc.property(
+        fc.uint8Array({ minLength: 20, maxLength: 20 }),
+        ids,
+        fc.integer({ min: 1, max: 20 }),
+        (own, all, count) => {
+          const table = new RoutingTable(own);
+          all.forEach((id, n) => table.onReply({ id, host: `8.8.${n}.1`, port: 1 }, 10, NOW));
+          const target = all[0] as Uint8Array;
+          const expected = [...table.entries()]
+            .sort((a, b) => compareDistance(target, a.id, b.id))
+            .slice(0, count);
+          assert.deepEqual(
+            table.closest(target, count).map(({ host }) => host),
+            expected.map(({ host }) => host),
+          );
+        },
+      ),
     );
   });
 
@@ -152,8 +163,14 @@ describe('what it answers', () => {
 
   test('each bucket in which nothing changed is looked up once in 15 minutes', () => {
     const { table } = full(2);
-    assert.deepEqual([table.takeStaleBucket(NOW), table.takeStaleBucket(NOW), table.takeStaleBucket(NOW)], [0, 1, undefined]);
-    assert.deepEqual([0, 1, 2, 3].map(() => table.takeStaleBucket(LATER)), [0, 1, 2, undefined]);
+    assert.deepEqual(
+      [table.takeStaleBucket(NOW), table.takeStaleBucket(NOW), table.takeStaleBucket(NOW)],
+      [0, 1, undefined],
+    );
+    assert.deepEqual(
+      [0, 1, 2, 3].map(() => table.takeStaleBucket(LATER)),
+      [0, 1, 2, undefined],
+    );
   });
 
   test('a new id of ours sorts everybody anew', () => {

@@ -77,7 +77,8 @@ describe('announced peers', () => {
     const store = new PeerStore();
     for (let n = 0; n < 250; n++) store.announce(HASH, { host: `8.8.8.${n}`, port: 1 }, false, OWN, NOW);
     assert.equal(store.peers, 16);
-    for (let n = 0; n < 1_000; n++) store.announce(randomBytes(20), { host: '9.9.9.9', port: 1 }, false, OWN, NOW);
+    for (let n = 0; n < 1_000; n++)
+      store.announce(randomBytes(20), { host: '9.9.9.9', port: 1 }, false, OWN, NOW);
     assert.equal(store.infoHashes, 101);
   });
 
@@ -127,10 +128,19 @@ describe('items (BEP 44)', () => {
   const publicKey = hex('77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548');
 
   test("the BEP's test vectors", () => {
-    assert.equal(Buffer.from(immutableTarget(value)).toString('hex'), 'e5f96f6f38320f0f33959cb4d3d656452117aadb');
-    assert.equal(Buffer.from(mutableTarget(publicKey)).toString('hex'), '4a533d47ec9c7d95b1ad75f576cffc641853b750');
+    assert.equal(
+      Buffer.from(immutableTarget(value)).toString('hex'),
+      'e5f96f6f38320f0f33959cb4d3d656452117aadb',
+    );
+    assert.equal(
+      Buffer.from(mutableTarget(publicKey)).toString('hex'),
+      '4a533d47ec9c7d95b1ad75f576cffc641853b750',
+    );
     const salt = Buffer.from('foobar');
-    assert.equal(Buffer.from(mutableTarget(publicKey, salt)).toString('hex'), '411eba73b6f087ca51a3795d9c8c938d365e32c1');
+    assert.equal(
+      Buffer.from(mutableTarget(publicKey, salt)).toString('hex'),
+      '411eba73b6f087ca51a3795d9c8c938d365e32c1',
+    );
     const plain = hex(
       '305ac8aeb6c9c151fa120f120ea2cfb923564e11552d06a5d856091e5e853cff1260d3f39e4999684aa92eb73ffd136e6f4f3ecbfda0ce53a1608ecd7ae21f01',
     );
@@ -141,7 +151,10 @@ describe('items (BEP 44)', () => {
     assert.equal(isSigned(value, { publicKey, signature: salted, sequence: 1n }, salt), true);
     assert.equal(isSigned(value, { publicKey, signature: plain, sequence: 2n }), false);
     assert.equal(isSigned(value, { publicKey, signature: plain, sequence: 1n }, salt), false);
-    assert.equal(isSigned(value, { publicKey: new Uint8Array(32).fill(255), signature: plain, sequence: 1n }), false);
+    assert.equal(
+      isSigned(value, { publicKey: new Uint8Array(32).fill(255), signature: plain, sequence: 1n }),
+      false,
+    );
   });
 
   const { privateKey } = generateKeyPairSync('ed25519');
@@ -149,7 +162,13 @@ describe('items (BEP 44)', () => {
   const put = (sequence: bigint, text: string, more: Partial<Put> = {}): Put => {
     const made = Buffer.from(`${text.length}:${text}`);
     const salt = more.salt;
-    return { method: 'put', token: HASH, value: made, signed: signItem(privateKey, made, sequence, salt), ...more };
+    return {
+      method: 'put',
+      token: HASH,
+      value: made,
+      signed: signItem(privateKey, made, sequence, salt),
+      ...more,
+    };
   };
   const store = (items: ItemStore, query: Put, host = '8.8.8.8', now = NOW) =>
     items.put(query, targetOf(query), host, OWN, now);
@@ -228,7 +247,8 @@ test('our address is believed when four networks agree, and no single one can mo
   const external = new ExternalAddress();
   const voter = (host: string) => networkOf(host) ?? assert.fail();
   for (let n = 0; n < 50; n++) assert.equal(external.onVote(voter(`8.8.8.${n}`), '1.1.1.1'), undefined);
-  for (const host of ['9.1.1.1', '9.1.2.1', '9.1.3.1']) assert.equal(external.onVote(voter(host), '2.2.2.2'), undefined);
+  for (const host of ['9.1.1.1', '9.1.2.1', '9.1.3.1'])
+    assert.equal(external.onVote(voter(host), '2.2.2.2'), undefined);
   assert.equal(external.onVote(voter('9.1.4.1'), '2.2.2.2'), '2.2.2.2');
   assert.equal(external.onVote(voter('192.168.1.1'), '10.0.0.1'), undefined);
   assert.equal(external.host, '2.2.2.2');
@@ -245,12 +265,29 @@ describe('saved state', () => {
     assert.equal(readSavedOverlay(saved, 6), undefined);
   });
 
-  for (const odd of [undefined, null, 7, 'x', [], {}, { version: 2 }, { version: 1, v4: { id: 'zz', nodes: [] } }])
+  for (const odd of [
+    undefined,
+    null,
+    7,
+    'x',
+    [],
+    {},
+    { version: 2 },
+    { version: 1, v4: { id: 'zz', nodes: [] } },
+  ])
     test(`${JSON.stringify(odd)} is no state`, () => assert.equal(readSavedOverlay(odd, 4), undefined));
 
   test('single nodes that cannot be are left out', () => {
     const id = '00'.repeat(20);
-    const nodes = [[id, '8.8.8.8', 0], [id, 'name', 1], [id, '::1', 1], [1, '8.8.8.8', 1], null, [id, '0.0.0.0', 1], [id, '9.9.9.9', 5]];
+    const nodes = [
+      [id, '8.8.8.8', 0],
+      [id, 'name', 1],
+      [id, '::1', 1],
+      [1, '8.8.8.8', 1],
+      null,
+      [id, '0.0.0.0', 1],
+      [id, '9.9.9.9', 5],
+    ];
     assert.equal(readSavedOverlay({ version: 1, v4: { id, nodes } }, 4)?.nodes.length, 1);
   });
 });
