@@ -34,7 +34,7 @@ export interface Sybils {
   readonly secure: boolean;
 }
 
-export const bytesFrom =
+const bytesFrom =
   (rng: Rng): RandomBytes =>
   (length) =>
     Uint8Array.from({ length }, () => Math.floor(rng() * 256));

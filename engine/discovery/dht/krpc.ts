@@ -9,7 +9,7 @@ import { decodeNodes, readAddress } from './compact-nodes.js';
 import { ID_BYTES, type NodeContact, type NodeId } from './node-id.js';
 
 /** Larger ones are nobody's: no message that we know exceeds an Ethernet frame. */
-export const MAX_DATAGRAM_BYTES = 2_048;
+const MAX_DATAGRAM_BYTES = 2_048;
 /** A value of BEP 44 may nest; all else has depth 3. */
 const LIMITS = { maxDepth: 24, maxTokens: 1_024 };
 const MAX_TRANSACTION_BYTES = 32;
@@ -43,7 +43,7 @@ export interface Signed {
 }
 
 /** Which families of nodes a reply should name (BEP 32). */
-export type Want = readonly (4 | 6)[];
+type Want = readonly (4 | 6)[];
 
 export type Query =
   | { readonly method: 'ping' }

@@ -37,7 +37,7 @@ export interface LookupLimits {
   readonly maxQueries: number;
 }
 
-export const DEFAULT_LOOKUP_LIMITS: LookupLimits = { parallel: 8, maxQueries: 160 };
+const DEFAULT_LOOKUP_LIMITS: LookupLimits = { parallel: 8, maxQueries: 160 };
 
 type State = 'known' | 'asked' | 'slow' | 'answered' | 'dead';
 

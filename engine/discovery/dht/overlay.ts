@@ -174,7 +174,11 @@ export class Overlay {
     if (this.#running < MAX_LOOKUPS && this.table.size > 0) begin();
     else if (this.#waiting.length < MAX_WAITING_LOOKUPS) this.#waiting.push(begin);
     else task.onDone?.([], 0);
-    return { cancel: () => void (state.cancelled = true) };
+    return {
+      cancel: () => {
+        state.cancelled = true;
+      },
+    };
   }
 
   /** A single query outside of any lookup. */
@@ -261,7 +265,10 @@ export class Overlay {
   /** Asks a node that we are not sure of whether it is there. */
   #check(address: PeerAddress, done?: (reply: Reply | undefined) => void): void {
     const key = addressKey(address);
-    if (this.#checks.size >= MAX_CHECKS || this.#checks.has(key)) return done?.(undefined);
+    if (this.#checks.size >= MAX_CHECKS || this.#checks.has(key)) {
+      done?.(undefined);
+      return;
+    }
     this.#checks.add(key);
     this.ask(address, { method: 'ping' }, (reply) => {
       this.#checks.delete(key);
@@ -302,7 +309,8 @@ export class Overlay {
     const { transaction } = message;
     if (message.kind === 'bad-query') {
       const text = message.code === ERROR.unknownMethod ? 'Method Unknown' : 'Protocol Error';
-      return this.responder.error(transaction, from, message.code, text);
+      this.responder.error(transaction, from, message.code, text);
+      return;
     }
     const { query, readOnly, id } = message;
     this.responder.answer({ transaction, query, from, lengthBytes, readOnly }, this.#options.clock.now());

@@ -65,21 +65,27 @@ export class Responder {
     const { query } = asked;
     switch (query.method) {
       case 'ping':
-        return this.#reply(asked, {});
+        this.#reply(asked, {});
+        break;
       case 'find_node':
-        return this.#reply(asked, this.#nodes(asked, {}, this.#budget(asked), query));
+        this.#reply(asked, this.#nodes(asked, {}, this.#budget(asked), query));
+        break;
       case 'get_peers':
-        return query.scrape === true
-          ? this.#scrape(asked, query, now)
-          : this.#getPeers(asked, query, {}, now);
+        if (query.scrape === true) this.#scrape(asked, query, now);
+        else this.#getPeers(asked, query, {}, now);
+        break;
       case 'announce_peer':
-        return this.#announce(asked, query, now);
+        this.#announce(asked, query, now);
+        break;
       case 'get':
-        return this.#get(asked, query, now);
+        this.#get(asked, query, now);
+        break;
       case 'put':
-        return this.#put(asked, query, now);
+        this.#put(asked, query, now);
+        break;
       case 'sample_infohashes':
-        return this.#sample(asked, query, now);
+        this.#sample(asked, query, now);
+        break;
     }
   }
 
@@ -118,7 +124,10 @@ export class Responder {
 
   #scrape(asked: IncomingQuery, query: Extract<Query, { method: 'get_peers' }>, now: Millis): void {
     const filters = this.peers.filters(query.target, now);
-    if (filters === undefined) return this.#getPeers(asked, query, {}, now);
+    if (filters === undefined) {
+      this.#getPeers(asked, query, {}, now);
+      return;
+    }
     this.#whenProven(asked, (isThere, budget) => {
       const body = isThere ? { BFsd: filters.seeds, BFpe: filters.peers } : {};
       this.#getPeers(asked, query, body, now, budget);
@@ -127,12 +136,16 @@ export class Responder {
 
   #announce(asked: IncomingQuery, query: Extract<Query, { method: 'announce_peer' }>, now: Millis): void {
     const { from } = asked;
-    if (!this.#tokens.isValid(query.token, from.host, query.target, now))
-      return this.error(asked.transaction, from, ERROR.protocol, 'bad token');
+    if (!this.#tokens.isValid(query.token, from.host, query.target, now)) {
+      this.error(asked.transaction, from, ERROR.protocol, 'bad token');
+      return;
+    }
     const port = query.impliedPort ? from.port : query.port;
     const peer = { host: from.host, port };
-    if (!this.peers.announce(query.target, peer, query.seed, this.#options.ownId(), now))
-      return this.error(asked.transaction, from, ERROR.server, 'full');
+    if (!this.peers.announce(query.target, peer, query.seed, this.#options.ownId(), now)) {
+      this.error(asked.transaction, from, ERROR.server, 'full');
+      return;
+    }
     this.#reply(asked, {});
   }
 
@@ -142,8 +155,10 @@ export class Responder {
     const sequence = item?.signed?.sequence;
     const isKnown = sequence !== undefined && query.sequence !== undefined && sequence <= query.sequence;
     const short = { ...token, seq: sequence };
-    if (item === undefined || isKnown)
-      return this.#reply(asked, this.#nodes(asked, short, this.#budget(asked), query));
+    if (item === undefined || isKnown) {
+      this.#reply(asked, this.#nodes(asked, short, this.#budget(asked), query));
+      return;
+    }
     const full: ReplyBody = {
       ...short,
       k: item.signed?.publicKey,
@@ -160,8 +175,10 @@ export class Responder {
   #put(asked: IncomingQuery, query: Extract<Query, { method: 'put' }>, now: Millis): void {
     const { from, transaction } = asked;
     const target = targetOf(query);
-    if (!this.#tokens.isValid(query.token, from.host, target, now))
-      return this.error(transaction, from, ERROR.protocol, 'bad token');
+    if (!this.#tokens.isValid(query.token, from.host, target, now)) {
+      this.error(transaction, from, ERROR.protocol, 'bad token');
+      return;
+    }
     const code = this.items.put(query, target, from.host, this.#options.ownId(), now);
     if (code === undefined) this.#reply(asked, {});
     else this.error(transaction, from, code, PUT_ERRORS[code] ?? 'refused');
@@ -213,10 +230,11 @@ export class Responder {
   #whenProven(asked: IncomingQuery, answer: (isThere: boolean, budget: number) => void): void {
     const { family, isProven, prove } = this.#options;
     const isThere = isProven(asked.from);
-    if (isThere || asked.readOnly) return answer(isThere, this.#budget(asked));
-    prove(asked.from, (answered) =>
-      answer(answered, answered ? MAX_REPLY_BYTES[family] : this.#budget(asked)),
-    );
+    if (isThere || asked.readOnly) answer(isThere, this.#budget(asked));
+    else
+      prove(asked.from, (answered) =>
+        answer(answered, answered ? MAX_REPLY_BYTES[family] : this.#budget(asked)),
+      );
   }
 
   #budget({ from, lengthBytes }: IncomingQuery): number {

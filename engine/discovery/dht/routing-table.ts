@@ -31,7 +31,7 @@ const MAX_WAITING = 8;
 /** After so long without an answer a node is asked again (BEP 5). */
 export const QUESTIONABLE_MS = 15 * 60_000;
 /** Queries without an answer in a row after which a node is bad. */
-export const MAX_FAILURES = 2;
+const MAX_FAILURES = 2;
 
 export interface TableEntry extends NodeContact {
   readonly network: Network;

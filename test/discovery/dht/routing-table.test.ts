@@ -137,7 +137,7 @@ describe('what it answers', () => {
         fc.integer({ min: 1, max: 20 }),
         (own, all, count) => {
           const table = new RoutingTable(own);
-          all.forEach((id, n) => table.onReply({ id, host: `8.8.${n}.1`, port: 1 }, 10, NOW));
+          for (const [n, id] of all.entries()) table.onReply({ id, host: `8.8.${n}.1`, port: 1 }, 10, NOW);
           const target = all[0] as Uint8Array;
           const expected = [...table.entries()]
             .sort((a, b) => compareDistance(target, a.id, b.id))
