@@ -59,6 +59,8 @@ export interface SwarmEstimate {
 export class DhtNode {
   readonly #overlays: readonly Overlay[];
   readonly #randomBytes: RandomBytes;
+  /** Ends of what was promised and is under way. */
+  readonly #promises = new Set<() => void>();
   #readOnly = false;
   #started = false;
   #closed = false;
@@ -259,10 +261,11 @@ export class DhtNode {
     };
   }
 
-  /** Idempotent. Lookups under way end without a word. */
+  /** Idempotent. Promises are kept with what is known by now; other lookups end without a word. */
   close(): void {
     this.#closed = true;
     for (const overlay of this.#overlays) overlay.close();
+    for (const end of this.#promises) end();
   }
 
   #overlayOf(host: string): Overlay | undefined {
@@ -315,13 +318,19 @@ export class DhtNode {
   ): Promise<T> {
     return new Promise((resolve) => {
       let left = this.#overlays.length;
+      const end = (): void => {
+        this.#promises.delete(end);
+        resolve(result());
+      };
+      this.#promises.add(end);
+      if (left === 0 || this.#closed) end();
       for (const overlay of this.#overlays) {
         const task = taskOf(overlay);
         overlay.lookUp({
           ...task,
           onDone: (closest) => {
             task.onDone?.(closest);
-            if (--left === 0) resolve(result());
+            if (--left === 0) end();
           },
         });
       }

@@ -171,7 +171,8 @@ export class Overlay {
     const begin = (): void => {
       if (!state.cancelled) this.#run(task, state);
     };
-    if (this.#running < MAX_LOOKUPS && this.table.size > 0) begin();
+    if (this.#closed) task.onDone?.([], 0);
+    else if (this.#running < MAX_LOOKUPS && this.table.size > 0) begin();
     else if (this.#waiting.length < MAX_WAITING_LOOKUPS) this.#waiting.push(begin);
     else task.onDone?.([], 0);
     return {
@@ -240,6 +241,7 @@ export class Overlay {
     query: Query,
     handler: { onReply(reply: Reply): void; onSlow?(): void; onFail(): void },
   ): boolean {
+    if (this.#closed) return false;
     return this.#queries.send(
       to,
       query,
@@ -425,7 +427,8 @@ export class Overlay {
   #rejoinLater(): void {
     this.#rejoin?.cancel();
     this.#rejoin = this.#options.clock.schedule(asMillis(this.#options.clock.now() + this.#rejoinMs), () => {
-      if (!this.#hasLiveNode()) this.#join();
+      if (this.#hasLiveNode()) this.#rejoinMs = REJOIN_MS;
+      else this.#join();
     });
     this.#rejoinMs = Math.min(2 * this.#rejoinMs, MAX_REJOIN_MS);
   }
@@ -470,7 +473,8 @@ export class Overlay {
 
   #upkeep(): void {
     const now = this.#options.clock.now();
-    for (const entry of this.table.questionable(now, CHECKS_PER_TICK)) this.#check(entry);
+    // Not among the checks that strangers cause: those must not be able to keep the table from being kept up.
+    for (const entry of this.table.questionable(now, CHECKS_PER_TICK)) this.ask(entry, { method: 'ping' });
     if (++this.#ticks % SWEEP_EVERY_TICKS === 0) this.responder.sweep(now);
     if (!this.#hasLiveNode()) {
       if (!this.#joining && this.#rejoinMs === REJOIN_MS) this.#join();

@@ -149,3 +149,29 @@ test('a socket takes no harm from what cannot be sent, and a taken port is named
   socket.close();
   socket.send(Buffer.from('x'), { host: '127.0.0.1', port: 9 });
 });
+
+test('after it is closed nothing is sent, nothing waits, and what was promised is kept', async () => {
+  const { node, address } = await loopbackNode();
+  const silent = await openDatagramSocket(4, 0, '127.0.0.1');
+  node.addNode({ host: '127.0.0.1', port: silent.port });
+  node.start();
+  const scrape = node.scrape(randomBytes(20));
+  node.close();
+  node.close();
+  assert.equal(await scrape, null);
+  assert.equal(await node.getImmutable(randomBytes(20)), null);
+  assert.equal(await node.putImmutable(Buffer.from('1:x')), 0);
+  let announcedTo = -1;
+  node.lookUpPeers({
+    infoHash: randomBytes(20),
+    onPeers: () => {},
+    onDone: (told) => {
+      announcedTo = told;
+    },
+  });
+  assert.equal(announcedTo, 0);
+  assert.equal(node.snapshot().state, 'off');
+  // Its port is free again.
+  (await openDatagramSocket(4, address.port, '127.0.0.1')).close();
+  silent.close();
+});
