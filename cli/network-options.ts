@@ -14,7 +14,8 @@ export const NETWORK_OPTIONS = {
   'max-peers': value('N', 'connected peers at once (default: 80 a torrent)', (given) =>
     parseWhole(given, 1, 10_000),
   ),
-  'no-dht': flag('no DHT (there is none yet; for scripts)'),
+  'dht-bootstrap': list('HOST:PORT', 'join the DHT through this node', parseHostPort),
+  'no-dht': flag('do not look for peers in the DHT'),
   'no-lsd': flag('no local peer discovery (likewise)'),
   'no-pex': flag('no peer exchange (likewise)'),
   'no-nat': flag('do not ask the router to forward our port'),
@@ -39,11 +40,15 @@ export interface NetworkChoices {
   readonly 'max-peers': number | undefined;
   readonly encryption: EncryptionMode | undefined;
   readonly 'no-nat': boolean;
+  readonly 'no-dht': boolean;
+  readonly 'dht-bootstrap': readonly HostPort[];
 }
 
 export function engineOptions(chosen: NetworkChoices): EngineOptions {
   return {
     ...(chosen['no-nat'] ? { portMapping: false } : {}),
+    ...(chosen['dht-bootstrap'].length === 0 ? {} : { dhtBootstrap: chosen['dht-bootstrap'] }),
+    ...(chosen['no-dht'] ? { dht: false } : {}),
     ...(chosen.listen === undefined ? {} : { listenPort: chosen.listen.port }),
     ...(chosen.listen?.host === undefined ? {} : { listenHost: chosen.listen.host }),
     ...(chosen.down === undefined ? {} : { downloadBytesPerSecond: chosen.down }),

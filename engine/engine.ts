@@ -2,12 +2,13 @@
  * Engine: several torrents in one process. Owns what they share: the listening port, the connection limits, the
  * arena and its workers, the rate limits, and the sockets to UDP trackers.
  */
-import { isIP } from 'node:net';
 import { ActivityLog } from './activity-log.js';
+import { DhtService } from './dht-service.js';
 import { TrackerSource } from './discovery/tracker-source.js';
 import { UdpTrackerSockets } from './discovery/udp-tracker.js';
 import { SwarmError } from './errors.js';
 import { FileClaims } from './file-claims.js';
+import { familiesOf } from './ip-families.js';
 import { type FetchOptions, MetadataFetch } from './metadata-fetch.js';
 import { type Magnet, parseMagnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
@@ -17,7 +18,7 @@ import { Outside } from './outside.js';
 import { PeerSources } from './peer-sources.js';
 import { TokenBucket } from './policy/token-bucket.js';
 import { TorrentGeometry } from './policy/torrent-geometry.js';
-import type { HandshakeIdentity } from './ports.js';
+import type { HandshakeIdentity, TransferTotals } from './ports.js';
 import { ConnectionSlots } from './reach/connection-slots.js';
 import { SlottedDialer } from './reach/dialer.js';
 import { PeerListener } from './reach/listener.js';
@@ -53,6 +54,7 @@ export class Engine {
   readonly #uploadBucket: TokenBucket;
   readonly #uplinkPacing: UplinkPacing;
   readonly #outside: Outside;
+  readonly #dht: DhtService | undefined;
   #listen: EngineSnapshot['listen'] = null;
   #closed: Promise<void> | undefined;
 
@@ -83,6 +85,18 @@ export class Engine {
       secretBytes,
       portMapping: resolved.portMapping,
       onChange: (mapping) => this.#log.add(...mappingLine(mapping)),
+    });
+    if (!resolved.dht) return;
+    this.#dht = new DhtService({
+      clock: systemClock,
+      rng: systemRng,
+      secretBytes,
+      stateDir: resolved.stateDir,
+      listenHost: resolved.listenHost,
+      port: () => this.#listen?.port ?? 0,
+      announcedPort: () => this.#outside.portFor('tcp'),
+      bootstrap: resolved.dhtBootstrap,
+      log: (level, text) => this.#log.add(level, text),
     });
   }
 
@@ -168,6 +182,7 @@ export class Engine {
       halfOpenCount: this.#slots.halfOpen,
       arena: this.#storage.usage,
       ...this.#outside.snapshot(),
+      dht: this.#dht?.snapshot() ?? null,
       torrents,
       log: this.#log.lines,
     };
@@ -181,7 +196,7 @@ export class Engine {
 
   async #close(): Promise<void> {
     const stopped = [...this.#torrents.values(), ...this.#fetches.values()].map((each) => each.stop());
-    await Promise.all([...stopped, this.#outside.close()]);
+    await Promise.all([...stopped, this.#outside.close(), this.#dht?.close()]);
     this.#uplinkPacing.stop();
     this.#listener.close();
     this.#udp.close();
@@ -193,7 +208,7 @@ export class Engine {
     if (listenPort === null) return;
     this.#listen = await this.#listener.listen(listenPort, listenHost);
     const { host, port } = this.#listen;
-    this.#outside.start({ host, tcpPort: port, udpPort: undefined });
+    this.#outside.start({ host, tcpPort: port, udpPort: this.#dht === undefined ? undefined : port });
   }
 
   #host(): TorrentHost {
@@ -240,20 +255,36 @@ export class Engine {
   }
 
   #sourcesOf({ infoHash, tiers, isPrivate }: Wanted): PeerSources {
-    return new PeerSources((totals) => {
-      if (tiers.length === 0) return undefined;
-      return new TrackerSource({
-        tiers,
-        identity: { infoHash, peerId: this.#peerId, key: this.#key, port: this.#listen?.port ?? 0 },
-        totals,
-        clock: systemClock,
-        rng: systemRng,
-        udp: this.#udp,
-        userAgent: USER_AGENT,
-        firstTierOnly: isPrivate,
-        families: familiesOf(this.#listen?.host),
-      });
-    }, []);
+    return new PeerSources((totals) => ({
+      trackers: this.#trackersOf(infoHash, tiers, isPrivate, totals),
+      others: isPrivate || this.#dht === undefined ? [] : [this.#dht.sourceOf(infoHash, totals)],
+    }));
+  }
+
+  #trackersOf(
+    infoHash: InfoHash,
+    tiers: Wanted['tiers'],
+    isPrivate: boolean,
+    totals: () => TransferTotals,
+  ): TrackerSource | undefined {
+    if (tiers.length === 0) return undefined;
+    return new TrackerSource({
+      tiers,
+      identity: {
+        infoHash,
+        peerId: this.#peerId,
+        key: this.#key,
+        port: () => this.#outside.portFor('tcp'),
+      },
+      totals,
+      clock: systemClock,
+      rng: systemRng,
+      udp: this.#udp,
+      userAgent: USER_AGENT,
+      firstTierOnly: isPrivate,
+      // Only of addresses that somebody listens at.
+      families: familiesOf(this.#listen?.host),
+    });
   }
 }
 
@@ -279,12 +310,6 @@ function mappingLine({
   return state === 'failed'
     ? ['warn', `no port mapping: ${message}`]
     : ['info', 'asking the router to forward our ports'];
-}
-
-/** Trackers are told only of addresses that somebody listens at. */
-function familiesOf(host: string | undefined): readonly (4 | 6)[] {
-  const family = isIP(host ?? '');
-  return family === 4 ? [4] : family === 6 && host !== '::' ? [6] : [4, 6];
 }
 
 function sum(numbers: readonly number[]): number {

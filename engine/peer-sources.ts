@@ -13,16 +13,18 @@ export class PeerSources implements PeerSource {
   /** Set by who knows. */
   totals: () => TransferTotals = () => UNKNOWN;
   readonly #trackers: TrackerSource | undefined;
-  /** Those that a private torrent must not use (BEP 27). */
   #public: readonly PeerSource[];
   #handler: PeerSourceHandler | undefined;
 
-  /** @param makeTrackers undefined when there are none */
+  /** @param make what there is; `others` are those that a private torrent must not use (BEP 27) */
   constructor(
-    makeTrackers: (totals: () => TransferTotals) => TrackerSource | undefined,
-    others: readonly PeerSource[],
+    make: (totals: () => TransferTotals) => {
+      trackers: TrackerSource | undefined;
+      others: readonly PeerSource[];
+    },
   ) {
-    this.#trackers = makeTrackers(() => this.totals());
+    const { trackers, others } = make(() => this.totals());
+    this.#trackers = trackers;
     this.#public = others;
   }
 

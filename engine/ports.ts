@@ -164,6 +164,8 @@ export interface HandshakeIdentity {
   readonly peerId: Uint8Array;
   /** Undefined until the metadata is known; so long the peer's pieces are kept for `learnGeometry`, and nothing moves. */
   readonly geometry: TorrentGeometry | undefined;
+  /** Where our DHT node listens, which we tell peers that have one (BEP 5); 0: we have none, or not for this torrent. */
+  dhtPort?(): number;
   /** BEP 10 fields and extension names that we announce; encoded once. */
   readonly extendedHandshake: LocalExtendedHandshake;
 }

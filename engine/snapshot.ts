@@ -32,6 +32,8 @@ export interface EngineSnapshot {
   readonly arena: { readonly usedBytes: number; readonly totalBytes: number };
   readonly portMapping: PortMappingSnapshot;
   readonly reachability: Reachability;
+  /** Null while no torrent needed it, or where it is off. */
+  readonly dht: DhtSnapshot | null;
   readonly torrents: readonly TorrentSnapshot[];
   /** The latest lines, oldest first; bounded. */
   readonly log: readonly LogLine[];

@@ -22,8 +22,8 @@ export interface TrackerSourceOptions {
     readonly peerId: Uint8Array;
     /** 32 random bits, the same for the session. */
     readonly key: number;
-    /** Where we listen; 0 for nowhere. */
-    readonly port: number;
+    /** Where the world reaches us; 0: nowhere. */
+    readonly port: () => number;
   };
   /** `leftBytes` must not be 0 while the length is still unknown: a tracker takes that for a seed. */
   readonly totals: () => TransferTotals;
@@ -55,7 +55,7 @@ export class TrackerSource implements PeerSource {
   /** By tracker id; undefined where the URL is of no use. */
   readonly #endpoints: readonly (TrackerEndpoint | undefined)[];
   readonly #options: TrackerSourceOptions;
-  readonly #identity: AnnounceIdentity;
+  readonly #identity: Omit<AnnounceIdentity, 'port'>;
   /** What is under way, to be ended by `stop`. */
   readonly #calls = new Set<AbortController>();
   #handler: PeerSourceHandler | undefined;
@@ -70,7 +70,6 @@ export class TrackerSource implements PeerSource {
       infoHash: Buffer.from(identity.infoHash, 'hex'),
       peerId: identity.peerId,
       key: identity.key >>> 0,
-      port: identity.port === 0 ? NO_PORT : identity.port,
     };
     this.#tiers = new TrackerTiers(options.tiers, {
       rng,
@@ -247,7 +246,8 @@ export class TrackerSource implements PeerSource {
   }
 
   #request({ event, numWant }: Pick<DueAnnounce, 'event' | 'numWant'>): AnnounceRequest {
-    return { ...this.#identity, ...this.#options.totals(), event, numWant };
+    const { identity, totals } = this.#options;
+    return { ...this.#identity, port: identity.port() || NO_PORT, ...totals(), event, numWant };
   }
 }
 

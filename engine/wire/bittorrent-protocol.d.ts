@@ -29,6 +29,7 @@ declare module 'bittorrent-protocol' {
     haveAll(): void;
     haveNone(): void;
     keepAlive(): void;
+    port(dhtPort: number): void;
     extended(id: number | string, payload: Uint8Array): void;
     end(): void;
     destroy(): void;

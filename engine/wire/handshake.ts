@@ -175,7 +175,8 @@ export class Handshake implements SocketOwner, HeartbeatMember {
     if (out === undefined) return;
     const { remote, accepting } = this.#plan;
     this.#wire = new GuardedWire(accepting !== undefined, identity, remote.host, (bytes) => out.put(bytes));
-    this.#wire.handshake(identity.infoHash, identity.peerId, { fast: true });
+    const dht = identity.dhtPort !== undefined;
+    this.#wire.handshake(identity.infoHash, identity.peerId, { fast: true, dht });
   }
 
   #establish(identity: HandshakeIdentity, rest: Uint8Array): void {
@@ -204,6 +205,9 @@ export class Handshake implements SocketOwner, HeartbeatMember {
       onClosed,
     });
     this.#plan.done(connection);
+    // After what the owner says first, which must be its pieces.
+    const dhtPort = wire.peerExtensions.dht === true ? (identity.dhtPort?.() ?? 0) : 0;
+    if (dhtPort > 0 && connection.handler !== NO_HANDLER) wire.port(dhtPort);
     if (connection.handler === NO_HANDLER) connection.close('nobody wants this connection');
     else if (rest.length > 0) connection.onChunk(rest);
   }

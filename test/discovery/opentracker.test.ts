@@ -54,7 +54,7 @@ function peer(t: TestContext, url: string, port: number, left: number, infoHash 
       infoHash: asInfoHash(infoHash),
       peerId: Buffer.from(`-SW0100-${port}${'x'.repeat(8)}`.slice(0, 20), 'latin1'),
       key: port,
-      port,
+      port: () => port,
     },
     totals: () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes }),
     clock: realClock,

@@ -20,7 +20,7 @@ function source(tiers: readonly (readonly string[])[], options: Partial<TrackerS
   closers.push(() => udp.close());
   const trackers = new TrackerSource({
     tiers,
-    identity: { infoHash: asInfoHash(INFO_HASH), peerId: PEER_ID, key: 0x1234abcd, port: 6881 },
+    identity: { infoHash: asInfoHash(INFO_HASH), peerId: PEER_ID, key: 0x1234abcd, port: () => 6881 },
     totals: () => ({ uploadedBytes: 10, downloadedBytes: 20, leftBytes: 30 }),
     clock,
     rng: () => 0.999,
@@ -284,7 +284,7 @@ describe('tracker source', () => {
 
   it('announces port 1 when it does not listen, as trackers refuse 0', { timeout: 5_000 }, async () => {
     const { url, queries } = await tracker();
-    const identity = { infoHash: asInfoHash(INFO_HASH), peerId: PEER_ID, key: 1, port: 0 };
+    const identity = { infoHash: asInfoHash(INFO_HASH), peerId: PEER_ID, key: 1, port: () => 0 };
     const { trackers, handler } = source([[url]], { identity });
     trackers.start(handler);
     await until(() => queries.length === 1);

@@ -83,6 +83,7 @@ export class DemoEngine {
         failure: null,
         message: '',
       },
+      dht: null,
       reachability: {
         state: 'mapped',
         how: 'upnp',

@@ -20,8 +20,8 @@ export interface DhtSourceOptions {
   readonly infoHash: InfoHash;
   /** A private torrent (BEP 27) never touches the DHT: then nothing here does anything. */
   readonly isPrivate: boolean;
-  /** Where we listen for peers; undefined: nowhere, so that only others are found. */
-  readonly port: number | undefined;
+  /** Where others reach us; 0: nowhere, so that only others are found. */
+  readonly port: () => number;
   readonly totals: () => TransferTotals;
   readonly clock: Clock;
   readonly rng: Rng;
@@ -70,14 +70,15 @@ export class DhtSource implements PeerSource {
   }
 
   #lookUp(): void {
-    const { node, clock, port, totals } = this.#options;
+    const { node, clock, totals } = this.#options;
+    const port = this.#options.port();
     this.#timer?.cancel();
     this.#timer = undefined;
     let peersHere = 0;
     let isOver = false;
     const lookup = node.lookUpPeers({
       infoHash: this.#infoHash,
-      ...(port === undefined ? {} : { announce: { port, implied: false, seed: totals().leftBytes === 0 } }),
+      ...(port === 0 ? {} : { announce: { port, implied: false, seed: totals().leftBytes === 0 } }),
       onPeers: (peers) => {
         peersHere += peers.length;
         this.found += peers.length;

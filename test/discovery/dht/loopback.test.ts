@@ -114,7 +114,7 @@ test('a torrent finds peers through its source, and a private one never asks', {
       node,
       infoHash,
       isPrivate,
-      port,
+      port: () => port,
       totals: () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes: port }),
       clock: systemClock,
       rng: Math.random,

@@ -1,0 +1,222 @@
+/**
+ * DHT service: the engine's DHT node. Loaded and opened when the first torrent needs it, on the port that peers
+ * connect to, joined through what it knew last time or the bootstrap hosts, and saved at the end.
+ */
+import { Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import type { DhtNode } from './discovery/dht/dht-node.js';
+import type { DhtSource } from './discovery/dht/dht-source.js';
+import { toSwarmError } from './errors.js';
+import { familiesOf } from './ip-families.js';
+import type { HostPort } from './options.js';
+import type { Clock, PeerSource, PeerSourceHandler, Rng, TransferTotals } from './ports.js';
+import type { DhtSnapshot } from './snapshot.js';
+import { makeFolder } from './storage/make-folder.js';
+import { readOwnFile, replaceOwnFile } from './storage/state-files.js';
+import type { InfoHash, PeerAddress } from './units.js';
+
+export interface DhtServiceOptions {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly secretBytes: (length: number) => Uint8Array;
+  readonly stateDir: string;
+  /** Undefined: all addresses. */
+  readonly listenHost: string | undefined;
+  /** The port to open, if it is free; 0 lets the system choose. */
+  readonly port: () => number;
+  /** Where the world reaches our peers' port; 0: nowhere. */
+  readonly announcedPort: () => number;
+  readonly bootstrap: readonly HostPort[];
+  readonly log: (level: 'info' | 'warn', text: string) => void;
+}
+
+const STATE_FILE = 'dht.json';
+/** 400 nodes of two families have 60 KB. */
+const MAX_STATE_BYTES = 512 * 1024;
+/** Nodes that are told before there is a node to take them. */
+const MAX_EARLY_NODES = 200;
+const RESOLVE_MS = 5_000;
+
+export class DhtService {
+  readonly #options: DhtServiceOptions;
+  readonly #resolver = new Resolver({ timeout: RESOLVE_MS, tries: 1 });
+  readonly #earlyNodes: PeerAddress[] = [];
+  #opening: Promise<DhtNode | undefined> | undefined;
+  #node: DhtNode | undefined;
+  #isClosed = false;
+
+  constructor(options: DhtServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Where other nodes reach ours; 0 while it is not open. */
+  get port(): number {
+    const { port4 = 0, port6 = 0 } = this.#node?.snapshot() ?? {};
+    return port4 || port6;
+  }
+
+  /** Peers of one torrent, which is not private. */
+  sourceOf(infoHash: InfoHash, totals: () => TransferTotals): PeerSource {
+    const { announcedPort, clock, rng } = this.#options;
+    return new LateSource(async () => {
+      const node = await this.#open();
+      if (node === undefined) return undefined;
+      const { DhtSource } = await import('./discovery/dht/dht-source.js');
+      return new DhtSource({ node, infoHash, isPrivate: false, port: announcedPort, totals, clock, rng });
+    });
+  }
+
+  /** Somebody says that a node is there: a torrent, a peer. */
+  addNode(address: PeerAddress): void {
+    if (this.#node !== undefined) this.#node.addNode(address);
+    else if (this.#earlyNodes.length < MAX_EARLY_NODES) this.#earlyNodes.push(address);
+  }
+
+  /** The same of nodes that may be named by names. Never rejects. */
+  async addNamedNodes(nodes: readonly HostPort[]): Promise<void> {
+    for (const address of await this.#resolve(nodes)) this.addNode(address);
+  }
+
+  /** Null before any torrent needed it. */
+  snapshot(): DhtSnapshot | null {
+    return this.#node?.snapshot() ?? null;
+  }
+
+  /** Keeps what it knows for the next start. Never rejects. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#resolver.cancel();
+    const node = await this.#opening;
+    if (node === undefined) return;
+    const saved = node.save();
+    node.close();
+    const isWorthIt = (saved.v4?.nodes.length ?? 0) + (saved.v6?.nodes.length ?? 0) > 0;
+    if (!isWorthIt) return;
+    const { stateDir, log } = this.#options;
+    try {
+      await makeFolder(stateDir, 0o700);
+      await (await replaceOwnFile(join(stateDir, STATE_FILE), JSON.stringify(saved))).close();
+    } catch (error) {
+      log('warn', `the DHT's nodes are not kept for the next start: ${(error as Error).message}`);
+    }
+  }
+
+  #open(): Promise<DhtNode | undefined> {
+    this.#opening ??= this.#start().catch((thrown: unknown) => {
+      this.#options.log('warn', `no DHT: ${toSwarmError(thrown).message}`);
+      return undefined;
+    });
+    return this.#opening;
+  }
+
+  async #start(): Promise<DhtNode | undefined> {
+    if (this.#isClosed) return undefined;
+    const { clock, rng, secretBytes, bootstrap } = this.#options;
+    const { DhtNode } = await import('./discovery/dht/dht-node.js');
+    const [sockets, saved] = await Promise.all([this.#sockets(), this.#load()]);
+    if (sockets.length === 0) return undefined;
+    const node = new DhtNode({
+      sockets,
+      clock,
+      rng,
+      randomBytes: secretBytes,
+      saved,
+      entryPoints: () => this.#resolve(bootstrap),
+    });
+    if (this.#isClosed) {
+      node.close();
+      return undefined;
+    }
+    this.#node = node;
+    for (const address of this.#earlyNodes.splice(0)) node.addNode(address);
+    node.start();
+    return node;
+  }
+
+  async #sockets() {
+    const { openDatagramSocket } = await import('./discovery/dht/datagram-socket.js');
+    const { listenHost, port, log } = this.#options;
+    const families = familiesOf(listenHost);
+    const open = async (family: 4 | 6, wanted: number) =>
+      openDatagramSocket(
+        family,
+        wanted,
+        listenHost === '::' || listenHost === '0.0.0.0' ? undefined : listenHost,
+      );
+    const opened = await Promise.all(
+      families.map((family) =>
+        open(family, port())
+          // Another program may have the port for UDP.
+          .catch(() => open(family, 0))
+          .catch((thrown: unknown) => {
+            if (families.length === 1)
+              log('warn', `no DHT over IPv${family}: ${toSwarmError(thrown).message}`);
+            return undefined;
+          }),
+      ),
+    );
+    return opened.flatMap((socket) => socket ?? []);
+  }
+
+  async #load(): Promise<unknown> {
+    try {
+      const content = await readOwnFile(join(this.#options.stateDir, STATE_FILE), MAX_STATE_BYTES);
+      return JSON.parse(content.toString('utf8'));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #resolve(nodes: readonly HostPort[]): Promise<PeerAddress[]> {
+    const found = await Promise.all(
+      nodes.map(async ({ host, port }) => {
+        if (isIP(host) !== 0) return [{ host, port }];
+        if (host === 'localhost') return [{ host: '127.0.0.1', port }];
+        const answers = await Promise.allSettled([
+          this.#resolver.resolve4(host),
+          this.#resolver.resolve6(host),
+        ]);
+        const hosts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+        return hosts.map((each) => ({ host: each, port }));
+      }),
+    );
+    return found.flat();
+  }
+}
+
+/** A source that takes a while to make: what is asked of it meanwhile is done then. */
+class LateSource implements PeerSource {
+  readonly #make: () => Promise<DhtSource | undefined>;
+  #source: DhtSource | undefined;
+  #handler: PeerSourceHandler | undefined;
+  #isStopped = false;
+
+  constructor(make: () => Promise<DhtSource | undefined>) {
+    this.#make = make;
+  }
+
+  start(handler: PeerSourceHandler): void {
+    if (this.#handler !== undefined) return;
+    this.#handler = handler;
+    void this.#make().then((source) => {
+      if (this.#isStopped) return;
+      this.#source = source;
+      source?.start(handler);
+    });
+  }
+
+  completed(): void {
+    this.#source?.completed();
+  }
+
+  /** Starting looks for peers anyway. */
+  wantPeers(): void {
+    this.#source?.wantPeers();
+  }
+
+  async stop(withinMs: number): Promise<void> {
+    this.#isStopped = true;
+    await this.#source?.stop(withinMs);
+  }
+}
