@@ -54,6 +54,7 @@ class SilentConnection implements PeerConnection {
   extendedMessage = nothing;
   metadata = nothing;
   learnGeometry = nothing;
+  uploadOnly = nothing;
   sendFrames = nothing;
   cork = nothing;
   uncork = nothing;

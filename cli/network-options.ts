@@ -16,8 +16,8 @@ export const NETWORK_OPTIONS = {
   ),
   'dht-bootstrap': list('HOST:PORT', 'join the DHT through this node', parseHostPort),
   'no-dht': flag('do not look for peers in the DHT'),
-  'no-lsd': flag('no local peer discovery (likewise)'),
-  'no-pex': flag('no peer exchange (likewise)'),
+  'no-lsd': flag('do not look for peers in the local network'),
+  'no-pex': flag('do not let peers tell of each other'),
   'no-nat': flag('do not ask the router to forward our port'),
   encryption: value('off|prefer|require', 'obfuscate connections (default: prefer)', parseEncryption),
   tui: flag('show the dashboard'),
@@ -41,6 +41,8 @@ export interface NetworkChoices {
   readonly encryption: EncryptionMode | undefined;
   readonly 'no-nat': boolean;
   readonly 'no-dht': boolean;
+  readonly 'no-lsd': boolean;
+  readonly 'no-pex': boolean;
   readonly 'dht-bootstrap': readonly HostPort[];
 }
 
@@ -49,6 +51,8 @@ export function engineOptions(chosen: NetworkChoices): EngineOptions {
     ...(chosen['no-nat'] ? { portMapping: false } : {}),
     ...(chosen['dht-bootstrap'].length === 0 ? {} : { dhtBootstrap: chosen['dht-bootstrap'] }),
     ...(chosen['no-dht'] ? { dht: false } : {}),
+    ...(chosen['no-lsd'] ? { lsd: false } : {}),
+    ...(chosen['no-pex'] ? { pex: false } : {}),
     ...(chosen.listen === undefined ? {} : { listenPort: chosen.listen.port }),
     ...(chosen.listen?.host === undefined ? {} : { listenHost: chosen.listen.host }),
     ...(chosen.down === undefined ? {} : { downloadBytesPerSecond: chosen.down }),

@@ -4,6 +4,8 @@
  */
 import { ActivityLog } from './activity-log.js';
 import { DhtService } from './dht-service.js';
+import { LocalDiscovery } from './discovery/local-discovery.js';
+import { pexCodec } from './discovery/pex-codec.js';
 import { TrackerSource } from './discovery/tracker-source.js';
 import { UdpTrackerSockets } from './discovery/udp-tracker.js';
 import { SwarmError } from './errors.js';
@@ -18,7 +20,7 @@ import { Outside } from './outside.js';
 import { PeerSources } from './peer-sources.js';
 import { TokenBucket } from './policy/token-bucket.js';
 import { TorrentGeometry } from './policy/torrent-geometry.js';
-import type { HandshakeIdentity, TransferTotals } from './ports.js';
+import type { HandshakeIdentity, PexCodec, TransferTotals } from './ports.js';
 import { ConnectionSlots } from './reach/connection-slots.js';
 import { SlottedDialer } from './reach/dialer.js';
 import { PeerListener } from './reach/listener.js';
@@ -27,7 +29,7 @@ import { Storage } from './storage/storage.js';
 import { MAX_QUEUED_REQUESTS } from './swarm/upload-queue.js';
 import { secretBytes, secretInt, systemClock, systemRng, thisMachine } from './system.js';
 import { type AddOptions, Torrent, type TorrentHost } from './torrent.js';
-import type { InfoHash, Millis } from './units.js';
+import type { InfoHash, Millis, PeerAddress } from './units.js';
 import { UplinkPacing } from './uplink-pacing.js';
 import { CLIENT_NAME, USER_AGENT } from './version.js';
 import { Heartbeat } from './wire/heartbeat.js';
@@ -49,6 +51,7 @@ export class Engine {
   readonly #listener: PeerListener;
   readonly #dialer: SlottedDialer;
   readonly #udp = new UdpTrackerSockets({ clock: systemClock });
+  readonly #neighbours: LocalDiscovery | undefined;
   readonly #fileClaims = new FileClaims();
   readonly #downloadBucket: TokenBucket;
   readonly #uploadBucket: TokenBucket;
@@ -69,6 +72,15 @@ export class Engine {
       stateDir: resolved.stateDir,
       onWarning: (text) => this.#log.add('warn', text),
     });
+    this.#neighbours = resolved.lsd
+      ? new LocalDiscovery({
+          clock: systemClock,
+          listenPort: () => this.#listen?.port,
+          cookie: Buffer.from(secretBytes(4)).toString('hex'),
+          ...(resolved.listenHost === undefined ? {} : { host: resolved.listenHost }),
+          onWarning: (text) => this.#log.add('warn', text),
+        })
+      : undefined;
     this.#slots = new ConnectionSlots(resolved);
     const sendQueues = new SendQueues();
     const wire = new TcpWire(this.#heartbeat, resolved.encryption, sendQueues);
@@ -160,6 +172,8 @@ export class Engine {
       listener: this.#listener,
       stateDir: this.#options.stateDir,
       identity: this.#identityOf(infoHash, undefined),
+      pex: this.#pexOf(undefined),
+      onDhtNode: (address) => this.#dht?.addNode(address),
       sources: this.#sourcesOf({ infoHash, tiers, isPrivate: false }),
       log: (level, text) => this.#log.add(level, text),
       onClosed: () => this.#fetches.delete(infoHash),
@@ -200,6 +214,7 @@ export class Engine {
     this.#uplinkPacing.stop();
     this.#listener.close();
     this.#udp.close();
+    this.#neighbours?.close();
     await this.#storage.close();
   }
 
@@ -223,8 +238,19 @@ export class Engine {
       downloadBucket: this.#downloadBucket,
       uploadBucket: this.#uploadBucket,
       identityOf: (metainfo) => this.#identityOf(metainfo.infoHash, metainfo),
-      sourcesOf: ({ infoHash, trackers, private: isPrivate }, more) =>
-        this.#sourcesOf({ infoHash, tiers: more.length === 0 ? trackers : [more, ...trackers], isPrivate }),
+      sourcesOf: ({ infoHash, trackers, dhtNodes, private: isPrivate }, more) => {
+        if (!isPrivate) void this.#dht?.addNamedNodes(dhtNodes);
+        return this.#sourcesOf({
+          infoHash,
+          tiers: more.length === 0 ? trackers : [more, ...trackers],
+          isPrivate,
+        });
+      },
+      pexOf: (metainfo) => this.#pexOf(metainfo),
+      onIncoming: (host) => this.#outside.onIncoming(host),
+      onSeenAs: (from, host) => this.#outside.onSeenAs(from, host),
+      onDhtNode: (address) => this.#dht?.addNode(address),
+      ourAddresses: () => this.#ourAddresses(),
       log: (level, text) => this.#log.add(level, text),
       onClosed: (torrent) => this.#torrents.delete(torrent.metainfo.infoHash),
     };
@@ -238,26 +264,45 @@ export class Engine {
     });
   }
 
+  /** A magnet may turn out private; its peers are left then, and nothing that they told is kept. */
+  #pexOf(metainfo: Metainfo | undefined): PexCodec | undefined {
+    return metainfo?.private || !this.#options.pex ? undefined : pexCodec;
+  }
+
   /** @param metainfo undefined while there is a magnet only */
   #identityOf(infoHash: InfoHash, metainfo: Metainfo | undefined): HandshakeIdentity {
     return {
       infoHash,
       peerId: this.#peerId,
+      ...(this.#dht === undefined || metainfo?.private === true
+        ? {}
+        : { dhtPort: () => this.#dht?.port ?? 0 }),
       geometry: metainfo && new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes),
       extendedHandshake: {
         client: CLIENT_NAME,
         listenPort: this.#listen?.port ?? 0,
         requestQueue: MAX_QUEUED_REQUESTS,
         ...(metainfo === undefined ? {} : { metadataSize: metainfo.rawInfo.length }),
-        extensions: ['ut_metadata'],
+        extensions: this.#pexOf(metainfo) === undefined ? ['ut_metadata'] : ['ut_metadata', pexCodec.name],
       },
     };
+  }
+
+  /** Where others see us, as far as they agree. */
+  #ourAddresses(): PeerAddress[] {
+    const port = this.#outside.portFor('tcp');
+    return ([4, 6] as const).flatMap((family) => {
+      const host = this.#outside.externalHost(family);
+      return host === null ? [] : [{ host, port }];
+    });
   }
 
   #sourcesOf({ infoHash, tiers, isPrivate }: Wanted): PeerSources {
     return new PeerSources((totals) => ({
       trackers: this.#trackersOf(infoHash, tiers, isPrivate, totals),
-      others: isPrivate || this.#dht === undefined ? [] : [this.#dht.sourceOf(infoHash, totals)],
+      others: isPrivate
+        ? []
+        : [this.#dht?.sourceOf(infoHash, totals), this.#neighbours?.source(infoHash)].filter(isDefined),
     }));
   }
 
@@ -311,6 +356,8 @@ function mappingLine({
     ? ['warn', `no port mapping: ${message}`]
     : ['info', 'asking the router to forward our ports'];
 }
+
+const isDefined = <T>(value: T | undefined): value is T => value !== undefined;
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);

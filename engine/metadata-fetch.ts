@@ -14,7 +14,7 @@ import type { Metainfo } from './metainfo/metainfo.js';
 import type { PeerSources } from './peer-sources.js';
 import { MAX_METADATA_BYTES } from './policy/metadata-assembly.js';
 import { PeerCandidates } from './policy/peer-candidates.js';
-import type { Clock, HandshakeIdentity, PeerDialer, Rng } from './ports.js';
+import type { Clock, HandshakeIdentity, PeerDialer, PexCodec, Rng } from './ports.js';
 import type { PeerListener } from './reach/listener.js';
 import type { TorrentEvent, TorrentSnapshot } from './snapshot.js';
 import { loadMetadata, saveMetadata } from './storage/metadata-file.js';
@@ -35,8 +35,12 @@ export interface FetchHost {
   readonly listener: PeerListener;
   readonly stateDir: string;
   readonly identity: HandshakeIdentity;
+  /** Undefined where peers are not told of each other. */
+  readonly pex: PexCodec | undefined;
   readonly sources: PeerSources;
   readonly resolve?: Resolve;
+  /** A peer has a DHT node. */
+  onDhtNode(address: PeerAddress): void;
   log(level: 'info' | 'warn' | 'error', text: string): void;
   onClosed(fetch: MetadataFetch): void;
 }
@@ -132,7 +136,7 @@ export class MetadataFetch {
   }
 
   #join(peers: readonly PeerAddress[]): void {
-    const { clock, dialer, identity, listener, log, sources } = this.#host;
+    const { clock, dialer, identity, listener, log, pex, sources } = this.#host;
     const events = this.#events;
     const swarm = new MetadataSwarm({
       dialer,
@@ -140,8 +144,11 @@ export class MetadataFetch {
       candidates: this.#candidates,
       clock,
       isGood: (bytes) => this.#isGood(bytes),
+      ...(pex === undefined ? {} : { pex }),
       onMetadata: (bytes) => void this.#keep(bytes),
+      onPeersExchanged: (count) => events.emit({ type: 'peers-found', source: 'pex', count }),
       wantPeers: () => sources.wantPeers(),
+      onDhtNode: (address) => this.#host.onDhtNode(address),
       onPeerConnected: (address, source) => events.emit({ type: 'peer-connected', ...address, source }),
       onPeerClosed: (address, reason) => events.emit({ type: 'peer-disconnected', ...address, reason }),
       onPeerBanned: (address, reason) => {

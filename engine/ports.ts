@@ -7,10 +7,11 @@
 
 import type { SwarmError } from './errors.js';
 import type { Bitfield } from './policy/bitfield.js';
+import type { PexMessage, PexPeer } from './policy/pex-diff.js';
 import type { TorrentGeometry } from './policy/torrent-geometry.js';
 import type { Millis, PeerAddress, PeerSourceName, PieceIndex, Rng } from './units.js';
 
-export type { PeerSourceName, Rng };
+export type { PeerSourceName, PexMessage, PexPeer, Rng };
 
 export interface Clock {
   /** Monotonic. */
@@ -90,9 +91,9 @@ export type MetadataMessage =
       readonly bytes: Uint8Array;
     };
 
-/** Why a connection ended. `violation` is a peer that broke the protocol. */
+/** Why a connection ended. `violation` is a peer that broke the protocol; `self` is us at the other end. */
 export interface CloseReason {
-  readonly kind: 'local' | 'remote' | 'timeout' | 'violation' | 'network';
+  readonly kind: 'local' | 'remote' | 'timeout' | 'violation' | 'network' | 'self';
   /** For people and logs; may hold text from the peer. */
   readonly text: string;
 }
@@ -110,6 +111,8 @@ export interface ExtendedHandshake {
   readonly metadataSize?: number;
   /** `upload_only` (BEP 21). */
   readonly uploadOnly?: boolean;
+  /** `e`: it would rather be connected to encrypted. */
+  readonly prefersEncryption?: boolean;
   /** Names of the extensions it takes. */
   readonly extensions: ReadonlySet<string>;
 }
@@ -149,6 +152,8 @@ export interface PeerConnection {
   metadata(message: MetadataMessage): void;
   /** The metadata is known now: what the peer said about its pieces before is told, checked, to `handler`. */
   learnGeometry(geometry: TorrentGeometry): void;
+  /** Says that we want nothing more, or do again (BEP 21). Does nothing where the peer does not speak BEP 10. */
+  uploadOnly(on: boolean): void;
   /** Bytes handed to us and not yet to the kernel. */
   readonly bufferedBytes: number;
   /** Between the two, small sends are gathered into one write. Nests. */
@@ -242,6 +247,17 @@ export interface PieceStore {
    * Requests on the grid of `BLOCK_BYTES` are cheap, others (any begin, up to `BLOCK_BYTES`) are copied.
    */
   frames(piece: PieceIndex, begin: number, blockBytes: number, blocks: number): Frames | undefined;
+}
+
+// ─── Peer exchange ───────────────────────────────────────────────────────────────────────────────────────
+
+/** The payload of `ut_pex` (BEP 11). */
+export interface PexCodec {
+  /** Of the extension, as in `extensions`. */
+  readonly name: string;
+  encode(message: PexMessage): Uint8Array;
+  /** Addresses are literal and have a port > 0; nothing else is promised. A text says why it cannot be read. */
+  decode(payload: Uint8Array): PexMessage | string;
 }
 
 // ─── Finding peers ───────────────────────────────────────────────────────────────────────────────────────

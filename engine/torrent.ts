@@ -19,6 +19,7 @@ import type {
   HandshakeIdentity,
   PeerDialer,
   PeerSourceHandler,
+  PexCodec,
   Rng,
   TransferTotals,
 } from './ports.js';
@@ -70,8 +71,18 @@ export interface TorrentHost {
   readonly downloadBucket: TokenBucket;
   readonly uploadBucket: TokenBucket;
   identityOf(metainfo: Metainfo): HandshakeIdentity;
+  /** Undefined where peers are not told of each other. */
+  pexOf(metainfo: Metainfo): PexCodec | undefined;
   /** @param more announce URLs in front of the torrent's own */
   sourcesOf(metainfo: Metainfo, more: readonly string[]): PeerSources;
+  /** Somebody connected to us from there. */
+  onIncoming(host: string): void;
+  /** @param host our address as `from` sees it */
+  onSeenAs(from: string, host: string): void;
+  /** A peer has a DHT node. */
+  onDhtNode(address: PeerAddress): void;
+  /** Where others see us, as far as they agree; at most one a family. */
+  ourAddresses(): readonly PeerAddress[];
   log(level: 'info' | 'warn' | 'error', text: string): void;
   onClosed(torrent: Torrent): void;
 }
@@ -260,6 +271,7 @@ export class Torrent {
   #createSwarm(files: OpenTorrentStore): Swarm {
     const host = this.#host;
     const met = this.metainfo.private ? undefined : this.#met;
+    const pex = host.pexOf(this.metainfo);
     const upload = new TokenBucket(this.#options.uploadBytesPerSecond ?? 0);
     const swarm = new Swarm({
       geometry: this.#geometry,
@@ -277,6 +289,7 @@ export class Torrent {
       superSeed: this.#options.superSeed ?? 'auto',
       metadata: this.metainfo.rawInfo,
       ...(met === undefined ? {} : { candidates: met.candidates }),
+      ...(pex === undefined ? {} : { pex }),
       wantPeers: () => this.#sources?.wantPeers(),
     });
     swarm.setSequential(this.#options.sequential ?? false);
@@ -322,7 +335,18 @@ export class Torrent {
         this.#events.emit({ type: 'piece', piece });
       },
       onPieceCorrupt: (piece) => this.#events.emit({ type: 'piece-failed', piece }),
-      onPeerConnected: (address, source) => this.#events.emit({ type: 'peer-connected', ...address, source }),
+      onPeersExchanged: (count) => this.#events.emit({ type: 'peers-found', source: 'pex', count }),
+      onDhtNode: (address) => {
+        if (!this.metainfo.private) this.#host.onDhtNode(address);
+      },
+      onSeenAs: ({ host: from }, host) => {
+        this.#host.onSeenAs(from, host);
+        for (const address of this.#host.ourAddresses()) this.#swarm?.setOurAddress(address);
+      },
+      onPeerConnected: (address, source) => {
+        if (source === 'incoming') this.#host.onIncoming(address.host);
+        this.#events.emit({ type: 'peer-connected', ...address, source });
+      },
       onPeerClosed: (address, reason) => this.#events.emit({ type: 'peer-disconnected', ...address, reason }),
       onPeerBanned: (address, reason) => {
         this.#host.log('warn', `banned ${address.host}: ${reason}`);

@@ -154,6 +154,8 @@ export class VirtualConnection implements PeerConnection {
 
   learnGeometry(): void {}
 
+  uploadOnly(): void {}
+
   extendedHandshake(): void {
     this.#say(MESSAGE.extendedHandshake, 0, 0, EXTENDED_HANDSHAKE_BYTES);
   }

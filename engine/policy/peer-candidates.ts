@@ -1,6 +1,8 @@
 /**
- * Peer candidates: addresses that we may connect to, and those that we never will again. Bounded: each source
- * and each address prefix fills a share at most, so that nobody's flood drives out what others told us.
+ * Peer candidates: addresses that we may connect to, and those that we never will again. Bounded: each source,
+ * each address prefix, and each network of peers that tell of others fills a share at most, so that nobody's flood
+ * drives out what others told us. What only a peer told is hearsay until a connection has shown that it is true:
+ * it is tried with care, so that nobody makes us a nuisance to whom he names.
  *
  * An address is waiting (perhaps until a time), or out: handed out by `next`, or connected.
  */
@@ -13,21 +15,34 @@ import {
   type Rng,
 } from '../units.js';
 import { addressPrefix, isLoopback } from './address-prefix.js';
+import { peerPriority } from './peer-priority.js';
 
 const MAX_CANDIDATES = 2_000;
 /** Of one source, except the user. */
 const MAX_PER_SOURCE = 1_000;
 /** Of one /24 or /64. */
 const MAX_PER_PREFIX = 256;
+/** Of what the peers of one network told. */
+const MAX_PER_TELLER = 100;
+/** Of hearsay, with different ports. */
+const MAX_PER_HOST = 4;
+/** Attempts at hearsay of one network under way at once. */
+const MAX_HEARSAY_OUT_PER_PREFIX = 8;
 /** Waiting time after the first failure; each further one doubles it. */
 const BACKOFF_MS = 15_000;
 const MAX_BACKOFF_MS = 30 * 60_000;
 /** After this many failures in a row an address is forgotten; one that the user gave is not. */
 const MAX_FAILURES = 6;
+/** What hearsay's waiting time grows by each time: nobody who can be believed says that somebody is there. */
+const HEARSAY_BACKOFF_FACTOR = 8;
 /** A user's peer is worth trying at least this often: it may not be up yet. */
 const MAX_USER_BACKOFF_MS = 15_000;
 /** A peer that was useful may have dropped us by accident. */
 const USEFUL_RETRY_MS = 10_000;
+/** With fewer failures since than this, who was connected once is not given up for who never was. */
+const TRIED_FAILURES = 3;
+/** Addresses of our own: a few, and as many again as a peer can make us believe that are ours. */
+const MAX_OWN = 64;
 /** Waiting times are stretched by up to this share, so that many do not come due at once. */
 const JITTER = 0.3;
 /** Bans beyond this forget the oldest. */
@@ -51,6 +66,12 @@ interface Entry {
   source: PeerSourceName;
   /** All who told of it, a bit each. */
   toldBy: number;
+  /** Hearsay: the network of the peer that told it, whose share it takes. Empty when another source told of it too, or it is proven. */
+  teller: string;
+  /** We were connected to it. */
+  proven: boolean;
+  /** BEP 40; undefined while not asked for, 0 where there is none. */
+  priority: number | undefined;
   out: boolean;
   useful: boolean;
   failures: number;
@@ -63,6 +84,15 @@ export class PeerCandidates {
   readonly #perSource = new Counter();
   readonly #perPrefix = new Counter();
   readonly #outPerPrefix = new Counter();
+  readonly #perTeller = new Counter();
+  /** When each had its last turn. */
+  readonly #turnOfTeller = new Map<string, number>();
+  readonly #hearsayPerHost = new Counter();
+  readonly #hearsayOutPerPrefix = new Counter();
+  /** By family; where others see us. */
+  readonly #ours = new Map<4 | 6, PeerAddress>();
+  /** Addresses where we found ourselves, oldest first. */
+  readonly #own = new Set<string>();
   /** When each of `SOURCES` had its last turn, counted in turns; 0 for never. */
   readonly #lastTurn = new Float64Array(SOURCES.length);
   #turns = 0;
@@ -80,33 +110,44 @@ export class PeerCandidates {
     return this.#waiting;
   }
 
-  /** Tells of an address. @returns whether it is new to us and kept */
-  add(now: Millis, address: PeerAddress, source: PeerSourceName): boolean {
+  /**
+   * Tells of an address.
+   * @param teller the peer that told it, where it was one
+   * @returns whether it is new to us and kept
+   */
+  add(now: Millis, address: PeerAddress, source: PeerSourceName, teller?: PeerAddress): boolean {
     const key = addressKey(address);
     const known = this.#entries.get(key);
     if (known !== undefined) {
       // Hearing of it again does not shorten its waiting time, or a dead address would be dialled all the time.
       if (source === 'user') this.#setSource(known, source);
       known.toldBy |= bitOf(source);
+      if (teller === undefined) this.#believe(known);
       return false;
     }
-    if (address.port === 0 || this.isBanned(address)) return false;
+    if (address.port === 0 || this.#own.has(key) || this.isBanned(address)) return false;
     const prefix = addressPrefix(address.host);
-    if (!this.#makeRoom(source, prefix)) return false;
+    const tellerPrefix = teller === undefined ? '' : addressPrefix(teller.host);
+    if (!this.#makeRoomForHearsay(address, tellerPrefix) || !this.#makeRoom(source, prefix)) return false;
     this.#perSource.add(source, 1);
     this.#perPrefix.add(prefix, 1);
     this.#waiting++;
-    this.#entries.set(key, {
+    const entry: Entry = {
       key,
       address,
       prefix,
       source,
       toldBy: bitOf(source),
+      teller: tellerPrefix,
+      proven: false,
+      priority: undefined,
       out: false,
       useful: false,
       failures: 0,
       dueAt: now,
-    });
+    };
+    this.#entries.set(key, entry);
+    this.#countHearsay(entry, 1);
     return true;
   }
 
@@ -115,7 +156,7 @@ export class PeerCandidates {
     let best: Entry | undefined;
     let equals = 0;
     for (const entry of this.#entries.values()) {
-      if (entry.out || entry.dueAt > now) continue;
+      if (entry.dueAt > now || !this.#mayGoOut(entry)) continue;
       const order = best === undefined ? -1 : this.#compare(entry, best);
       if (order < 0) {
         best = entry;
@@ -124,6 +165,7 @@ export class PeerCandidates {
     }
     if (best === undefined) return undefined;
     this.#lastTurn[this.#nextSource(best)] = ++this.#turns;
+    if (best.teller !== '') this.#turnOfTeller.set(best.teller, this.#turns);
     this.#setOut(best, true);
     return { address: best.address, source: best.source };
   }
@@ -131,15 +173,15 @@ export class PeerCandidates {
   /** How many addresses `next` has to give now. */
   dueCount(now: Millis): number {
     let count = 0;
-    for (const entry of this.#entries.values()) if (!entry.out && entry.dueAt <= now) count++;
+    for (const entry of this.#entries.values()) if (entry.dueAt <= now && this.#mayGoOut(entry)) count++;
     return count;
   }
 
-  /** When the next address is due, which may be past; undefined when none waits. */
+  /** When the next address is due, which may be past; undefined when none waits but for others to be out no more. */
   nextAt(): Millis | undefined {
     let at: Millis | undefined;
     for (const entry of this.#entries.values()) {
-      if (!entry.out && (at === undefined || entry.dueAt < at)) at = entry.dueAt;
+      if ((at === undefined || entry.dueAt < at) && this.#mayGoOut(entry)) at = entry.dueAt;
     }
     return at;
   }
@@ -148,6 +190,8 @@ export class PeerCandidates {
   onConnected(_now: Millis, address: PeerAddress): void {
     const entry = this.#entries.get(addressKey(address));
     if (entry === undefined) return;
+    this.#believe(entry);
+    entry.proven = true;
     entry.failures = 0;
     this.#setOut(entry, true);
   }
@@ -174,6 +218,25 @@ export class PeerCandidates {
       entry.failures = 0;
       this.#wait(entry, now, USEFUL_RETRY_MS);
     } else this.#retryLater(entry, now);
+  }
+
+  /** It is we who answer there: never again. */
+  exclude(address: PeerAddress): void {
+    const key = addressKey(address);
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#remove(entry);
+    this.#own.delete(key);
+    this.#own.add(key);
+    if (this.#own.size > MAX_OWN) for (const oldest of this.#own) return void this.#own.delete(oldest);
+  }
+
+  /** Where others see us, one address a family: never dialled, and of equals those come first that BEP 40 prefers. */
+  setOurAddress(address: PeerAddress): void {
+    const known = this.#ours.get(familyOf(address));
+    if (known?.host === address.host && known.port === address.port) return;
+    if (address.port > 0) this.exclude(address);
+    this.#ours.set(familyOf(address), address);
+    for (const entry of this.#entries.values()) entry.priority = undefined;
   }
 
   // ─── Bans ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,11 +281,17 @@ export class PeerCandidates {
       const turns = this.#lastTurn[this.#nextSource(a)]! - this.#lastTurn[this.#nextSource(b)]!;
       if (turns !== 0) return turns;
     }
+    // then peers that tell of others in turn, for the same reason,
+    const tellers = (this.#turnOfTeller.get(a.teller) ?? 0) - (this.#turnOfTeller.get(b.teller) ?? 0);
+    if (tellers !== 0) return tellers;
     // then networks that we are connected to, or try, the least,
     const prefixes = this.#outPerPrefix.get(a.prefix) - this.#outPerPrefix.get(b.prefix);
     if (prefixes !== 0) return prefixes;
-    // then what more sources tell.
-    return countBits(b.toldBy) - countBits(a.toldBy);
+    // then what more sources tell,
+    const sources = countBits(b.toldBy) - countBits(a.toldBy);
+    if (sources !== 0 || this.#ours.size === 0) return sources;
+    // then whom everybody's formula gives us.
+    return this.#priority(b) - this.#priority(a);
   }
 
   /** Of the sources that told of it the one whose last turn is longest ago: its turn will be taken. */
@@ -235,13 +304,44 @@ export class PeerCandidates {
     return next;
   }
 
+  #priority(entry: Entry): number {
+    if (entry.priority === undefined) {
+      const ours = this.#ours.get(familyOf(entry.address));
+      entry.priority = (ours && peerPriority(ours, entry.address)) ?? 0;
+    }
+    return entry.priority;
+  }
+
+  /** Whoever names one network to us does not make us flood it. */
+  #mayGoOut({ out, teller, prefix, address }: Entry): boolean {
+    if (out) return false;
+    if (teller === '' || isLoopback(address.host)) return true;
+    return this.#hearsayOutPerPrefix.get(prefix) < MAX_HEARSAY_OUT_PER_PREFIX;
+  }
+
+  /** It is hearsay no more. */
+  #believe(entry: Entry): void {
+    const { teller } = entry;
+    this.#countHearsay(entry, -1);
+    entry.teller = '';
+    if (this.#perTeller.get(teller) === 0) this.#turnOfTeller.delete(teller);
+  }
+
+  #countHearsay({ teller, address, prefix, out }: Entry, change: 1 | -1): void {
+    if (teller === '') return;
+    this.#perTeller.add(teller, change);
+    this.#hearsayPerHost.add(address.host, change);
+    if (out) this.#hearsayOutPerPrefix.add(prefix, change);
+  }
+
   #retryLater(entry: Entry, now: Millis): void {
     entry.failures++;
     entry.useful = false;
     const byUser = entry.source === 'user';
     if (entry.failures >= MAX_FAILURES && !byUser) this.#remove(entry);
     else {
-      const backoff = BACKOFF_MS * 2 ** Math.min(entry.failures - 1, 20);
+      const factor = entry.teller === '' ? 2 : HEARSAY_BACKOFF_FACTOR;
+      const backoff = BACKOFF_MS * factor ** Math.min(entry.failures - 1, 20);
       this.#wait(entry, now, Math.min(backoff, byUser ? MAX_USER_BACKOFF_MS : MAX_BACKOFF_MS));
     }
   }
@@ -254,6 +354,7 @@ export class PeerCandidates {
   #setOut(entry: Entry, out: boolean): void {
     if (entry.out === out) return;
     entry.out = out;
+    if (entry.teller !== '') this.#hearsayOutPerPrefix.add(entry.prefix, out ? 1 : -1);
     this.#waiting += out ? -1 : 1;
     this.#outPerPrefix.add(entry.prefix, out ? 1 : -1);
   }
@@ -262,6 +363,13 @@ export class PeerCandidates {
     this.#perSource.add(entry.source, -1);
     this.#perSource.add(source, 1);
     entry.source = source;
+  }
+
+  /** What one network's peers tell has a share of its own, and so has each host that they name. */
+  #makeRoomForHearsay({ host }: PeerAddress, teller: string): boolean {
+    if (teller === '') return true;
+    if (!isLoopback(host) && this.#hearsayPerHost.get(host) >= MAX_PER_HOST) return false;
+    return this.#perTeller.get(teller) < MAX_PER_TELLER || this.#evict((entry) => entry.teller === teller);
   }
 
   /** A share that is full gives up one of its own, never one of another's; when all is full, the largest does. */
@@ -278,8 +386,8 @@ export class PeerCandidates {
   }
 
   /**
-   * Forgets the waiting address that failed most often, then that the fewest told of, equals at random; none that
-   * was useful or the user's.
+   * Forgets the waiting address that was never connected, then that failed most often, then that the fewest told of,
+   * equals at random; none that was useful or the user's.
    */
   #evict(mayGo: (entry: Entry) => boolean): boolean {
     let worst: Entry | undefined;
@@ -289,7 +397,9 @@ export class PeerCandidates {
       const order =
         worst === undefined
           ? -1
-          : worst.failures - entry.failures || countBits(entry.toldBy) - countBits(worst.toldBy);
+          : Number(isTried(entry)) - Number(isTried(worst)) ||
+            worst.failures - entry.failures ||
+            countBits(entry.toldBy) - countBits(worst.toldBy);
       if (order < 0) {
         worst = entry;
         equals = 1;
@@ -301,6 +411,7 @@ export class PeerCandidates {
 
   #remove(entry: Entry): void {
     this.#setOut(entry, true);
+    this.#believe(entry);
     this.#outPerPrefix.add(entry.prefix, -1);
     this.#perSource.add(entry.source, -1);
     this.#perPrefix.add(entry.prefix, -1);
@@ -310,6 +421,10 @@ export class PeerCandidates {
 
 /** What one party can change at will is one unit: the ports of an IPv4 address, all of an IPv6 /64. */
 const banUnit = (host: string): string => (host.includes(':') ? addressPrefix(host) : host);
+
+const isTried = ({ proven, failures }: Entry): boolean => proven && failures < TRIED_FAILURES;
+
+const familyOf = ({ host }: PeerAddress): 4 | 6 => (host.includes(':') ? 6 : 4);
 
 const bitOf = (source: PeerSourceName): number => 1 << SOURCES.indexOf(source);
 

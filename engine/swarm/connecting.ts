@@ -39,6 +39,8 @@ export class Connecting {
   #reviewedAt = asMillis(Number.NEGATIVE_INFINITY);
   /** What had arrived then. */
   #reviewedBytes = Number.NaN;
+  /** Where others see us, one address a family. */
+  #ours: readonly PeerAddress[] = [];
   #turnoverAt = asMillis(0);
   #stopped = false;
 
@@ -55,12 +57,20 @@ export class Connecting {
     return this.#options.candidates.bannedCount;
   }
 
-  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName): void {
+  /** @param teller who told of them, where a peer did */
+  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName, teller?: PeerAddress): void {
     const now = this.#state.now();
     for (const address of peers) {
-      if (!this.#isConnected(address)) this.#options.candidates.add(now, address, source);
+      if (!this.#isConnected(address)) this.#options.candidates.add(now, address, source, teller);
     }
     this.fill();
+  }
+
+  /** Where others see us: what BEP 40 goes by, and what is never dialled. */
+  setOurAddress(address: PeerAddress): void {
+    const isOther = ({ host }: PeerAddress): boolean => host.includes(':') !== address.host.includes(':');
+    this.#ours = [...this.#ours.filter(isOther), address];
+    this.#options.candidates.setOurAddress(address);
   }
 
   /** Dials until the limits are reached, and comes back when the next candidate is due. */
@@ -143,7 +153,8 @@ export class Connecting {
     const key = addressKey(address);
     const done = (result: PeerConnection | CloseReason): void => {
       this.#pending.delete(key);
-      if ('kind' in result) this.#options.candidates.onFailed(this.#state.now(), address);
+      if ('kind' in result && result.kind === 'self') this.#options.candidates.exclude(address);
+      else if ('kind' in result) this.#options.candidates.onFailed(this.#state.now(), address);
       else if (!this.accepts(result)) {
         result.close('not needed');
         this.#options.candidates.onClosed(this.#state.now(), address, false);
@@ -163,7 +174,7 @@ export class Connecting {
   #makeRoom(restMs: number): boolean {
     const now = this.#state.now();
     if (now < this.#turnoverAt) return false;
-    const useless = leastUseful(this.#state.peers.values(), now);
+    const useless = leastUseful(this.#state.peers.values(), now, this.#ours);
     if (useless === undefined) return false;
     this.#turnoverAt = asMillis(now + restMs);
     this.#state.drop(useless, 'makes room for another');

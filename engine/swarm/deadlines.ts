@@ -2,7 +2,15 @@
 import type { Clock, TimerHandle } from '../ports.js';
 import { type Millis, NEVER } from '../units.js';
 
-const KEYS = ['rechoke', 'connect', 'check', 'download-tokens', 'upload-tokens', 'super-seeding'] as const;
+const KEYS = [
+  'rechoke',
+  'connect',
+  'check',
+  'download-tokens',
+  'upload-tokens',
+  'super-seeding',
+  'gossip',
+] as const;
 
 export type SwarmDeadline = (typeof KEYS)[number];
 

@@ -16,9 +16,11 @@ import {
   type PeerDialer,
   type PeerHandler,
   type PeerSourceName,
+  type PexCodec,
   type TimerHandle,
 } from '../ports.js';
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
+import { Hearsay } from './hearsay.js';
 
 /** The dictionary is small: a few are enough, more are met in case that these have none or lie. */
 const MAX_PEERS = 30;
@@ -45,8 +47,14 @@ export interface MetadataSwarmOptions {
   readonly identity: HandshakeIdentity;
   readonly candidates: PeerCandidates;
   readonly clock: Clock;
+  /** Peers tell us of others with this on the wire (BEP 11). Default: they are not heeded. */
+  readonly pex?: PexCodec;
   /** Whether these bytes are what the info-hash names. */
   isGood(bytes: Uint8Array): boolean;
+  /** Peers told us of others (BEP 11). */
+  onPeersExchanged?(count: number): void;
+  /** A peer has a DHT node there. */
+  onDhtNode(address: PeerAddress): void;
   onPeerConnected(address: PeerAddress, source: PeerSourceName): void;
   onPeerClosed(address: PeerAddress, reason: CloseReason): void;
   onPeerBanned(address: PeerAddress, reason: string): void;
@@ -140,7 +148,8 @@ export class MetadataSwarm {
       const key = addressKey(address);
       const done = (result: PeerConnection | CloseReason): void => {
         this.#pending.delete(key);
-        if ('kind' in result) candidates.onFailed(clock.now(), address);
+        if ('kind' in result && result.kind === 'self') candidates.exclude(address);
+        else if ('kind' in result) candidates.onFailed(clock.now(), address);
         else if (this.#accepts(result)) {
           candidates.onConnected(clock.now(), address);
           this.#seat(result, source);
@@ -173,6 +182,18 @@ export class MetadataSwarm {
     return false;
   }
 
+  #onGossip({ connection, hearsay }: MetadataSession, payload: Uint8Array): void {
+    const { candidates, clock, onPeersExchanged } = this.#options;
+    const now = clock.now();
+    const told = hearsay?.hear(now, connection.remote, payload);
+    if (told === undefined) connection.close('floods peer exchange');
+    else if (told.length > 0) {
+      onPeersExchanged?.(told.length);
+      for (const { host, port } of told) candidates.add(now, { host, port }, 'pex', connection.remote);
+      this.#fill();
+    }
+  }
+
   #seat(connection: PeerConnection, source: PeerSourceName): void {
     const id = ++this.#lastId;
     const session: MetadataSession = new MetadataSession(connection, source, this.#options.clock.now(), {
@@ -180,8 +201,13 @@ export class MetadataSwarm {
         if (this.#assembly.onPeer(id, sizeBytes)) this.#ask();
       },
       onMessage: (message) => this.#onMessage(id, session, message),
+      onExtended: (name, payload) => {
+        if (name === this.#options.pex?.name) this.#onGossip(session, payload);
+      },
+      onDhtPort: (port) => this.#options.onDhtNode({ host: connection.remote.host, port }),
       onClosed: (reason) => this.#onClosed(id, session, reason),
     });
+    if (this.#options.pex !== undefined) session.hearsay = new Hearsay(this.#options.pex);
     this.#peers.set(id, session);
     connection.handler = session;
     if (connection.fast) connection.bitfield(NOTHING);
@@ -256,12 +282,15 @@ export class MetadataSwarm {
 interface SessionOwner {
   onOffer(sizeBytes: number): void;
   onMessage(message: MetadataMessage): void;
+  onExtended(name: string, payload: Uint8Array): void;
+  onDhtPort(port: number): void;
   onClosed(reason: CloseReason): void;
 }
 
 /** One connection: remembers what the swarm that comes after has to know. */
 class MetadataSession implements PeerHandler, MetConnection {
   offers = false;
+  hearsay: Hearsay | undefined;
   #handshake: ExtendedHandshake | undefined;
   #dhtPort: number | undefined;
   #isInterested = false;
@@ -293,6 +322,10 @@ class MetadataSession implements PeerHandler, MetConnection {
     this.owner.onMessage(message);
   }
 
+  onExtended(name: string, payload: Uint8Array): void {
+    this.owner.onExtended(name, payload);
+  }
+
   onChoke(): void {
     this.#isUnchoked = false;
   }
@@ -311,6 +344,7 @@ class MetadataSession implements PeerHandler, MetConnection {
 
   onDhtPort(port: number): void {
     this.#dhtPort = port;
+    this.owner.onDhtPort(port);
   }
 
   onClose(reason: CloseReason): void {
@@ -326,7 +360,6 @@ class MetadataSession implements PeerHandler, MetConnection {
   onBlock(): void {}
   onSuggest(): void {}
   onAllowedFast(): void {}
-  onExtended(): void {}
   onReadEnd(): void {}
   onDrain(): void {}
 }

@@ -4,6 +4,7 @@ import type { CloseReason, ExtendedHandshake, MetadataMessage, PeerHandler } fro
 import type { PieceIndex } from '../units.js';
 import type { Choking } from './choking.js';
 import type { Downloading } from './downloading.js';
+import type { Gossip } from './gossip.js';
 import type { MetadataServing } from './metadata-serving.js';
 import type { Peer } from './peer.js';
 import type { SuperSeeding } from './super-seeding.js';
@@ -18,6 +19,8 @@ export interface SwarmParts {
   readonly metadata: MetadataServing;
   /** While we show our pieces one by one. */
   superSeeding: SuperSeeding | undefined;
+  /** Undefined where peers are not told of each other. */
+  readonly gossip: Gossip | undefined;
   onClosed(peer: Peer, reason: CloseReason): void;
 }
 
@@ -85,24 +88,34 @@ export class PeerSession implements PeerHandler {
     this.#parts.downloading.onAllowedFast(this.#peer, piece);
   }
 
-  onExtendedHandshake({ client, requestQueue, listenPort, uploadOnly }: ExtendedHandshake): void {
+  onExtendedHandshake(handshake: ExtendedHandshake): void {
+    const { client, requestQueue, listenPort, uploadOnly, prefersEncryption, yourIp } = handshake;
     const peer = this.#peer;
+    const { remote } = peer.connection;
+    if (yourIp !== undefined) this.#parts.state.observer.onSeenAs?.(remote, yourIp);
+    // A later handshake may say only what is new.
+    if (handshake.extensions.size > 0) peer.extensions = handshake.extensions;
+    peer.prefersEncryption = prefersEncryption ?? peer.prefersEncryption;
     if (client !== undefined) peer.client = client;
     if (requestQueue !== undefined) peer.pipeline.setPeerQueue(requestQueue);
-    if (listenPort !== undefined)
-      peer.listenAddress ??= { host: peer.connection.remote.host, port: listenPort };
-    if (uploadOnly === undefined) return;
-    peer.uploadOnly = uploadOnly;
-    dropIfUseless(this.#parts.state, peer);
+    if (listenPort !== undefined) peer.listenAddress ??= { host: remote.host, port: listenPort };
+    peer.uploadOnly = uploadOnly ?? peer.uploadOnly;
+    this.#parts.gossip?.onExtendedHandshake(peer);
+    if (uploadOnly !== undefined) dropIfUseless(this.#parts.state, peer);
   }
 
-  onExtended(): void {}
+  onExtended(name: string, payload: Uint8Array): void {
+    this.#parts.gossip?.onMessage(this.#peer, name, payload);
+  }
 
   onMetadata(message: MetadataMessage): void {
     this.#parts.metadata.onMessage(this.#peer, message);
   }
 
-  onDhtPort(): void {}
+  onDhtPort(port: number): void {
+    const { host } = this.#peer.connection.remote;
+    this.#parts.state.observer.onDhtNode?.({ host, port });
+  }
 
   onReadEnd(): void {
     this.#parts.downloading.onReadEnd(this.#peer);

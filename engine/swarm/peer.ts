@@ -14,6 +14,8 @@ import { UploadQueue } from './upload-queue.js';
 /** BEP 3: tit for tat goes by the last twenty seconds. */
 const CONTRIBUTION_MS = 20_000;
 
+const NO_EXTENSIONS: ReadonlySet<string> = new Set();
+
 export class Peer {
   /** What it has; the picker has counted exactly this. */
   has: Bitfield;
@@ -33,6 +35,10 @@ export class Peer {
   client = '';
   /** BEP 21: it will never ask. */
   uploadOnly = false;
+  /** From its extended handshake. */
+  prefersEncryption = false;
+  /** Names of the BEP 10 extensions it takes. */
+  extensions: ReadonlySet<string> = NO_EXTENSIONS;
   /** Where it listens, where we know. */
   listenAddress: PeerAddress | undefined;
 

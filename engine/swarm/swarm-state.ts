@@ -16,6 +16,12 @@ import type { Peer } from './peer.js';
 export interface SwarmObserver {
   onPieceVerified(piece: PieceIndex): void;
   onPieceCorrupt(piece: PieceIndex): void;
+  /** Peers told us of others (BEP 11). */
+  onPeersExchanged?(count: number, toldBy: PeerAddress): void;
+  /** A peer has a DHT node there. */
+  onDhtNode?(address: PeerAddress): void;
+  /** A peer sees us there. */
+  onSeenAs?(from: PeerAddress, host: string): void;
   onPeerConnected(address: PeerAddress, source: PeerSourceName): void;
   onPeerClosed(address: PeerAddress, reason: CloseReason): void;
   onPeerBanned(address: PeerAddress, reason: string): void;

@@ -22,6 +22,7 @@ import type {
   PeerConnection,
   PeerDialer,
   PeerSourceName,
+  PexCodec,
   PieceStore,
   PieceStoreHandler,
   Rng,
@@ -31,6 +32,7 @@ import { Choking } from './choking.js';
 import { Connecting } from './connecting.js';
 import { Deadlines, type SwarmDeadline } from './deadlines.js';
 import { Downloading } from './downloading.js';
+import { Gossip } from './gossip.js';
 import { MetadataServing } from './metadata-serving.js';
 import type { MetConnection } from './metadata-swarm.js';
 import { Peer } from './peer.js';
@@ -54,6 +56,8 @@ export interface SwarmOptions {
   readonly maxPeers: number;
   readonly downloadBuckets: readonly TokenBucket[];
   readonly uploadBuckets: readonly TokenBucket[];
+  /** Tells peers of each other (BEP 11), with this on the wire. Never for private torrents. Default: no. */
+  readonly pex?: PexCodec;
   /** See AddOptions; default `auto`. */
   readonly superSeed?: SuperSeedMode;
   /** The raw `info` dictionary, for who has a magnet only (BEP 9). */
@@ -118,6 +122,7 @@ export class Swarm implements PieceStoreHandler {
       uploading,
       metadata: new MetadataServing(options.metadata ?? new Uint8Array(0)),
       superSeeding: undefined,
+      gossip: options.pex && this.#createGossip(options.pex),
       onClosed: (peer, reason) => this.#onClosed(peer, reason),
     };
     this.#connecting = new Connecting(this.state, {
@@ -184,6 +189,14 @@ export class Swarm implements PieceStoreHandler {
     met.replay(handler);
   }
 
+  /**
+   * Where others see us, as far as that is certain: one address a family, the later one counts. What BEP 40 goes by.
+   * A port of 0 is unknown.
+   */
+  setOurAddress(address: PeerAddress): void {
+    this.#connecting.setOurAddress(address);
+  }
+
   /** Pieces in order from `from` on, instead of rarest first. */
   setSequential(on: boolean, from?: PieceIndex): void {
     this.state.picker.setSequential(on, from);
@@ -212,7 +225,10 @@ export class Swarm implements PieceStoreHandler {
   onPieceVerified(piece: PieceIndex): void {
     if (this.#stopped) return;
     this.#parts.downloading.onPieceVerified(piece);
-    if (this.state.picker.wantedLeft === 0) this.#dropUseless();
+    if (this.state.picker.wantedLeft > 0) return;
+    this.#dropUseless();
+    if (!this.#isPartialSeed) return;
+    for (const { connection } of this.state.peers.values()) connection.uploadOnly(true);
   }
 
   onPieceCorrupt(piece: PieceIndex): void {
@@ -233,6 +249,11 @@ export class Swarm implements PieceStoreHandler {
     this.state.observer.onFailed(error);
   }
 
+  /** Not everything is here, and nothing more is wanted (BEP 21). Who has everything need not say so. */
+  get #isPartialSeed(): boolean {
+    return this.state.picker.wantedLeft === 0 && !this.state.have.isFull;
+  }
+
   // ─── Peers ─────────────────────────────────────────────────────────────────────────────────────────────
 
   #seat(connection: PeerConnection, source: PeerSourceName): void {
@@ -240,6 +261,7 @@ export class Swarm implements PieceStoreHandler {
     const peer = this.#take(connection, source);
     if (this.#parts.superSeeding !== undefined) this.#parts.superSeeding.onSeated(peer);
     else if (have.count > 0 || connection.fast) connection.bitfield(have);
+    if (this.#isPartialSeed) connection.uploadOnly(true);
   }
 
   #take(connection: PeerConnection, source: PeerSourceName): Peer {
@@ -267,6 +289,7 @@ export class Swarm implements PieceStoreHandler {
     this.#parts.downloading.onGone(peer);
     this.#parts.choking.onGone(peer);
     this.#parts.superSeeding?.onGone(peer);
+    this.#parts.gossip?.onGone(peer, reason);
     this.#connecting.onClosed(peer.listenAddress, reason, peer.downloadedBytes > 0);
     this.state.observer.onPeerClosed(peer.connection.remote, reason);
   }
@@ -283,6 +306,16 @@ export class Swarm implements PieceStoreHandler {
     }
   }
 
+  #createGossip(codec: PexCodec): Gossip {
+    return new Gossip(this.state, {
+      codec,
+      onPeers: (peers, { connection: { remote } }) => {
+        this.state.observer.onPeersExchanged?.(peers.length, remote);
+        this.#connecting.onPeersFound(peers, 'pex', remote);
+      },
+    });
+  }
+
   #superSeed(): void {
     if (this.#parts.superSeeding?.onCheck() !== false) return;
     this.#parts.superSeeding = undefined;
@@ -295,6 +328,7 @@ export class Swarm implements PieceStoreHandler {
     else if (due === 'check') this.#parts.downloading.onCheck();
     else if (due === 'download-tokens') this.#parts.downloading.onTokens();
     else if (due === 'super-seeding') this.#superSeed();
+    else if (due === 'gossip') this.#parts.gossip?.onDeadline();
     else this.#parts.uploading.onTokens();
   }
 }

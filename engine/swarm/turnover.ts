@@ -3,7 +3,8 @@
  * nothing would keep everybody else out for ever.
  */
 import { addressPrefix, isLoopback } from '../policy/address-prefix.js';
-import type { Millis } from '../units.js';
+import { peerPriority } from '../policy/peer-priority.js';
+import type { Millis, PeerAddress } from '../units.js';
 import type { Peer } from './peer.js';
 
 /** Time enough to tell what it has, to get a turn to ask, or to let us ask. */
@@ -13,9 +14,14 @@ const MIN_PER_NETWORK = 4;
 
 /**
  * A peer that nothing was exchanged with lately: of the network that has the most of them, the one that gave
- * and took the least in all. Undefined when every peer is of use, or is new.
+ * and took the least in all, of equals the one whom BEP 40 prefers least. Undefined when every peer is of use, or is new.
+ * @param ours where others see us, one address a family
  */
-export function leastUseful(peers: Iterable<Peer>, now: Millis): Peer | undefined {
+export function leastUseful(
+  peers: Iterable<Peer>,
+  now: Millis,
+  ours: readonly PeerAddress[] = [],
+): Peer | undefined {
   const idle = [...peers].filter((peer) => isIdle(peer, now));
   const perNetwork = new Map<string, number>();
   for (const peer of idle) {
@@ -25,7 +31,9 @@ export function leastUseful(peers: Iterable<Peer>, now: Millis): Peer | undefine
   for (const peer of idle) {
     if (least === undefined) least = peer;
     const more = (perNetwork.get(peer.prefix) ?? 0) - (perNetwork.get(least.prefix) ?? 0);
-    if (more > 0 || (more === 0 && exchanged(peer) < exchanged(least))) least = peer;
+    const less = exchanged(least) - exchanged(peer);
+    const lower = ours.length === 0 ? 0 : priority(least, ours) - priority(peer, ours);
+    if ((more || less || lower) > 0) least = peer;
   }
   return least;
 }
@@ -37,6 +45,15 @@ export function isCrowding(host: string, peers: Iterable<Peer>, seats: number): 
   let count = 0;
   for (const peer of peers) if (peer.prefix === network) count++;
   return count >= Math.max(MIN_PER_NETWORK, seats / 4);
+}
+
+/** Of a peer whose port we do not know, that of its side of the connection: both ends know it. */
+function priority({ listenAddress, connection }: Peer, ours: readonly PeerAddress[]): number {
+  for (const address of ours) {
+    const value = peerPriority(address, listenAddress ?? connection.remote);
+    if (value !== undefined) return value;
+  }
+  return 0;
 }
 
 const exchanged = (peer: Peer): number => peer.downloadedBytes + peer.uploadedBytes;

@@ -39,6 +39,7 @@ declare module 'bittorrent-protocol' {
     on(event: 'have' | 'suggest' | 'allowed-fast' | 'port', listener: (value: number) => void): this;
     emit(event: string, ...values: unknown[]): boolean;
 
+    _sendExtendedHandshake(): void;
     _write(bytes: Uint8Array, done: () => void): void;
     _push(bytes: Uint8Array): void;
     _debug(...values: unknown[]): void;

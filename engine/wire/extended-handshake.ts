@@ -39,6 +39,7 @@ export function decodeExtendedHandshake(payload: Uint8Array): DecodedExtendedHan
   const listenPort = integer(root.get('p'), 1, 65_535);
   const metadataSize = integer(root.get('metadata_size'), 1, MAX_METADATA_BYTES);
   const uploadOnly = integer(root.get('upload_only'), 0, 1);
+  const prefersEncryption = integer(root.get('e'), 0, 255);
   const yourIpBytes = root.get('yourip');
   const yourIp = yourIpBytes instanceof Uint8Array ? unpackIp(yourIpBytes) : undefined;
   const handshake: ExtendedHandshake = {
@@ -49,6 +50,7 @@ export function decodeExtendedHandshake(payload: Uint8Array): DecodedExtendedHan
     ...(yourIp === undefined ? {} : { yourIp }),
     ...(metadataSize === undefined ? {} : { metadataSize }),
     ...(uploadOnly === undefined ? {} : { uploadOnly: uploadOnly === 1 }),
+    ...(prefersEncryption === undefined ? {} : { prefersEncryption: prefersEncryption > 0 }),
   };
   return { handshake, ids };
 }

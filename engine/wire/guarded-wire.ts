@@ -53,6 +53,12 @@ export class GuardedWire extends Wire {
     this._write(frame, ignore);
   }
 
+  /** Says all of our extended handshake again: some peers take what is missing for withdrawn. */
+  sayUploadOnly(on: boolean): void {
+    this.extendedHandshake.upload_only = on ? 1 : 0;
+    this._sendExtendedHandshake();
+  }
+
   /** The package ends and destroys itself when the peer breaks BEP 3 or BEP 6; that is all it does by itself. */
   override end(): void {
     this.sink?.onViolation('broke the protocol');

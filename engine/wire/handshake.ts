@@ -57,6 +57,7 @@ export class Handshake implements SocketOwner, HeartbeatMember {
   #mse: MseHandshake | undefined;
   #mseResult: MseResult | undefined;
   #deadline: Millis;
+  #isSelf = false;
   #over = false;
 
   constructor(plan: HandshakePlan) {
@@ -89,7 +90,7 @@ export class Handshake implements SocketOwner, HeartbeatMember {
   }
 
   onChunk(chunk: Uint8Array): void {
-    if (this.#over) return;
+    if (this.#over || this.#isSelf) return;
     if (this.#mse !== undefined) {
       this.#onEncrypted(this.#mse, chunk);
       return;
@@ -184,7 +185,9 @@ export class Handshake implements SocketOwner, HeartbeatMember {
     if (socket === undefined || out === undefined || wire === undefined) return;
     const peerId = this.#reader.peerId;
     if (Buffer.compare(peerId, identity.peerId) === 0) {
-      this.#fail('local', 'connected to ourselves');
+      // Who dialled has to read our answer, to know that it must never dial there again, and hangs up then.
+      if (this.#plan.accepting !== undefined) this.#isSelf = true;
+      else this.#fail('self', 'connected to ourselves');
       return;
     }
     this.#over = true;

@@ -233,6 +233,10 @@ export class TcpPeerConnection
     if (fault !== undefined) this.onViolation(fault);
   }
 
+  uploadOnly(on: boolean): void {
+    if (this.extended && this.#maySend()) this.#parts.wire.sayUploadOnly(on);
+  }
+
   get bufferedBytes(): number {
     return this.#closed ? 0 : this.#parts.out.bufferedBytes;
   }

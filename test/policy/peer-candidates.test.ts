@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { PeerCandidates } from '../../engine/policy/peer-candidates.js';
+import { peerPriority } from '../../engine/policy/peer-priority.js';
 import type { PeerSourceName } from '../../engine/ports.js';
 import { addressKey, asMillis, type PeerAddress } from '../../engine/units.js';
 import { seededRng } from './drawings.js';
@@ -311,6 +312,174 @@ describe('PeerCandidates', () => {
           }
           assert.equal(candidates.size, waiting.size);
         }
+      }),
+    );
+  });
+
+  it('keeps to a teller’s network what its peers tell, and gives up none of another’s for it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 99 }), fc.integer({ min: 100, max: 600 }), (few, many) => {
+        const candidates = candidatesOf();
+        for (let i = 0; i < few; i++)
+          candidates.add(at(0), peer(`11.0.${i}.1:1`), 'pex', peer('198.51.100.1:1'));
+        for (let i = 0; i < many; i++)
+          candidates.add(at(0), peer(`12.${i >> 8}.${i & 255}.1:1`), 'pex', peer(`192.0.2.${i & 255}:1`));
+        assert.equal(candidates.size, few + 100);
+      }),
+    );
+  });
+
+  it('takes turns among tellers, whatever one of them floods', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 100 }), fc.integer(), (count, seed) => {
+        const candidates = candidatesOf(seed);
+        for (let i = 0; i < count; i++)
+          candidates.add(at(0), peer(`12.0.${i}.1:1`), 'pex', peer('192.0.2.1:1'));
+        candidates.add(at(0), peer('11.0.0.1:1'), 'pex', peer('198.51.100.1:1'));
+        assert.ok([nextKey(candidates, 0), nextKey(candidates, 0)].includes('11.0.0.1:1'));
+      }),
+    );
+  });
+
+  it('believes what another source tells too, or a connection shows', () => {
+    const candidates = candidatesOf();
+    const teller = peer('192.0.2.1:1');
+    for (let i = 0; i < 100; i++) candidates.add(at(0), peer(`12.0.${i}.1:1`), 'pex', teller);
+    for (let i = 0; i < 50; i++) candidates.add(at(0), peer(`12.0.${i}.1:1`), 'tracker');
+    for (let i = 50; i < 100; i++) candidates.onConnected(at(0), peer(`12.0.${i}.1:1`));
+    for (let i = 100; i < 200; i++) candidates.add(at(0), peer(`12.0.${i}.1:1`), 'pex', teller);
+    assert.equal(candidates.size, 150, 'none made room for another');
+  });
+
+  it('tries no more than a few that hearsay names in one network at once', () => {
+    const candidates = candidatesOf();
+    for (let i = 0; i < 50; i++) candidates.add(at(0), peer(`9.9.9.${i}:1`), 'pex', peer('192.0.2.1:1'));
+    const first = Array.from({ length: 50 }, () => candidates.next(at(0))).filter(
+      (each) => each !== undefined,
+    );
+    assert.equal(first.length, 8);
+    assert.equal(candidates.dueCount(at(0)), 0);
+    assert.equal(candidates.nextAt(), undefined);
+    candidates.onConnected(at(0), first[0]!.address);
+    candidates.onFailed(at(0), first[1]!.address);
+    assert.ok(candidates.next(at(0)) && candidates.next(at(0)));
+    assert.equal(candidates.next(at(0)), undefined);
+  });
+
+  it('tries hearsay of one host under a few ports only, but for this machine', () => {
+    const candidates = candidatesOf();
+    const teller = peer('192.0.2.1:1');
+    for (let port = 1; port <= 50; port++) {
+      candidates.add(at(0), { host: '9.9.9.9', port }, 'pex', teller);
+      candidates.add(at(0), { host: '127.0.0.1', port }, 'pex', teller);
+    }
+    assert.equal(candidates.size, 54);
+  });
+
+  it('waits longer with hearsay that failed', () => {
+    const candidates = candidatesOf();
+    candidates.add(at(0), peer('9.9.9.9:1'), 'pex', peer('192.0.2.1:1'));
+    let now = 0;
+    const waits: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      assert.equal(nextKey(candidates, now), '9.9.9.9:1');
+      candidates.onFailed(at(now), peer('9.9.9.9:1'));
+      const due = candidates.nextAt() ?? 0;
+      waits.push(due - now);
+      now = due;
+    }
+    for (const [i, least] of [15_000, 120_000, 960_000, 1_800_000, 1_800_000].entries())
+      assert.ok((waits[i] ?? 0) >= least && (waits[i] ?? 0) <= 1.3 * least, `${waits}`);
+  });
+
+  it('gives up none that was connected for others that never were', () => {
+    const candidates = candidatesOf();
+    for (let i = 0; i < 20; i++) {
+      candidates.add(at(0), peer(`11.0.${i}.1:1`), 'tracker');
+      candidates.onConnected(at(0), peer(`11.0.${i}.1:1`));
+      candidates.onClosed(at(0), peer(`11.0.${i}.1:1`), false);
+    }
+    for (let i = 0; i < 3_000; i++) candidates.add(at(0), peer(`12.${i >> 8}.${i & 255}.1:1`), 'tracker');
+    const taken = new Set(Array.from({ length: 1_000 }, () => nextKey(candidates, 1_000_000)));
+    for (let i = 0; i < 20; i++) assert.ok(taken.has(`11.0.${i}.1:1`), `${i}`);
+  });
+
+  it('never hands out an address of our own', () => {
+    const candidates = candidatesOf();
+    candidates.add(at(0), peer('192.0.2.1:1'), 'tracker');
+    candidates.exclude(peer('192.0.2.1:1'));
+    assert.equal(candidates.size, 0);
+    assert.equal(candidates.add(at(0), peer('192.0.2.1:1'), 'user'), false);
+    candidates.add(at(0), peer('192.0.2.1:2'), 'tracker');
+    candidates.setOurAddress(peer('192.0.2.1:2'));
+    assert.equal(candidates.size, 0);
+  });
+
+  it('prefers of equals whom BEP 40 prefers, once it knows our address', () => {
+    const addresses = Array.from({ length: 20 }, (_, i) => peer(`98.${i}.54.32:1`));
+    const ours = peer('123.213.32.10:6881');
+    for (let seed = 0; seed < 10; seed++) {
+      const candidates = candidatesOf(seed);
+      for (const address of addresses) candidates.add(at(0), address, 'tracker');
+      candidates.setOurAddress(ours);
+      const byPriority = addresses.toSorted(
+        (a, b) => (peerPriority(ours, b) ?? 0) - (peerPriority(ours, a) ?? 0),
+      );
+      assert.deepEqual(
+        addresses.map(() => nextKey(candidates, 0)),
+        byPriority.map(addressKey),
+      );
+    }
+  });
+
+  it('counts right whatever happens to what it was told', () => {
+    const event = fc.record({
+      what: fc.constantFrom(
+        'add',
+        'tell',
+        'next',
+        'connected',
+        'failed',
+        'closed',
+        'useful',
+        'ban',
+        'exclude',
+      ),
+      n: fc.nat(30),
+      teller: fc.nat(3),
+    });
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 200 }), fc.integer(), (events, seed) => {
+        const candidates = candidatesOf(seed);
+        const address = (n: number): PeerAddress => ({ host: `9.9.${n % 3}.${n}`, port: 1 });
+        let now = 0;
+        for (const { what, n, teller } of events) {
+          now += 10_000;
+          if (what === 'add') candidates.add(at(now), address(n), 'tracker');
+          else if (what === 'tell') candidates.add(at(now), address(n), 'pex', peer(`8.8.${teller}.1:1`));
+          else if (what === 'next') candidates.next(at(now));
+          else if (what === 'connected') candidates.onConnected(at(now), address(n));
+          else if (what === 'failed') candidates.onFailed(at(now), address(n));
+          else if (what === 'closed') candidates.onClosed(at(now), address(n), false);
+          else if (what === 'useful') candidates.onClosed(at(now), address(n), true);
+          else if (what === 'ban') candidates.ban(address(n));
+          else candidates.exclude(address(n));
+        }
+        // All come back in the end, so nothing is blocked by what was counted and never given back.
+        for (let n = 0; n <= 30; n++) candidates.onClosed(at(now), address(n), false);
+        now += 10_000_000;
+        let handedOut = 0;
+        const waiting = candidates.size;
+        for (
+          let candidate = candidates.next(at(now));
+          candidate !== undefined;
+          candidate = candidates.next(at(now))
+        ) {
+          candidates.onConnected(at(now), candidate.address);
+          handedOut++;
+        }
+        assert.equal(handedOut, waiting);
+        assert.equal(candidates.size, 0);
       }),
     );
   });

@@ -11,6 +11,7 @@ import type {
   MetadataMessage,
   PeerConnection,
   PeerHandler,
+  PexCodec,
   PieceStore,
   PieceStoreHandler,
 } from '../../engine/ports.js';
@@ -25,6 +26,8 @@ export class FakeConnection implements PeerConnection {
   readonly extended = true;
   readonly encrypted = false;
   handler: PeerHandler = NO_HANDLER;
+  /** Extended messages. */
+  readonly extendedMessages: [name: string, payload: Uint8Array][] = [];
   /** What the swarm sent, as words: `interested`, `request 3:0`, `have 3`. */
   readonly sent: string[] = [];
   /** Blocks asked of this peer and not yet answered by the test. */
@@ -46,11 +49,15 @@ export class FakeConnection implements PeerConnection {
   notInterested = () => this.#say('not interested');
   have = (piece: PieceIndex) => this.#say(`have ${piece}`);
   bitfield = (pieces: Bitfield) => this.#say(`bitfield ${pieces.count}`);
-  extendedMessage = () => {};
   metadata = (message: MetadataMessage) => this.#say(`metadata ${message.kind} ${message.piece}`);
   learnGeometry = () => {};
+  uploadOnly = (on: boolean) => this.#say(`upload only ${on}`);
   cork = () => {};
   uncork = () => {};
+
+  extendedMessage(name: string, payload: Uint8Array): void {
+    this.extendedMessages.push([name, payload.slice()]);
+  }
 
   request(piece: PieceIndex, begin: number, length: number): void {
     this.#say(`request ${piece}:${begin / BLOCK_BYTES}`);
@@ -192,6 +199,9 @@ export interface FakeSwarmOptions {
   readonly downloadRate?: number;
   readonly uploadRate?: number;
   readonly maxPeers?: number;
+  /** Default: all. */
+  readonly wanted?: readonly number[];
+  readonly pex?: PexCodec;
   /** Default: off. */
   readonly superSeed?: 'auto' | 'on' | 'off';
 }
@@ -226,7 +236,7 @@ export class FakeSwarm {
     this.swarm = new Swarm({
       geometry: this.geometry,
       have: haveField,
-      wanted: Bitfield.full(pieces),
+      wanted: options.wanted === undefined ? Bitfield.full(pieces) : this.bits(options.wanted),
       store: this.store,
       dialer: {
         dial: (address, _identity, done, connectMs) => {
@@ -240,6 +250,7 @@ export class FakeSwarm {
       observer: {
         onPieceVerified: (piece) => this.events.push(`piece ${piece}`),
         onPieceCorrupt: (piece) => this.events.push(`corrupt ${piece}`),
+        onPeersExchanged: (count, { host }) => this.events.push(`exchanged ${count} by ${host}`),
         onPeerConnected: ({ host }) => this.events.push(`connected ${host}`),
         onPeerClosed: ({ host }) => this.events.push(`closed ${host}`),
         onPeerBanned: ({ host }) => this.events.push(`banned ${host}`),
@@ -250,6 +261,7 @@ export class FakeSwarm {
       downloadBuckets: [new TokenBucket(options.downloadRate ?? 0)],
       uploadBuckets: [new TokenBucket(options.uploadRate ?? 0)],
       superSeed: options.superSeed ?? 'off',
+      ...(options.pex === undefined ? {} : { pex: options.pex }),
       wantPeers: () => this.events.push('want peers'),
     });
   }

@@ -14,6 +14,7 @@ export interface LibtorrentOptions {
     readonly folder: string;
     /** Everything is there: serve it without a check. */
     readonly seed?: boolean;
+    readonly downloadBytesPerSecond?: number;
     /** In place of the file's own. */
     readonly trackers?: readonly string[];
     readonly peers?: readonly (readonly [string, number])[];
@@ -31,7 +32,11 @@ export interface LibtorrentOptions {
 export function libtorrentCommand(side: NetworkSide, options: LibtorrentOptions): string[] {
   const driver = join(projectRoot, 'test/support/libtorrent_peer.py');
   const [host] = side.hosts;
-  const json = JSON.stringify({ listen: `${host}:0`, outgoing: host, ...options });
+  const json = JSON.stringify({
+    listen: host.includes(':') ? `[${host}]:0` : `${host}:0`,
+    outgoing: host,
+    ...options,
+  });
   return [...side.prefix, PYTHON, driver, json];
 }
 

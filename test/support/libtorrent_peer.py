@@ -48,6 +48,8 @@ for torrent in options["torrents"]:
         params.flags |= lt.torrent_flags.seed_mode
     if torrent.get("trackers") is not None:
         params.trackers = torrent["trackers"]
+    if torrent.get("downloadBytesPerSecond"):
+        params.download_limit = torrent["downloadBytesPerSecond"]
     if torrent.get("peers"):
         params.peers = [tuple(peer) for peer in torrent["peers"]]
     handles.append(session.add_torrent(params))

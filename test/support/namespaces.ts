@@ -12,6 +12,8 @@ import { existsSync } from 'node:fs';
 export interface NetworkSide {
   /** Addresses of this end; the first is the one that others see us come from. */
   readonly hosts: readonly [string, ...string[]];
+  /** In namespaces only. */
+  readonly host6?: string;
   /** The command and arguments that start a program at this end, in front of its own. */
   readonly prefix: readonly string[];
 }
@@ -29,6 +31,9 @@ const INSIDE = 'SWARM_NAMESPACES';
 
 const hostsOf = (side: number) =>
   Array.from({ length: ADDRESSES_PER_SIDE }, (_, i) => `10.99.${side}.${i + 1}`) as [string, ...string[]];
+
+/** An IPv6 address of each end, beside the others. */
+const host6Of = (side: number): string => `fd99::${side}`;
 
 /** Both ends on loopback, at one address: a program is known by the one that it comes from. */
 export const loopback: Network = {
@@ -49,8 +54,9 @@ export async function enterNamespaces(): Promise<Network | undefined> {
   const inside = process.env[INSIDE];
   if (inside !== undefined) {
     for (const signal of SIGNALS) process.once(signal, () => process.exit(130));
-    const near = { hosts: hostsOf(1), prefix: [] };
-    return { near, far: { hosts: hostsOf(2), prefix: ['ip', 'netns', 'exec', `${inside}-far`] } };
+    const near = { hosts: hostsOf(1), host6: host6Of(1), prefix: [] };
+    const prefix = ['ip', 'netns', 'exec', `${inside}-far`];
+    return { near, far: { hosts: hostsOf(2), host6: host6Of(2), prefix } };
   }
   if (!canMakeNamespaces()) return undefined;
   removeStale();
@@ -82,7 +88,11 @@ function make(name: string): void {
   ip('link', 'add', 'veth0', 'netns', near, 'type', 'veth', 'peer', 'name', 'veth0', 'netns', far);
   for (const [side, namespace] of [near, far].entries()) {
     for (const host of hostsOf(side + 1)) ip('-n', namespace, 'addr', 'add', `${host}/16`, 'dev', 'veth0');
+    // Without the second in which the system looks whether somebody else has it.
+    ip('-n', namespace, 'addr', 'add', `${host6Of(side + 1)}/64`, 'dev', 'veth0', 'nodad');
     ip('-n', namespace, 'link', 'set', 'veth0', 'up');
+    // Who does not name an interface for multicast finds one.
+    ip('-n', namespace, 'route', 'add', '224.0.0.0/4', 'dev', 'veth0');
   }
 }
 

@@ -2,12 +2,15 @@
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { PeerAddress } from '../../engine/units.js';
 import { temporaryFolder } from './cleanup.js';
 import { type Scope, startClient } from './clients.js';
 import type { NetworkSide } from './namespaces.js';
 import { freePort, type Job, type RealClient, until } from './real-clients.js';
 
 export interface TransmissionDaemon {
+  /** Where it takes peers. */
+  readonly address: PeerAddress;
   /** Resolves when it answers. */
   answers(): Promise<void>;
   /** Adds the torrents, paused or not. */
@@ -22,7 +25,7 @@ export interface TransmissionDaemon {
 export async function startTransmission(
   scope: Scope,
   side: NetworkSide,
-  more: Settings,
+  more: Settings = {},
   files: Files = {},
 ): Promise<{ daemon: TransmissionDaemon; peerPort: number }> {
   const { command, daemon, peerPort } = await prepareTransmission(scope, side, more, files);
@@ -69,12 +72,14 @@ export async function prepareTransmission(
   for (const [name, content] of Object.entries(files)) await writeFile(join(config, name), content);
   await writeFile(join(config, 'settings.json'), JSON.stringify(settings));
   const command = [...side.prefix, 'transmission-daemon', '--foreground', '--config-dir', config];
-  return { command, daemon: remoteControl(new Rpc(`http://${host}:${rpcPort}/transmission/rpc`)), peerPort };
+  const rpc = new Rpc(`http://${host}:${rpcPort}/transmission/rpc`);
+  return { command, daemon: remoteControl(rpc, { host, port: peerPort }), peerPort };
 }
 
-function remoteControl(rpc: Rpc): TransmissionDaemon {
+function remoteControl(rpc: Rpc, address: PeerAddress): TransmissionDaemon {
   const stateOf = async (...fields: string[]) => (await rpc.call('torrent-get', { fields })).torrents ?? [];
   return {
+    address,
     answers: () => until('transmission-daemon answers', () => rpc.isThere()),
     async add({ torrents, folder }, paused) {
       for (const file of torrents) {

@@ -273,7 +273,7 @@ describe('an outgoing handshake fails, once, when the other side', () => {
       'violation',
       /another torrent/,
     ],
-    ['is ourselves', handshakeBytes({ seed: 2 }), 'local', /ourselves/],
+    ['is ourselves', handshakeBytes({ seed: 2 }), 'self', /ourselves/],
     ['sends a frame first', frame(0), 'violation', /not a BitTorrent handshake/],
     ['hangs up', 'close', 'remote', /closed/],
   ];

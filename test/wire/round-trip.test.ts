@@ -59,6 +59,16 @@ describe('two of our connections', () => {
     ]);
   });
 
+  test('tell each other that they want nothing more, and again that they do, with all that they said before', async () => {
+    await inc.handler.called('extendedHandshake');
+    out.connection.uploadOnly(true);
+    out.connection.uploadOnly(false);
+    await inc.handler.called('extendedHandshake', 3);
+    const [first, on, off] = inc.handler.calls.map(([, handshake]) => handshake as object);
+    assert.deepEqual(on, { ...first, uploadOnly: true });
+    assert.deepEqual(off, { ...first, uploadOnly: false });
+  });
+
   for (const [from, to] of [
     ['dialer', 'listener'],
     ['listener', 'dialer'],
