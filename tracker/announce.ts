@@ -76,10 +76,12 @@ export class AnnounceService {
     if (stopped) this.#store.remove(infoHash, self);
     else this.#store.put(infoHash, self, peerId, seed, request.event === 'completed', now);
     const wanted = stopped ? 0 : peersWanted(request);
+    // Who comes with a magnet link knows no length, and aria2 says then that nothing is left: it needs the seeds.
+    const needsNoSeeds = seed && request.event !== 'started';
     return {
       ...this.#intervals,
       intervalSeconds: this.#jittered(),
-      peers: this.#store.sample(infoHash, self, seed, wanted, request.withPeerIds),
+      peers: this.#store.sample(infoHash, self, needsNoSeeds, wanted, request.withPeerIds),
       counts: this.#store.counts(infoHash),
     };
   }

@@ -9,7 +9,7 @@ import { projectRoot } from './root.js';
 
 export interface LibtorrentOptions {
   readonly torrents: readonly {
-    /** Path of the torrent file. */
+    /** Path of the torrent file, or a magnet link. */
     readonly file: string;
     readonly folder: string;
     /** Everything is there: serve it without a check. */

@@ -40,8 +40,11 @@ if options.get("uploadBytesPerSecond") or options.get("downloadBytesPerSecond"):
 
 handles = []
 for torrent in options["torrents"]:
-    params = lt.add_torrent_params()
-    params.ti = lt.torrent_info(torrent["file"])
+    if torrent["file"].startswith("magnet:"):
+        params = lt.parse_magnet_uri(torrent["file"])
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(torrent["file"])
     params.save_path = torrent["folder"]
     params.flags = lt.torrent_flags.update_subscribe
     if torrent.get("seed"):

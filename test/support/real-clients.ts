@@ -1,10 +1,10 @@
-/** Real clients behind one interface: each seeds and downloads torrents whose tracker is in their files. */
+/** Real clients behind one interface: each seeds and downloads torrents whose tracker is in their files or links. */
 import { createServer } from 'node:net';
 import type { ClientName, Scope } from './clients.js';
 import type { NetworkSide } from './namespaces.js';
 
 export interface Job {
-  /** Paths of torrent files. */
+  /** Paths of torrent files; who downloads may be given magnet links. */
   readonly torrents: readonly string[];
   /** Holds, or receives, the torrents' files and folders. */
   readonly folder: string;

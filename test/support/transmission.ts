@@ -83,8 +83,10 @@ function remoteControl(rpc: Rpc, address: PeerAddress): TransmissionDaemon {
     answers: () => until('transmission-daemon answers', () => rpc.isThere()),
     async add({ torrents, folder }, paused) {
       for (const file of torrents) {
-        const metainfo = (await readFile(file)).toString('base64');
-        await rpc.call('torrent-add', { metainfo, 'download-dir': folder, paused });
+        const what = file.startsWith('magnet:')
+          ? { filename: file }
+          : { metainfo: (await readFile(file)).toString('base64') };
+        await rpc.call('torrent-add', { ...what, 'download-dir': folder, paused });
       }
     },
     async verify() {
@@ -97,8 +99,11 @@ function remoteControl(rpc: Rpc, address: PeerAddress): TransmissionDaemon {
       );
     },
     start: async () => void (await rpc.call('torrent-start-now', {})),
+    // Of a link, nothing is left as long as its files are not known.
     isComplete: async () =>
-      (await stateOf('leftUntilDone')).every(({ leftUntilDone }) => leftUntilDone === 0),
+      (await stateOf('leftUntilDone', 'metadataPercentComplete')).every(
+        ({ leftUntilDone, metadataPercentComplete }) => leftUntilDone === 0 && metadataPercentComplete === 1,
+      ),
   };
 }
 
