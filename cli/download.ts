@@ -44,13 +44,9 @@ export class Download {
   get watched(): Watched {
     const torrent = this.#torrent;
     if (torrent === undefined) {
-      const { connectedPeers = 0, metadata } = this.#fetch?.snapshot() ?? {};
       // Peers come and go: only what was fetched from them counts.
-      return {
-        phase: 'metadata',
-        downloadedBytes: connectedPeers > 0 ? 1 : 0,
-        checkedShare: metadata?.share ?? 0,
-      };
+      const checkedShare = this.#fetch?.snapshot().metadata?.share ?? 0;
+      return { phase: 'metadata', downloadedBytes: 0, checkedShare };
     }
     // A snapshot is dear while pieces come in, and tells nothing then that is not told for less.
     const checkedShare = torrent.phase === 'checking' ? torrent.snapshot().checkedShare : 1;

@@ -1,4 +1,5 @@
 /** From magnet: a checked Metainfo out of a magnet link and the `info` dictionary that peers sent for it (BEP 9). */
+import { SwarmError } from '../errors.js';
 import { encodeBencode } from './bencode.js';
 import type { Magnet } from './magnet.js';
 import type { Metainfo } from './metainfo.js';
@@ -6,7 +7,7 @@ import { parseTorrent } from './parse.js';
 
 /** @throws SwarmError TORRENT_…, as parseTorrent */
 export function metainfoOf(magnet: Magnet, rawInfo: Uint8Array): Metainfo {
-  return parseTorrent(
+  const metainfo = parseTorrent(
     Buffer.concat([
       Buffer.from('d13:announce-list'),
       encodeBencode(magnet.trackers.map((url) => [url])),
@@ -17,4 +18,9 @@ export function metainfoOf(magnet: Magnet, rawInfo: Uint8Array): Metainfo {
       Buffer.from('e'),
     ]),
   );
+  // Bytes of the right hash need not be one dictionary and nothing more.
+  if (metainfo.infoHash === magnet.infoHash) return metainfo;
+  throw new SwarmError('TORRENT_INVALID', 'what the link names is no info dictionary', {
+    infoHash: magnet.infoHash,
+  });
 }

@@ -29,7 +29,7 @@ const MAX_PENDING_DIALS = 30;
 const CONNECT_MS = 3_000;
 const TICK_MS = 1_000;
 const WANT_PEERS_MS = 15_000;
-/** Who has said nothing of metadata for so long makes room when seats are scarce. */
+/** Who has given nothing for so long makes room when seats are scarce. */
 const PATIENCE_MS = 10_000;
 /** Of however many pieces there are. */
 const NOTHING = new Bitfield(1);
@@ -72,6 +72,7 @@ export class MetadataSwarm {
   #lastId = 0;
   #timer: TimerHandle | undefined;
   #wantAt: Millis;
+  #isTold = false;
   #isOver = false;
 
   constructor(options: MetadataSwarmOptions) {
@@ -94,9 +95,9 @@ export class MetadataSwarm {
     return this.#assembly.share;
   }
 
-  /** Peers that say they have the dictionary. */
+  /** Peers that have the dictionary, as far as can be told. */
   get holderCount(): number {
-    return [...this.#peers.values()].filter(({ offers }) => offers).length;
+    return [...this.#peers.keys()].filter((id) => this.#assembly.isOfUse(id)).length;
   }
 
   onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName): void {
@@ -141,7 +142,7 @@ export class MetadataSwarm {
   #fill(): void {
     const { candidates, clock, dialer, identity } = this.#options;
     const now = clock.now();
-    while (!this.#isOver && this.#pending.size < MAX_PENDING_DIALS && this.#peers.size < MAX_PEERS) {
+    while (!this.#isOver && this.#pending.size < MAX_PENDING_DIALS && this.#hasRoom(now)) {
       const candidate = candidates.next(now);
       if (candidate === undefined) return;
       const { address, source } = candidate;
@@ -171,15 +172,21 @@ export class MetadataSwarm {
     return this.#peers.size < MAX_PEERS || this.#makeRoom();
   }
 
-  /** Who was here for a while and offers nothing goes. */
+  #hasRoom(now: Millis): boolean {
+    return this.#peers.size < MAX_PEERS || this.#useless(now) !== undefined;
+  }
+
   #makeRoom(): boolean {
-    const now = this.#options.clock.now();
-    for (const session of this.#peers.values()) {
-      if (session.offers || now - session.seatedAt < PATIENCE_MS) continue;
-      session.connection.close('has no metadata');
-      return true;
-    }
-    return false;
+    const useless = this.#useless(this.#options.clock.now());
+    useless?.connection.close('has no metadata');
+    return useless !== undefined;
+  }
+
+  /** Somebody who was here for a while and offers nothing, or does not give it. */
+  #useless(now: Millis): MetadataSession | undefined {
+    for (const [id, session] of this.#peers)
+      if (now - session.seatedAt >= PATIENCE_MS && !this.#assembly.isOfUse(id)) return session;
+    return undefined;
   }
 
   #onGossip({ connection, hearsay }: MetadataSession, payload: Uint8Array): void {
@@ -235,19 +242,21 @@ export class MetadataSwarm {
     if (message.kind === 'data') {
       const fault = this.#assembly.onData(id, piece, message.totalBytes, message.bytes);
       if (fault !== undefined) this.#ban(id, `sent ${fault}`);
-    } else if (message.kind === 'reject') this.#assembly.onReject(id, piece);
+    } else if (message.kind === 'reject') this.#assembly.onReject(id, piece, this.#options.clock.now());
     // Nobody can have it from us yet.
     else connection.metadata({ kind: 'reject', piece });
     for (const liar of this.#assembly.takeLiars()) this.#ban(liar, 'sent metadata that is not the torrent’s');
     const { done } = this.#assembly;
     if (done === undefined) this.#ask();
-    else if (!this.#isOver) this.#options.onMetadata(done);
+    else if (!this.#isOver && !this.#isTold) {
+      this.#isTold = true;
+      this.#options.onMetadata(done);
+    }
   }
 
   #ask(): void {
     const now = this.#options.clock.now();
-    for (const [id, { connection, offers }] of this.#peers) {
-      if (!offers) continue;
+    for (const [id, { connection }] of this.#peers) {
       for (;;) {
         const piece = this.#assembly.next(id, now);
         if (piece === undefined) break;
@@ -289,7 +298,6 @@ interface SessionOwner {
 
 /** One connection: remembers what the swarm that comes after has to know. */
 class MetadataSession implements PeerHandler, MetConnection {
-  offers = false;
   hearsay: Hearsay | undefined;
   #handshake: ExtendedHandshake | undefined;
   #dhtPort: number | undefined;
@@ -313,9 +321,7 @@ class MetadataSession implements PeerHandler, MetConnection {
   onExtendedHandshake(handshake: ExtendedHandshake): void {
     this.#handshake = handshake;
     const { metadataSize, extensions } = handshake;
-    if (metadataSize === undefined || !extensions.has('ut_metadata') || this.offers) return;
-    this.offers = true;
-    this.owner.onOffer(metadataSize);
+    if (metadataSize !== undefined && extensions.has('ut_metadata')) this.owner.onOffer(metadataSize);
   }
 
   onMetadata(message: MetadataMessage): void {

@@ -41,7 +41,7 @@ function play(
           manner === 'wrong' || manner === 'other size' ? new Uint8Array(sizeOf(peer)) : bytes,
           piece,
         );
-        if (manner === 'rejects') assembly.onReject(peer, piece);
+        if (manner === 'rejects') assembly.onReject(peer, piece, asMillis(now));
         else if (manner === 'leaves') assembly.onPeerGone(peer);
         else if (manner !== 'silent')
           assert.equal(assembly.onData(peer, piece, sizeOf(peer), data), undefined);
@@ -64,13 +64,10 @@ describe('a metadata assembly', () => {
         (length, others, at) => {
           const bytes = dictionary(length);
           const manners = others.toSpliced(at, 0, 'honest');
-          // More sizes than are built at once keep each other out until they are found out.
           const assembly = new MetadataAssembly(isSame(bytes));
           const liars = play(assembly, bytes, manners, 600);
-          if (manners.filter((each) => each === 'other size').length < 4) {
-            assert.ok(assembly.done !== undefined, manners.join());
-            assert.ok(isSame(bytes)(assembly.done));
-          }
+          assert.ok(assembly.done !== undefined, manners.join());
+          assert.ok(isSame(bytes)(assembly.done));
           for (const liar of liars) assert.notEqual(manners[liar], 'honest');
         },
       ),
@@ -127,13 +124,69 @@ describe('a metadata assembly', () => {
     assert.equal(assembly.done, undefined);
   });
 
-  it('builds a bounded number of sizes', () => {
+  it('bounds what is built at once, the smallest first, and lets those that wait have their turn', () => {
     const assembly = new MetadataAssembly(() => false);
-    const taken = Array.from({ length: 100 }, (_, peer) => assembly.onPeer(peer, PIECE + peer)).filter(
-      Boolean,
-    );
-    assert.equal(taken.length, 4);
-    for (let peer = 0; peer < 4; peer++) assembly.onPeerGone(peer);
-    assert.equal(assembly.onPeer(100, PIECE), true, 'the place of who has left');
+    const isAsked = (peer: number, now: number) => assembly.next(peer, asMillis(now)) !== undefined;
+    for (let peer = 0; peer < 20; peer++) assembly.onPeer(peer, MAX_METADATA_BYTES - peer);
+    const asked = () => Array.from({ length: 20 }, (_, peer) => peer).filter((peer) => isAsked(peer, 0));
+    asked();
+    assert.equal(asked().length, 4);
+    assembly.onPeer(20, PIECE);
+    assert.ok(isAsked(20, 0), 'a small one drives out a large one');
+    assembly.onPeer(21, MAX_METADATA_BYTES);
+    assert.ok(!isAsked(21, 59_000));
+    assert.ok(isAsked(21, 61_000));
+  });
+
+  it('is not held up by those who answer slowly and wrongly', () => {
+    const bytes = dictionary(3 * PIECE);
+    const assembly = new MetadataAssembly(isSame(bytes));
+    const slow = Array.from({ length: 29 }, (_, peer) => peer);
+    for (const peer of [...slow, 29]) assembly.onPeer(peer, bytes.length);
+    const due: { at: number; peer: number; piece: number }[] = [];
+    let now = 0;
+    for (; assembly.done === undefined; now += 1_000) {
+      for (const { peer, piece } of due.splice(0, due.filter(({ at }) => at <= now).length))
+        assembly.onData(peer, piece, bytes.length, new Uint8Array(PIECE));
+      assembly.expire(asMillis(now));
+      for (const peer of [...slow, 29])
+        for (;;) {
+          const piece = assembly.next(peer, asMillis(now));
+          if (piece === undefined) break;
+          if (peer === 29) assembly.onData(peer, piece, bytes.length, part(bytes, piece));
+          else due.push({ at: now + 9_000, peer, piece });
+        }
+      assert.ok(now < 30_000, 'half a minute');
+    }
+  });
+
+  it('asks the only one who has it again after a rest', () => {
+    const bytes = dictionary(PIECE);
+    const assembly = new MetadataAssembly(isSame(bytes));
+    assembly.onPeer(0, bytes.length);
+    for (let strike = 0; strike < 3; strike++) {
+      assert.equal(assembly.next(0, asMillis(0)), 0);
+      assembly.onReject(0, 0, asMillis(0));
+    }
+    assert.equal(assembly.next(0, asMillis(1_000)), undefined);
+    assert.equal(assembly.isOfUse(0), false);
+    assert.equal(assembly.next(0, asMillis(30_000)), 0);
+    assembly.onData(0, 0, bytes.length, bytes);
+    assert.ok(assembly.done !== undefined);
+  });
+
+  it('does not call late who sends one piece after the other over a thin line', () => {
+    const bytes = dictionary(4 * PIECE);
+    const assembly = new MetadataAssembly(isSame(bytes));
+    assembly.onPeer(0, bytes.length);
+    const asked = [0, 1, 2, 3].map(() => assembly.next(0, asMillis(0)));
+    assert.deepEqual(asked, [0, 1, 2, 3]);
+    for (let now = 0; now <= 28_000; now += 1_000) {
+      if (now % 7_000 === 0 && now > 0)
+        assembly.onData(0, now / 7_000 - 1, bytes.length, part(bytes, now / 7_000 - 1));
+      assembly.expire(asMillis(now));
+      assert.equal(assembly.next(0, asMillis(now)), undefined, 'nothing is asked twice');
+    }
+    assert.ok(assembly.done !== undefined);
   });
 });
