@@ -7,21 +7,22 @@ import { AddressGuard, parseTrackerUrl, withoutCredentials } from './address-gua
 import { httpGet } from './http-get.js';
 import { type Resolve, systemResolve } from './resolve.js';
 
-/** All of it: name, connection, redirects, body. */
 const FETCH_MS = 60_000;
 
 export interface FetchUrlOptions {
   readonly maxBytes: number;
   readonly userAgent: string;
-  /** Ends it before its minute is over. */
+  /** Ends it before its time is over. */
   readonly signal: AbortSignal;
+  /** For all of it: name, connection, redirects, body. Default a minute. */
+  readonly timeoutMs?: number;
   readonly resolve?: Resolve;
 }
 
 /** @throws SwarmError INPUT_NOT_FOUND when it cannot be had, or the signal's reason */
 export async function fetchUrl(text: string, options: FetchUrlOptions): Promise<Uint8Array> {
-  const { maxBytes, userAgent, signal, resolve = systemResolve } = options;
-  const limit = AbortSignal.timeout(FETCH_MS);
+  const { maxBytes, userAgent, signal, timeoutMs = FETCH_MS, resolve = systemResolve } = options;
+  const limit = AbortSignal.timeout(timeoutMs);
   try {
     const url = parseTrackerUrl(text);
     const guard = new AddressGuard(resolve, () => true);
@@ -40,7 +41,7 @@ export async function fetchUrl(text: string, options: FetchUrlOptions): Promise<
     return body;
   } catch (thrown) {
     if (signal.aborted) throw signal.reason;
-    if (limit.aborted) throw notFound(text, `the server took more than ${FETCH_MS / 1000} s`, thrown);
+    if (limit.aborted) throw notFound(text, `the server took more than ${timeoutMs / 1000} s`, thrown);
     if (!(thrown instanceof SwarmError) || !thrown.code.startsWith('TRACKER_')) throw thrown;
     throw notFound(text, thrown.message.replace(/^(the|a|a public) tracker/, '$1 server'), thrown);
   }

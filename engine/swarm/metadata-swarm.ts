@@ -2,6 +2,8 @@
  * Metadata swarm: a magnet's swarm before there is anything but an info-hash. Meets peers, fetches the `info`
  * dictionary from several at once (BEP 9), and hands the connections over to the swarm that then begins.
  */
+
+import { addressPrefix, isLoopback } from '../policy/address-prefix.js';
 import { Bitfield } from '../policy/bitfield.js';
 import { MetadataAssembly } from '../policy/metadata-assembly.js';
 import type { PeerCandidates } from '../policy/peer-candidates.js';
@@ -25,6 +27,10 @@ import { Hearsay } from './hearsay.js';
 /** The dictionary is small: a few are enough, more are met in case that these have none or lie. */
 const MAX_PEERS = 30;
 const MAX_PENDING_DIALS = 30;
+/** Whoever comes to us, again and again, must leave room for those that we dial. */
+const MAX_INCOMING = 20;
+/** Of those, from one /24 or /64. */
+const MAX_INCOMING_PER_PREFIX = 8;
 /** The address is one of many: it gets two SYNs. */
 const CONNECT_MS = 3_000;
 const TICK_MS = 1_000;
@@ -107,7 +113,7 @@ export class MetadataSwarm {
   }
 
   onIncoming(connection: PeerConnection): void {
-    if (this.#accepts(connection)) this.#seat(connection, 'incoming');
+    if (this.#acceptsIncoming(connection)) this.#seat(connection, 'incoming');
     else connection.close('not needed');
   }
 
@@ -172,21 +178,36 @@ export class MetadataSwarm {
     return this.#peers.size < MAX_PEERS || this.#makeRoom();
   }
 
+  #acceptsIncoming(connection: PeerConnection): boolean {
+    const { host } = connection.remote;
+    const incoming = [...this.#peers.values()].filter((each) => each.connection.incoming);
+    const near = incoming.filter(
+      (each) => addressPrefix(each.connection.remote.host) === addressPrefix(host) && !isLoopback(host),
+    );
+    if (near.length >= MAX_INCOMING_PER_PREFIX && !this.#makeRoom(near)) return false;
+    if (incoming.length >= MAX_INCOMING && !this.#makeRoom(incoming)) return false;
+    return this.#accepts(connection);
+  }
+
   #hasRoom(now: Millis): boolean {
-    return this.#peers.size < MAX_PEERS || this.#useless(now) !== undefined;
+    return (
+      this.#peers.size < MAX_PEERS || [...this.#peers.values()].some((each) => this.#isUseless(each, now))
+    );
   }
 
-  #makeRoom(): boolean {
-    const useless = this.#useless(this.#options.clock.now());
-    useless?.connection.close('has no metadata');
-    return useless !== undefined;
+  #makeRoom(among: Iterable<MetadataSession> = this.#peers.values()): boolean {
+    const now = this.#options.clock.now();
+    for (const session of among) {
+      if (!this.#isUseless(session, now)) continue;
+      session.connection.close('has no metadata');
+      return true;
+    }
+    return false;
   }
 
-  /** Somebody who was here for a while and offers nothing, or does not give it. */
-  #useless(now: Millis): MetadataSession | undefined {
-    for (const [id, session] of this.#peers)
-      if (now - session.seatedAt >= PATIENCE_MS && !this.#assembly.isOfUse(id)) return session;
-    return undefined;
+  /** Here for a while, and offers nothing or does not give it. */
+  #isUseless({ id, seatedAt }: MetadataSession, now: Millis): boolean {
+    return now - seatedAt >= PATIENCE_MS && !this.#assembly.isOfUse(id);
   }
 
   #onGossip({ connection, hearsay }: MetadataSession, payload: Uint8Array): void {
@@ -203,7 +224,7 @@ export class MetadataSwarm {
 
   #seat(connection: PeerConnection, source: PeerSourceName): void {
     const id = ++this.#lastId;
-    const session: MetadataSession = new MetadataSession(connection, source, this.#options.clock.now(), {
+    const session: MetadataSession = new MetadataSession(id, connection, source, this.#options.clock.now(), {
       onOffer: (sizeBytes) => {
         if (this.#assembly.onPeer(id, sizeBytes)) this.#ask();
       },
@@ -305,6 +326,7 @@ class MetadataSession implements PeerHandler, MetConnection {
   #isUnchoked = false;
 
   constructor(
+    readonly id: number,
     readonly connection: PeerConnection,
     readonly source: PeerSourceName,
     readonly seatedAt: Millis,
