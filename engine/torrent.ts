@@ -307,12 +307,13 @@ export class Torrent {
     const host = this.#host;
     const { metainfo } = this;
     host.listener.register(host.identityOf(metainfo), (connection) => swarm.onIncoming(connection));
-    swarm.onPeersFound(this.#peersToTry.splice(0), 'user');
     for (const met of this.#met?.takeConnections() ?? []) {
       // Who told of it may have been nobody that a private torrent asks.
       if (metainfo.private) met.connection.close('begins anew');
       else swarm.onMet(met);
     }
+    // Dials that were under way ended with that: their addresses are due again.
+    swarm.onPeersFound(this.#peersToTry.splice(0), 'user');
     this.#sources ??= host.sourcesOf(metainfo, this.#options.trackers ?? []);
     this.#sources.totals = () => totalsOf(swarm);
     this.#sources.start(this.#sourceHandler(swarm));

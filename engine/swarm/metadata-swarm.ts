@@ -3,7 +3,7 @@
  * dictionary from several at once (BEP 9), and hands the connections over to the swarm that then begins.
  */
 
-import { addressPrefix, isLoopback } from '../policy/address-prefix.js';
+import { addressPrefix } from '../policy/address-prefix.js';
 import { Bitfield } from '../policy/bitfield.js';
 import { MetadataAssembly } from '../policy/metadata-assembly.js';
 import type { PeerCandidates } from '../policy/peer-candidates.js';
@@ -23,14 +23,13 @@ import {
 } from '../ports.js';
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
 import { Hearsay } from './hearsay.js';
+import { isCrowding } from './turnover.js';
 
 /** The dictionary is small: a few are enough, more are met in case that these have none or lie. */
 const MAX_PEERS = 30;
 const MAX_PENDING_DIALS = 30;
 /** Whoever comes to us, again and again, must leave room for those that we dial. */
 const MAX_INCOMING = 20;
-/** Of those, from one /24 or /64. */
-const MAX_INCOMING_PER_PREFIX = 8;
 /** The address is one of many: it gets two SYNs. */
 const CONNECT_MS = 3_000;
 const TICK_MS = 1_000;
@@ -180,11 +179,10 @@ export class MetadataSwarm {
 
   #acceptsIncoming(connection: PeerConnection): boolean {
     const { host } = connection.remote;
-    const incoming = [...this.#peers.values()].filter((each) => each.connection.incoming);
-    const near = incoming.filter(
-      (each) => addressPrefix(each.connection.remote.host) === addressPrefix(host) && !isLoopback(host),
-    );
-    if (near.length >= MAX_INCOMING_PER_PREFIX && !this.#makeRoom(near)) return false;
+    const sessions = [...this.#peers.values()];
+    const near = sessions.filter(({ prefix }) => prefix === addressPrefix(host));
+    if (isCrowding(host, near, MAX_PEERS) && !this.#makeRoom(near)) return false;
+    const incoming = sessions.filter((each) => each.connection.incoming);
     if (incoming.length >= MAX_INCOMING && !this.#makeRoom(incoming)) return false;
     return this.#accepts(connection);
   }
@@ -320,6 +318,7 @@ interface SessionOwner {
 /** One connection: remembers what the swarm that comes after has to know. */
 class MetadataSession implements PeerHandler, MetConnection {
   hearsay: Hearsay | undefined;
+  readonly prefix: string;
   #handshake: ExtendedHandshake | undefined;
   #dhtPort: number | undefined;
   #isInterested = false;
@@ -331,7 +330,9 @@ class MetadataSession implements PeerHandler, MetConnection {
     readonly source: PeerSourceName,
     readonly seatedAt: Millis,
     readonly owner: SessionOwner,
-  ) {}
+  ) {
+    this.prefix = addressPrefix(connection.remote.host);
+  }
 
   replay(handler: PeerHandler): void {
     if (this.#handshake !== undefined) handler.onExtendedHandshake(this.#handshake);

@@ -39,7 +39,7 @@ export function leastUseful(
 }
 
 /** Whether so many of `host`'s network are here already that a further one would crowd others out. */
-export function isCrowding(host: string, peers: Iterable<Peer>, seats: number): boolean {
+export function isCrowding(host: string, peers: Iterable<Pick<Peer, 'prefix'>>, seats: number): boolean {
   if (isLoopback(host)) return false;
   const network = addressPrefix(host);
   let count = 0;

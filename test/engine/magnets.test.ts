@@ -1,7 +1,9 @@
 /** Magnets, between real engines on loopback. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -114,6 +116,38 @@ test('what a link named once needs no peer again, and a kept file that was tampe
   const third = await lab.engine('leech');
   const fetch = third.fetchMetadata(linkOf(metainfo), { peers: [peerOf(seed)] });
   assert.deepEqual((await fetch.metainfo).rawInfo, metainfo.rawInfo);
+});
+
+test('a peer that was being dialled when the metadata was there is dialled again at once', async (t) => {
+  const lab = await Lab.create(t);
+  const { metainfo } = await lab.seed();
+  const dialled: Socket[] = [];
+  let onSecond = () => {};
+  const second = new Promise<void>((resolve) => {
+    onSecond = resolve;
+  });
+  // Takes connections and says nothing.
+  const silent = createServer((socket) => {
+    socket.on('error', () => {});
+    if (dialled.push(socket) === 2) onSecond();
+  }).listen(0, HOST);
+  t.after(() => {
+    for (const socket of dialled) socket.destroy();
+    silent.close();
+  });
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const state = join(lab.folder, 'state', 'leech');
+  await mkdir(state, { recursive: true });
+  await writeFile(join(state, `${metainfo.infoHash}.info`), metainfo.rawInfo);
+  const engine = await lab.engine('leech');
+  const fetch = engine.fetchMetadata(linkOf(metainfo), { peers: [{ host: HOST, port }] });
+  const got = await fetch.metainfo;
+  if (dialled.length === 0) await once(silent, 'connection');
+  engine.add(got, { out: join(lab.folder, 'leech') });
+  const startedAt = performance.now();
+  await second;
+  assert.ok(performance.now() - startedAt < 10_000, 'not when the swarm looks for more peers');
 });
 
 test('the metadata and then the content come from who connects to us, as well', async (t) => {
