@@ -155,7 +155,9 @@ function fetchMagnet(session: Session, magnet: Magnet, options: AddOptions, outp
     });
   const download = new Download(fetch, adding);
   adding.catch((thrown: unknown) => {
-    if (several) tellFault(name ?? infoHash, toError(thrown), output);
+    const error = toError(thrown);
+    const isOurEnd = error instanceof SwarmError && error.code === 'CLOSED';
+    if (several && !isOurEnd) tellFault(name ?? infoHash, error, output);
     void fetch.stop();
   });
   return download;

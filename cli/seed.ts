@@ -207,6 +207,7 @@ function tellSeeding(
     `${output.paint('green', 'seeding')} ${printable(name)}, ${formatBytes(totalBytes)} in ${plural(pieceCount, 'piece')}`,
   );
   output.note(`  info-hash  ${infoHash}`);
+  output.note(`  link       ${printable(magnet, magnet.length)}`);
   output.note(`  port       ${port ?? 'not listening'}`);
   if (trackers.length === 0 && moreTrackers.length === 0) {
     const how = `no tracker: others find this seed by --peer HOST:${port} only`;

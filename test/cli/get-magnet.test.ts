@@ -144,12 +144,13 @@ describe('swarm get with a magnet link', { concurrency: 3, timeout: 60_000 }, ()
 
   test('leaves with 130 when interrupted while it searches', async (t) => {
     const lab = await CommandLab.create(t);
-    const running = lab.start(['get', NEVER, '--json']);
-    await running.event('searching');
+    const running = lab.start(['get', NEVER, 'cd'.repeat(20), '--json']);
+    await running.event('searching', ({ infoHash }) => infoHash !== NEVER);
     running.child.kill('SIGINT');
     const { code, stdout, stderr } = await running.ended;
     assert.equal(code, 130);
     assert.match(stderr, /stopped before any peer told what the link names; run the same command to go on/);
+    assert.doesNotMatch(stderr, /failed/);
     assert.equal(jsonLines(stdout).at(-1)?.type, 'interrupted');
   });
 

@@ -41,6 +41,24 @@ test('names the choke when every useful peer chokes us', () => {
   assert.equal(say({ peers: [choking, useless] }), 'choked by the only peer that has something we need');
 });
 
+test('says of a magnet what it waits for', () => {
+  const magnet = { phase: 'metadata', metadata: { holders: 0, share: 0 } } as const;
+  assert.equal(
+    say({ ...magnet, peers: [], candidatePeers: 0, trackers: [] }),
+    'no tracker and no peers: add --tracker or --peer',
+  );
+  assert.equal(say({ ...magnet, peers: [useless] }), '1 peer, it has not told us what the magnet names');
+  assert.equal(
+    say({ ...magnet, peers: [useless, useless] }),
+    '2 peers, they have not told us what the magnet names',
+  );
+  const some = { holders: 2, share: 0.5 };
+  assert.equal(
+    say({ ...magnet, metadata: some, peers: [useless, useless] }),
+    'fetching what the magnet names from 2 peers, 50.0 %',
+  );
+});
+
 test('says when nobody has what we need', () => {
   assert.equal(say({ peers: [useless] }), '1 peer, it has nothing we need');
   assert.equal(say({ peers: [useless, useless] }), '2 peers, they have nothing we need');

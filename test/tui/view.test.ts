@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { describeMagnet } from '../../engine/describe.js';
 import type { EngineSnapshot, PeerSnapshot, TorrentSnapshot } from '../../engine/snapshot.js';
 import { cellWidth, printable } from '../../engine/untrusted-text.js';
 import type { Model } from '../../tui/model.js';
@@ -80,6 +81,28 @@ test('shows the panel in focus at 80 × 24', () => {
   assert.ok(shown(80, 24, snapshot, { focus: 'trackers', tab: 'trackers' }).join('\n').includes('working'));
   assert.ok(shown(80, 24, snapshot, { focus: 'files', tab: 'files' }).join('\n').includes('SHA256SUMS'));
   assert.ok(shown(80, 24, snapshot, { focus: 'log', tab: 'log' }).join('\n').includes('did not answer'));
+});
+
+test('shows a magnet of which nothing but the hash is known, whatever panel is in focus', () => {
+  const [torrent] = snapshot.torrents as [TorrentSnapshot];
+  const magnet = {
+    ...snapshot,
+    torrents: [
+      { ...torrent, ...describeMagnet(undefined), name: torrent.infoHash, phase: 'metadata' as const },
+    ],
+  };
+  for (const focus of PANELS)
+    for (const [width, height] of [
+      [80, 24],
+      [200, 60],
+    ] as const) {
+      const rows = shown(width, height, magnet, { focus, tab: focus === 'torrents' ? 'peers' : focus });
+      assertFits(rows, width, height);
+      assert.ok(
+        rows.some((row) => row.includes('metadata')),
+        focus,
+      );
+    }
 });
 
 test('marks the panel in focus by its lines, so that a terminal without colours shows it', () => {
