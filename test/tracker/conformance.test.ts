@@ -65,6 +65,16 @@ for (const [name, host, open] of TRANSPORTS) {
       assert.deepEqual([answer.seeds, answer.leechers], [1, 2]);
     });
 
+    test('a seed that starts is told of both: aria2 says of a magnet that nothing is left', async (t) => {
+      const tracker = await open(t);
+      await tracker.announce({ infoHash: A, port: 1001, left: 0 });
+      await tracker.announce({ infoHash: A, port: 1002, left: 5 });
+      const first = await tracker.announce({ infoHash: A, port: 1003, left: 0, event: 'started' });
+      assert.deepEqual(ports(first), [1001, 1002]);
+      const next = await tracker.announce({ infoHash: A, port: 1003, left: 0 });
+      assert.deepEqual(ports(next), [1002]);
+    });
+
     test('a seed is told of leechers only, a leecher of both', async (t) => {
       const tracker = await open(t);
       await tracker.announce({ infoHash: A, port: 1001, left: 0 });
