@@ -371,6 +371,44 @@ describe('the seats of a search', () => {
       assert.ok(search.swarm.connections.length <= 30);
     });
 
+  test('are kept when the metadata is there, which is told once whatever comes after it', () => {
+    const search = new Search(metadata);
+    const peer = search.arrive('192.0.2.1');
+    says(peer, metadata.length);
+    const answer = { kind: 'data', piece: 0, totalBytes: 100, bytes: metadata } as const;
+    for (const message of [
+      answer,
+      answer,
+      { kind: 'request', piece: 0 },
+      { kind: 'reject', piece: 0 },
+    ] as const)
+      peer.handler.onMetadata(message);
+    search.clock.advance(60_000);
+    assert.equal(search.told, 1);
+    assert.equal(peer.closed, undefined);
+    assert.deepEqual(
+      search.swarm.release().map(({ connection }) => connection),
+      [peer],
+    );
+  });
+
+  test('are given up by thirty silent peers that we dialled, when there is somebody else to dial', () => {
+    const search = new Search(metadata);
+    const crowd = Array.from({ length: 30 }, (_, i) => ({ host: `203.0.${i}.1`, port: 1 }));
+    search.swarm.onPeersFound(crowd, 'tracker');
+    for (const { address, done } of search.dials.splice(0)) done(new FakeConnection(address, true, false));
+    const honest = { host: '192.0.2.1', port: 6881 };
+    search.swarm.onPeersFound([honest], 'dht');
+    search.clock.advance(5_000);
+    assert.equal(search.dials.length, 0, 'they may yet be of use');
+    search.clock.advance(7_000);
+    assert.deepEqual(search.dials[0]?.address, honest);
+    const peer = new FakeConnection(honest, true, false);
+    search.dials[0]?.done(peer);
+    assert.equal(peer.closed, undefined);
+    assert.equal(search.swarm.connections.length, 30);
+  });
+
   test('are not all one network’s', () => {
     const search = new Search(metadata);
     const crowd = Array.from({ length: 100 }, (_, i) => search.arrive(`198.51.100.${i}`, 2_000 + i));

@@ -160,6 +160,36 @@ describe('a metadata assembly', () => {
     }
   });
 
+  it('lets each build it alone when together it came out wrong, and blames who did not tell the truth', () => {
+    const bytes = dictionary(8 * PIECE);
+    const assembly = new MetadataAssembly(isSame(bytes));
+    const [liar, honest] = [0, 1];
+    const round = (): number[][] => {
+      const asked = [liar, honest].map((peer) =>
+        Array.from({ length: 4 }, () => assembly.next(peer, asMillis(0)) ?? -1),
+      );
+      for (const peer of [liar, honest])
+        for (const piece of asked[peer] ?? []) {
+          const data = peer === honest ? part(bytes, piece) : new Uint8Array(PIECE);
+          assert.equal(assembly.onData(peer, piece, bytes.length, data), undefined);
+        }
+      return asked;
+    };
+    for (const peer of [liar, honest]) assembly.onPeer(peer, bytes.length);
+    assert.deepEqual(round(), [
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+    ]);
+    assert.deepEqual(assembly.takeLiars(), [], 'either of them');
+    assert.deepEqual(round(), [
+      [0, 1, 2, 3],
+      [0, 1, 2, 3],
+    ]);
+    round();
+    assert.deepEqual(assembly.takeLiars(), [liar]);
+    assert.ok(assembly.done !== undefined);
+  });
+
   it('asks the only one who has it again after a rest', () => {
     const bytes = dictionary(PIECE);
     const assembly = new MetadataAssembly(isSame(bytes));
