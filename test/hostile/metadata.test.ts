@@ -96,7 +96,7 @@ const banned = (events: readonly TorrentEvent[]): number =>
 const closedFor = (events: readonly TorrentEvent[]): string =>
   events.flatMap((event) => (event.type === 'peer-disconnected' ? event.reason.text : [])).join();
 
-describe('a link becomes its torrent beside', { concurrency: 2, timeout: 60_000 }, () => {
+describe('a link becomes its torrent beside', { concurrency: 6, timeout: 60_000 }, () => {
   const SIZES = [0, -1, 1, 2 ** 31, 16 * KIB * KIB + 1, 16 * KIB * KIB, '3:abc', 'i99999999999999999999e'];
   for (const size of SIZES)
     test(`a peer whose metadata_size is ${size}`, (t) =>
