@@ -23,7 +23,7 @@ class FakeSource implements PeerSource {
 
 test('who listens changes, and no source begins again', () => {
   const source = new FakeSource();
-  const sources = new PeerSources(() => undefined, [source]);
+  const sources = new PeerSources(() => ({ trackers: undefined, others: [source] }));
   const [first, second]: [string[], string[]] = [[], []];
   const handlerOf = (heard: string[]): PeerSourceHandler => ({
     onPeers: (peers, from) => void heard.push(`${from} ${peers.length}`),
@@ -40,7 +40,7 @@ test('who listens changes, and no source begins again', () => {
 
 test('a torrent that turns out to be private ends every source but its trackers, at once and for good', async () => {
   const source = new FakeSource();
-  const sources = new PeerSources(() => undefined, [source]);
+  const sources = new PeerSources(() => ({ trackers: undefined, others: [source] }));
   sources.start({ onPeers: () => {}, onStatus: () => {} });
   sources.onlyTrackers();
   sources.wantPeers();

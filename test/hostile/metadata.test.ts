@@ -308,6 +308,7 @@ class Search {
       candidates: new PeerCandidates(() => 0.5),
       clock: this.clock,
       isGood: (bytes) => Buffer.from(bytes).equals(metadata),
+      onDhtNode: () => {},
       onPeerConnected: () => {},
       onPeerClosed: () => {},
       onPeerBanned: () => {},
