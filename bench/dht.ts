@@ -12,8 +12,8 @@ import { formatTable } from './table.js';
 
 const NODES = 10_000;
 const LOOKUPS = 1_000;
-const TARGETS = 10;
-const LOOKUPS_PER_TARGET = 50;
+const TARGETS = 5;
+const LOOKUPS_PER_TARGET = 40;
 const LOOPBACK_NODES = 200;
 const LOOPBACK_LOOKUPS = 100;
 

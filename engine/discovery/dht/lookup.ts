@@ -17,12 +17,16 @@ const WIDTH = 8;
 /** The most that a crowded target is worth. */
 const MAX_WIDTH = 48;
 /** Candidates kept, the closest; of those whose ids are not of their addresses fewer, for they are free to make. */
-const MAX_CANDIDATES = 200;
+const MAX_CANDIDATES = 300;
 const MAX_INSECURE = 48;
 /** With so many where 8 should be, somebody may crowd the target. */
-const CROWD = 13;
+const CROWD = 12;
 /** Nodes of our own table asked in any case. */
 const MIN_OWN = 16;
+/** Asked outside of a crowded region: on the way there, who crowds it is fewer. */
+const MAX_ASIDE = 250;
+/** So many of those that one node named: else one that names its friends would have all of them. */
+const MAX_ASIDE_OF_ONE = 2;
 /** Then the lookup covers so much more of the space. */
 const CROWDED_FACTOR = 2;
 /** Nodes believed of one answer. */
@@ -30,14 +34,14 @@ const MAX_NAMED = 8;
 /** Whoever named so many that did not answer, and none that did, is not asked for more. */
 const MAX_DEAD_NAMED = 4;
 
-export interface LookupLimits {
+interface LookupLimits {
   /** Asked at once, the slow ones and those farther away aside. */
   readonly parallel: number;
-  /** Asked at all. */
+  /** Asked at all: some 50 usually, the most where the target is crowded. */
   readonly maxQueries: number;
 }
 
-const DEFAULT_LOOKUP_LIMITS: LookupLimits = { parallel: 8, maxQueries: 160 };
+const DEFAULT_LOOKUP_LIMITS: LookupLimits = { parallel: 8, maxQueries: 400 };
 
 type State = 'known' | 'asked' | 'slow' | 'answered' | 'dead';
 
@@ -57,6 +61,10 @@ interface Candidate {
 
 /** What came of the nodes that one node named. */
 interface Source {
+  /** Steps from our own table. */
+  readonly steps: number;
+  /** How many were asked only for being on other ways. */
+  aside: number;
   dead: number;
   alive: number;
 }
@@ -109,6 +117,10 @@ export class Lookup {
     if (candidate === undefined) return undefined;
     candidate.state = 'asked';
     if (candidate.source === undefined) this.#ownAsked++;
+    else if (this.#crowded && candidate.share > this.#radius) {
+      this.#ownAsked++;
+      candidate.source.aside++;
+    }
     this.#underWay++;
     this.#queries++;
     return candidate.contact;
@@ -213,7 +225,8 @@ export class Lookup {
 
   #addNamed(by: PeerAddress, named: readonly NodeContact[]): void {
     const from = networkOf(by.host);
-    const source: Source = { dead: 0, alive: 0 };
+    const steps = (this.#byAddress.get(addressKey(by))?.source?.steps ?? 0) + 1;
+    const source: Source = { steps, aside: 0, dead: 0, alive: 0 };
     if (from === undefined) return;
     for (const contact of named.slice(0, MAX_NAMED)) if (mayName(from, contact)) this.#add(contact, source);
   }
@@ -273,8 +286,14 @@ export class Lookup {
 
   /** Independent ways to the target: nodes of our own table, whatever the others name. */
   #nextOwn(): Candidate | undefined {
-    if (this.#ownAsked >= MIN_OWN && !this.#crowded) return undefined;
-    return this.#candidates.find(({ state, source }) => state === 'known' && source === undefined);
+    if (this.#ownAsked >= (this.#crowded ? MAX_ASIDE : MIN_OWN)) return undefined;
+    let best: Candidate | undefined;
+    for (const candidate of this.#candidates) {
+      if (candidate.state !== 'known' || (!this.#crowded && candidate.source !== undefined)) continue;
+      if (candidate.source !== undefined && candidate.source.aside >= MAX_ASIDE_OF_ONE) continue;
+      if (best === undefined || stepsTo(candidate) < stepsTo(best)) best = candidate;
+    }
+    return best;
   }
 
   /**
@@ -319,3 +338,5 @@ export class Lookup {
     if (candidate.source !== undefined) candidate.source.dead++;
   }
 }
+
+const stepsTo = ({ source }: Candidate): number => source?.steps ?? 0;
