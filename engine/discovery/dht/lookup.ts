@@ -20,7 +20,7 @@ const MAX_WIDTH = 48;
 const MAX_CANDIDATES = 300;
 const MAX_INSECURE = 48;
 /** With so many where 8 should be, somebody may crowd the target. */
-const CROWD = 12;
+const CROWD = 13;
 /** Nodes of our own table asked in any case. */
 const MIN_OWN = 16;
 /** Asked outside of a crowded region: on the way there, who crowds it is fewer. */
