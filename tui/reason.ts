@@ -81,7 +81,12 @@ function noPeers(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason {
       : warn(`no peer answers, ${known} to try again`);
   }
   const { trackers } = torrent;
-  if (trackers.length === 0) return warn('no tracker and no peers: add --tracker or --peer');
+  const dht = engine.dht?.state;
+  if (trackers.length === 0) {
+    if (dht === 'joining' || dht === 'ready') return dim('asking the DHT for peers');
+    const why = dht === 'offline' ? 'no tracker, and the DHT does not answer' : 'no tracker and no peers';
+    return warn(`${why}: add --tracker or --peer`);
+  }
   if (trackers.some((tracker) => tracker.state === 'announcing' || tracker.state === 'idle')) {
     return dim('asking the trackers for peers');
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type {
+  DhtSnapshot,
   EngineSnapshot,
   PeerSnapshot,
   TorrentSnapshot,
@@ -57,6 +58,18 @@ test('says of a magnet what it waits for', () => {
     say({ ...magnet, metadata: some, peers: [useless, useless] }),
     'fetching what the magnet names from 2 peers, 50.0 %',
   );
+});
+
+test('says what the DHT does where there is no tracker', () => {
+  const alone = { peers: [], candidatePeers: 0, trackers: [] };
+  const dht = (state: DhtSnapshot['state']) => ({ dht: { state } as DhtSnapshot });
+  assert.equal(say(alone, dht('joining')), 'asking the DHT for peers');
+  assert.equal(say(alone, dht('ready')), 'asking the DHT for peers');
+  assert.equal(
+    say(alone, dht('offline')),
+    'no tracker, and the DHT does not answer: add --tracker or --peer',
+  );
+  assert.equal(say(alone, dht('off')), 'no tracker and no peers: add --tracker or --peer');
 });
 
 test('says when nobody has what we need', () => {
