@@ -11,7 +11,7 @@ import type { RunningLookup } from './overlay.js';
 const ANNOUNCE_EVERY_MS = 25 * 60_000;
 const ANNOUNCE_SPREAD_MS = 5 * 60_000;
 /** After a lookup that found nobody; twice as long after the next such one. */
-const RETRY_MS = 15_000;
+const RETRY_MS = 5_000;
 /** Between lookups on demand. */
 const MIN_INTERVAL_MS = 60_000;
 

@@ -1,8 +1,8 @@
 /**
- * Peers that were announced to us (BEP 5, BEP 33): one an address and info-hash, for 45 minutes. Bounded by
- * info-hashes, by peers of one, and by what one network may leave.
+ * Peers that were announced to us (BEP 5, BEP 33), for 45 minutes. Bounded by info-hashes, by peers of one, and by
+ * what one host and one network may leave.
  */
-import type { Millis, PeerAddress, Rng } from '../../units.js';
+import { addressKey, type Millis, type PeerAddress, type Rng } from '../../units.js';
 import { BloomFilter } from './bloom-filter.js';
 import { BoundedStore } from './bounded-store.js';
 import { networkOf } from './node-address.js';
@@ -13,19 +13,23 @@ const LIFE_MS = 45 * 60_000;
 const LIMITS = { maxTargets: 2_000, maxPerNetwork: 100 };
 /** Of one info-hash: with more, whoever asks gets a random choice anyway. */
 const MAX_PEERS = 1_000;
+/** Of one host and info-hash: those behind one router. The latest stay. */
+const MAX_PORTS_PER_HOST = 4;
+/** Of one host of our own network, where many may run on one machine. */
+const MAX_PORTS_PER_LOCAL_HOST = 32;
 /** Of one network and info-hash. */
 const MAX_PEERS_PER_NETWORK = 16;
 /** Over all, about 20 MiB. */
 const MAX_PEERS_OVERALL = 100_000;
 
 interface StoredPeer {
-  readonly port: number;
+  readonly address: PeerAddress;
   readonly seed: boolean;
   readonly network: string | undefined;
   readonly until: number;
 }
 
-/** By host. */
+/** By address, the one announced last at the end. */
 type Peers = Map<string, StoredPeer>;
 
 export class PeerStore {
@@ -45,11 +49,12 @@ export class PeerStore {
     const swarm = this.#swarms.open(infoHash, peer.host, ownId, () => new Map());
     const network = networkOf(peer.host);
     if (swarm === undefined || network === undefined) return false;
-    const key = network.local ? undefined : network.key;
-    const known = swarm.delete(peer.host);
-    if (!known && !this.#hasRoom(swarm, key)) return false;
-    // Behind the others, so that the oldest is first.
-    swarm.set(peer.host, { port: peer.port, seed, network: key, until: now + LIFE_MS });
+    const networkKey = network.local ? undefined : network.key;
+    const key = addressKey(peer);
+    const most = network.local ? MAX_PORTS_PER_LOCAL_HOST : MAX_PORTS_PER_HOST;
+    const known = swarm.delete(key) || this.#dropOldestPort(swarm, peer.host, most);
+    if (!known && !this.#hasRoom(swarm, networkKey)) return false;
+    swarm.set(key, { address: peer, seed, network: networkKey, until: now + LIFE_MS });
     if (!known) this.#count++;
     return true;
   }
@@ -60,12 +65,12 @@ export class PeerStore {
     if (swarm === undefined || count <= 0) return [];
     const found: PeerAddress[] = [];
     let seen = 0;
-    for (const [host, { port, seed, until }] of swarm) {
+    for (const { address, seed, until } of swarm.values()) {
       if (until <= now || (noSeeds && seed)) continue;
       seen++;
       // Each one seen is in the sample with the same chance.
       const at = seen <= count ? seen - 1 : Math.floor(rng() * seen);
-      if (at < count) found[at] = { host, port };
+      if (at < count) found[at] = address;
     }
     return found;
   }
@@ -79,7 +84,8 @@ export class PeerStore {
     if (swarm === undefined) return undefined;
     const seeds = new BloomFilter();
     const peers = new BloomFilter();
-    for (const [host, { seed, until }] of swarm) if (until > now) (seed ? seeds : peers).add(host);
+    for (const { address, seed, until } of swarm.values())
+      if (until > now) (seed ? seeds : peers).add(address.host);
     return { seeds: seeds.bytes, peers: peers.bytes };
   }
 
@@ -90,10 +96,17 @@ export class PeerStore {
   sweep(now: Millis): void {
     this.#count = 0;
     this.#swarms.sweep(now, (swarm) => {
-      for (const [host, { until }] of swarm) if (until <= now) swarm.delete(host);
+      for (const [key, { until }] of swarm) if (until <= now) swarm.delete(key);
       this.#count += swarm.size;
       return swarm.size === 0;
     });
+  }
+
+  /** @returns whether a host that had as many ports as it may has one less */
+  #dropOldestPort(swarm: Peers, host: string, most: number): boolean {
+    const keys = [...swarm].filter(([, { address }]) => address.host === host).map(([key]) => key);
+    const [oldest] = keys;
+    return keys.length >= most && oldest !== undefined && swarm.delete(oldest);
   }
 
   #hasRoom(swarm: Peers, network: string | undefined): boolean {

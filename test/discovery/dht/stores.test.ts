@@ -43,13 +43,25 @@ describe('write tokens', () => {
 describe('announced peers', () => {
   const peer = (n: number, port = 6881) => ({ host: `8.${n >> 8}.${n & 255}.1`, port });
 
-  test('one a host: a later announce changes its port', () => {
+  test('one an address: a later announce says what it is now', () => {
     const store = new PeerStore();
-    store.announce(HASH, peer(1, 1), false, OWN, NOW);
-    store.announce(HASH, peer(1, 2), true, OWN, NOW);
-    assert.deepEqual(store.sample(HASH, 10, false, NOW, rng), [peer(1, 2)]);
+    store.announce(HASH, peer(1), false, OWN, NOW);
+    store.announce(HASH, peer(1), true, OWN, NOW);
+    assert.deepEqual(store.sample(HASH, 10, false, NOW, rng), [peer(1)]);
     assert.equal(store.peers, 1);
     assert.deepEqual(store.sample(HASH, 10, true, NOW, rng), [], 'it is a seed now');
+  });
+
+  test('a host has the four ports that it announced last, one of our own network more', () => {
+    const store = new PeerStore();
+    const portsOf = (host: string) => {
+      for (const port of [1, 2, 3, 1, 4, 5]) store.announce(HASH, { host, port }, false, OWN, NOW);
+      const here = store.sample(HASH, 50, false, NOW, rng).filter((each) => each.host === host);
+      return here.map(({ port }) => port).sort();
+    };
+    assert.deepEqual(portsOf('8.8.8.8'), [1, 3, 4, 5]);
+    assert.equal(store.peers, 4);
+    assert.deepEqual(portsOf('192.168.1.7'), [1, 2, 3, 4, 5]);
   });
 
   test('forgotten after 45 minutes', () => {
