@@ -76,6 +76,8 @@ const [runs, warmUpSeconds, seconds] = [options.runs, options['warm-up'], option
 if (!(Number(runs) >= 1 && Number(warmUpSeconds) >= 1 && Number(seconds) >= 5))
   throw new Error('--runs, --warm-up: expected 1 or more; --seconds: 5 or more');
 
+// Nobody looks for peers beyond the tracker: not ours, not the others.
+process.env.SWARM_DISCOVERY = 'off';
 const lab = await enterLab(SEEDS + LEECHERS, options.dir).catch((thrown: unknown) => {
   if (!(thrown instanceof NoLab)) throw thrown;
   console.log(`bench:asymmetric: skipped, ${thrown.message}`);

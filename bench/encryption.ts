@@ -79,6 +79,8 @@ const PAIRINGS: readonly Pairing[] = [
   },
 ];
 
+// Nobody looks for peers beyond the tracker: not ours, not the others.
+process.env.SWARM_DISCOVERY = 'off';
 const network = (await enterNamespaces()) ?? loopback;
 const scope = new CleanUp();
 try {

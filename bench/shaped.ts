@@ -78,6 +78,8 @@ for (const name of options.client)
 if (!(runs >= 1 && leechers >= 1 && leechers <= 100))
   throw new Error('--runs and --leechers: expected 1 or more');
 
+// Nobody looks for peers beyond the tracker: not ours, not the others.
+process.env.SWARM_DISCOVERY = 'off';
 const ours = options.bare ? swarm : probedSwarm;
 const lab = await enterLab(leechers + 1, options.dir).catch((thrown: unknown) => {
   if (!(thrown instanceof NoLab)) throw thrown;

@@ -32,7 +32,7 @@ export const command = defineCommand({
     tracker: list('URL', 'see whether this tracker answers', (url) =>
       parseUrl(url, ['http', 'https', 'udp']),
     ),
-    'dht-node': list('HOST:PORT', 'see whether this node of the DHT answers', parseHostPort),
+    'dht-bootstrap': list('HOST:PORT', 'see whether this node of the DHT answers', parseHostPort),
     'no-nat': flag('do not ask the router for anything'),
     out: value('DIR', 'the folder for downloads (default: here)', text, 'o'),
   },
@@ -52,7 +52,7 @@ export const command = defineCommand({
         listenPort: options.listen?.port ?? 0,
         portMapping: !options['no-nat'],
         trackers: options.tracker,
-        dhtNodes: options['dht-node'],
+        dhtNodes: options['dht-bootstrap'],
         downloadFolder: options.out ?? '.',
         signal,
       });

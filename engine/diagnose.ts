@@ -65,7 +65,7 @@ export async function* diagnose(options: DiagnoseOptions): AsyncGenerator<Findin
     yield await checkTracker(url, options.listenPort || ANY_PORT, signal);
   }
   if (options.dhtNodes.length === 0)
-    yield skipped('dht', 'no node was named, so none was asked', 'Name one with --dht-node HOST:PORT.');
+    yield skipped('dht', 'no node was named, so none was asked', 'Name one with --dht-bootstrap HOST:PORT.');
   for (const node of options.dhtNodes) {
     signal.throwIfAborted();
     yield await checkDhtNode(node, signal);
@@ -97,7 +97,7 @@ async function* checkTheWayIn(
       mapping = checked.mapping;
       yield checked.finding;
     }
-    yield checkReachability(hosts, listening !== null, mapping);
+    yield checkReachability(hosts, listening === null ? null : (listenHost ?? '0.0.0.0'), mapping);
   } finally {
     listening?.close();
   }

@@ -91,7 +91,7 @@ export class Outside {
     return {
       portMapping,
       reachability: reachability({
-        listening: this.#listening !== undefined,
+        listenHost: this.#listening?.host ?? null,
         interfaceHosts: this.#interfaceHosts(),
         mapping: portMapping,
         incomingFromOutside: this.#incomingFromOutside,

@@ -98,7 +98,7 @@ function noPeers(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason {
 
 function seeding(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason | undefined {
   const { peers } = torrent;
-  if (peers.length === 0) return dim('nobody is connected');
+  if (peers.length === 0) return nobodyCame(engine);
   if (!peers.some((peer) => peer.peerInterested)) {
     return dim(
       peers.length === 1 ? '1 peer, it wants nothing' : `none of ${peers.length} peers wants anything`,
@@ -108,6 +108,11 @@ function seeding(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason | und
   if (limit > 0 && engine.uploadBytesPerSecond >= limit * AT_LIMIT)
     return dim(`limited by --up ${formatSize(limit)}/s`);
   return undefined;
+}
+
+function nobodyCame({ reachability }: EngineSnapshot): Reason {
+  if (reachability.state !== 'outgoing only') return dim('nobody is connected');
+  return warn(`nobody is connected, and from the Internet nobody can: ${reachability.reason}`);
 }
 
 function chokedBy(useful: readonly PeerSnapshot[], peers: readonly PeerSnapshot[]): string {

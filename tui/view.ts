@@ -1,4 +1,5 @@
 /** The whole screen: a pure function from the model to exactly `height` rows of exactly `width` cells. */
+import type { EngineSnapshot } from './engine.js';
 import { formatDuration, formatRate, formatSize } from './format.js';
 import type { Model, Panel } from './model.js';
 import type { Row, Span } from './spans.js';
@@ -91,7 +92,11 @@ function header({ snapshot, width }: Model): Row {
     [span(`↓ ${formatRate(snapshot.downloadBytesPerSecond)}`, 'down')],
     [span(`↑ ${formatRate(snapshot.uploadBytesPerSecond)}`, 'up')],
     [span(`${snapshot.peerCount}`, 'strong'), span(snapshot.peerCount === 1 ? ' peer' : ' peers', 'dim')],
-    [span(snapshot.listen === null ? 'not listening' : `port ${snapshot.listen.port}`, 'dim')],
+    [
+      span(snapshot.listen === null ? 'not listening' : `port ${snapshot.listen.port}`, 'dim'),
+      ...wayIn(snapshot),
+    ],
+    ...dhtPart(snapshot),
     [
       span(
         `buffers ${formatSize(snapshot.arena.usedBytes)} of ${formatSize(snapshot.arena.totalBytes)}`,
@@ -108,6 +113,23 @@ function header({ snapshot, width }: Model): Row {
     left.push(...part, span('   '));
   }
   return spread(left, uptime, width);
+}
+
+const PROTOCOLS = { upnp: 'UPnP', 'nat-pmp': 'NAT-PMP', pcp: 'PCP' } as const;
+
+/** How others reach us; nothing while nobody can say. */
+function wayIn({ listen, reachability: { state, how, confirmed } }: EngineSnapshot): Row {
+  if (listen === null || state === 'unknown') return [];
+  if (state === 'outgoing only') return [span(' '), span('outgoing only', 'warn')];
+  if (state === 'mapped') return [span(how === null ? ' mapped' : ` mapped by ${PROTOCOLS[how]}`, 'dim')];
+  return confirmed ? [span(' reachable', 'dim')] : [];
+}
+
+function dhtPart({ dht }: EngineSnapshot): Row[] {
+  if (dht === null || dht.state === 'off') return [];
+  const nodes = dht.nodes4 + dht.nodes6;
+  if (nodes > 0) return [[span(`DHT ${nodes}`, 'dim')]];
+  return [[span(dht.state === 'joining' ? 'joining the DHT' : 'no DHT', 'dim')]];
 }
 
 function footer({ width, help }: Model): Row {

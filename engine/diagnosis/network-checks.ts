@@ -120,7 +120,7 @@ const NAMES = { upnp: 'UPnP', 'nat-pmp': 'NAT-PMP', pcp: 'PCP' } as const;
 /** What to do about a mapping that failed is reachability's to say. */
 function adviceOf(mapping: PortMappingSnapshot): { readonly advice?: string } {
   const { advice } = reachability({
-    ...{ listening: true, interfaceHosts: [], incomingFromOutside: 0, seenAs: null },
+    ...{ listenHost: '0.0.0.0', interfaceHosts: [], incomingFromOutside: 0, seenAs: null },
     mapping,
   });
   return advice === null ? {} : { advice };
@@ -128,10 +128,10 @@ function adviceOf(mapping: PortMappingSnapshot): { readonly advice?: string } {
 
 export function checkReachability(
   interfaceHosts: readonly string[],
-  listening: boolean,
+  listenHost: string | null,
   mapping: PortMappingSnapshot,
 ): Finding {
-  const found = reachability({ interfaceHosts, listening, mapping, incomingFromOutside: 0, seenAs: null });
+  const found = reachability({ interfaceHosts, listenHost, mapping, incomingFromOutside: 0, seenAs: null });
   const { state, reason, advice } = found;
   const text = `${state}: ${reason}`;
   if (state === 'direct' || state === 'mapped') return good('reachability', text, { ...found });

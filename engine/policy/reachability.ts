@@ -24,8 +24,8 @@ export interface Reachability {
 }
 
 export interface ReachabilityFacts {
-  /** Whether we take connections at all. */
-  readonly listening: boolean;
+  /** Where we take connections; null: nowhere. */
+  readonly listenHost: string | null;
   /** Literal addresses of this machine's interfaces. */
   readonly interfaceHosts: readonly string[];
   readonly mapping: {
@@ -63,7 +63,8 @@ const FAILURES: Readonly<Record<MappingFailure, readonly [reason: string, advice
 };
 
 export function reachability(facts: ReachabilityFacts): Reachability {
-  const { listening, incomingFromOutside, mapping, seenAs } = facts;
+  const { listenHost, incomingFromOutside, mapping, seenAs } = facts;
+  const isLocal = listenHost !== null && addressKind(listenHost) === 'loopback';
   const publicHosts = facts.interfaceHosts.filter((host) => addressKind(host) === 'public');
   const public4 = publicHosts.find((host) => !host.includes(':'));
   const mapped = mapping.state === 'mapped';
@@ -72,15 +73,16 @@ export function reachability(facts: ReachabilityFacts): Reachability {
   const say = (state: ReachabilityState, reason: string, advice: string | null = null): Reachability => ({
     ...{ state, externalHost, reason, advice },
     how: state === 'mapped' ? how : null,
-    confirmed: listening && incomingFromOutside > 0,
+    confirmed: listenHost !== null && !isLocal && incomingFromOutside > 0,
   });
 
-  if (!listening)
+  if (listenHost === null)
     return say(
       'outgoing only',
       'we take no connections: no port is listened on',
       'Give a port with --listen.',
     );
+  if (isLocal) return say('unknown', 'we listen to this machine only');
   if (incomingFromOutside > 0)
     return say(mapped ? 'mapped' : 'direct', 'somebody from the Internet has connected to us');
   if (mapped) return behindRouter(mapping.externalHost, seenAs, say);

@@ -102,7 +102,7 @@ test('a node of the DHT that answers is good', async (t) => {
     const query = decodeBencode(packet) as Map<string, Uint8Array>;
     return encodeBencode({ t: query.get('t')!, y: Buffer.from('r'), r: { id: new Uint8Array(20) } });
   });
-  const { of } = await findings('--dht-node', `127.0.0.1:${port}`);
+  const { of } = await findings('--dht-bootstrap', `127.0.0.1:${port}`);
   assert.equal(of('dht')[0]?.verdict, 'good');
 });
 
@@ -115,7 +115,7 @@ test('a node that answers nonsense, or nothing, does not answer', { timeout: 20_
   ];
   let at = 0;
   const port = await udpServer(t, () => answers[at++ % answers.length]!());
-  const { code, of } = await findings('--dht-node', `127.0.0.1:${port}`);
+  const { code, of } = await findings('--dht-bootstrap', `127.0.0.1:${port}`);
   assert.equal(code, 4);
   assert.deepEqual([of('dht')[0]?.verdict, of('dht')[0]?.code], ['bad', 'PEERS_NONE']);
 });
@@ -149,8 +149,8 @@ test('a folder that takes nothing is bad, with exit code 5', {
 test('--help shows the options, and a wrong one is refused', async () => {
   const { code, stdout } = await runCli(['doctor', '--help']);
   assert.equal(code, 0);
-  for (const option of ['--listen', '--tracker', '--dht-node', '--no-nat', '--out'])
+  for (const option of ['--listen', '--tracker', '--dht-bootstrap', '--no-nat', '--out'])
     assert.ok(stdout.includes(option));
-  assert.equal((await runCli(['doctor', '--dht-node', 'nowhere'])).code, 2);
+  assert.equal((await runCli(['doctor', '--dht-bootstrap', 'nowhere'])).code, 2);
   assert.equal((await runCli(['doctor', 'me'])).code, 2);
 });

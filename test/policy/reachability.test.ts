@@ -9,7 +9,7 @@ const mapped = (externalHost: string | null) =>
   ({ state: 'mapped', protocol: 'pcp', externalHost, failure: null }) as const;
 
 const HOME: ReachabilityFacts = {
-  listening: true,
+  listenHost: '0.0.0.0',
   interfaceHosts: ['192.168.1.5', 'fe80::1', '127.0.0.1'],
   mapping: OFF,
   incomingFromOutside: 0,
@@ -63,9 +63,10 @@ const CASES: readonly (readonly [
     'unknown',
     /firewall may keep closed/,
   ],
+  ['who listens to its own machine only', { listenHost: '127.0.0.1' }, 'unknown', /this machine only/],
   [
     'who listens nowhere is not reached',
-    { listening: false, incomingFromOutside: 3 },
+    { listenHost: null, incomingFromOutside: 3 },
     'outgoing only',
     /--listen/,
   ],
@@ -93,7 +94,7 @@ test('whoever is not reachable is told what to do', () => {
   fc.assert(
     fc.property(
       fc.record({
-        listening: fc.boolean(),
+        listenHost: fc.constantFrom(null, '::', '127.0.0.1'),
         interfaceHosts: fc.array(host),
         mapping: fc.record({
           state: fc.constantFrom('off', 'searching', 'mapped', 'failed'),
