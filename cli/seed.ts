@@ -195,13 +195,13 @@ async function assertComplete(torrent: Torrent, { until }: Session): Promise<voi
 
 function tellSeeding(
   { metainfo }: Torrent,
-  { engine: { listen } }: Session,
+  { engine }: Session,
   moreTrackers: readonly string[],
   output: Output,
 ): void {
   const { infoHash, name, totalBytes, pieceCount } = metainfo;
   const { magnet, trackers } = describeTorrent(metainfo);
-  const port = listen?.port ?? null;
+  const port = engine.listen?.port ?? null;
   output.event({ type: 'seeding', infoHash, name, magnet, totalBytes, port });
   output.note(
     `${output.paint('green', 'seeding')} ${printable(name)}, ${formatBytes(totalBytes)} in ${plural(pieceCount, 'piece')}`,
@@ -210,8 +210,9 @@ function tellSeeding(
   output.note(`  link       ${printable(magnet, magnet.length)}`);
   output.note(`  port       ${port ?? 'not listening'}`);
   if (trackers.length === 0 && moreTrackers.length === 0) {
-    const how = `no tracker: others find this seed by --peer HOST:${port} only`;
-    output.note(`  ${output.paint('yellow', how)}`);
+    const byDht = engine.snapshot().dht !== null && !metainfo.private;
+    const how = byDht ? `by its link, in the DHT, or by --peer HOST:${port}` : `by --peer HOST:${port} only`;
+    output.note(`  ${output.paint(byDht ? 'dim' : 'yellow', `no tracker: others find this seed ${how}`)}`);
   }
 }
 

@@ -38,6 +38,25 @@ const MAX_STATE_BYTES = 512 * 1024;
 const MAX_EARLY_NODES = 200;
 const RESOLVE_MS = 5_000;
 
+/** Before any torrent needed it. */
+const NOT_OPEN: DhtSnapshot = {
+  state: 'off',
+  nodes4: 0,
+  nodes6: 0,
+  port4: 0,
+  port6: 0,
+  externalHost4: null,
+  externalHost6: null,
+  readOnly: false,
+  lookups: 0,
+  queriesSent: 0,
+  datagramsReceived: 0,
+  datagramsDropped: 0,
+  storedInfoHashes: 0,
+  storedPeers: 0,
+  storedItems: 0,
+};
+
 export class DhtService {
   readonly #options: DhtServiceOptions;
   readonly #resolver = new Resolver({ timeout: RESOLVE_MS, tries: 1 });
@@ -78,9 +97,8 @@ export class DhtService {
     for (const address of await this.#resolve(nodes)) this.addNode(address);
   }
 
-  /** Null before any torrent needed it. */
-  snapshot(): DhtSnapshot | null {
-    return this.#node?.snapshot() ?? null;
+  snapshot(): DhtSnapshot {
+    return this.#node?.snapshot() ?? NOT_OPEN;
   }
 
   /** Keeps what it knows for the next start. Never rejects. */

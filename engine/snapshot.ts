@@ -32,7 +32,7 @@ export interface EngineSnapshot {
   readonly arena: { readonly usedBytes: number; readonly totalBytes: number };
   readonly portMapping: PortMappingSnapshot;
   readonly reachability: Reachability;
-  /** Null while no torrent needed it, or where it is off. */
+  /** Null where the option turns it off. */
   readonly dht: DhtSnapshot | null;
   readonly torrents: readonly TorrentSnapshot[];
   /** The latest lines, oldest first; bounded. */

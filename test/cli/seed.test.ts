@@ -92,13 +92,22 @@ describe('swarm seed', { concurrency: 3, timeout: 60_000 }, () => {
     assert.notDeepEqual(await readFile(saved), first);
   });
 
-  test('warns of a torrent without a tracker', async (t) => {
+  test('says how others find a torrent without a tracker', async (t) => {
     const lab = await CommandLab.create(t);
     const film = await lab.file('film', 1000);
-    const seed = lab.start(['seed', film.source]);
-    await seed.said(/no tracker: others find this seed by --peer HOST:\d+ only/);
-    seed.child.kill('SIGINT');
-    assert.equal((await seed.ended).code, 0);
+    for (const [flags, says] of [
+      [['--no-dht'], /no tracker: others find this seed by --peer HOST:\d+ only/],
+      [
+        ['--dht-bootstrap', `${HOST}:1`, '--listen', `${HOST}:0`],
+        /by its link, in the DHT, or by --peer HOST:\d+/,
+      ],
+      [['--dht-bootstrap', `${HOST}:1`, '--listen', `${HOST}:0`, '--private'], /by --peer HOST:\d+ only/],
+    ] as const) {
+      const seed = lab.start(['seed', film.source, ...flags]);
+      await seed.said(says);
+      seed.child.kill('SIGINT');
+      assert.equal((await seed.ended).code, 0);
+    }
   });
 
   test('serves several paths at once', async (t) => {
