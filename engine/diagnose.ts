@@ -16,7 +16,7 @@ import {
   checkTracker,
   checkWayOut,
 } from './diagnosis/network-checks.js';
-import type { PortMappingSnapshot } from './snapshot.js';
+import { NO_PORT_MAPPING } from './snapshot.js';
 import { thisMachine } from './system.js';
 import type { PeerAddress } from './units.js';
 
@@ -37,11 +37,6 @@ export interface DiagnoseOptions {
   readonly downloadFolder: string;
   readonly signal: AbortSignal;
 }
-
-const NOT_ASKED: PortMappingSnapshot = {
-  ...{ state: 'off', protocol: null, gateway: null, localHost: null, externalHost: null },
-  ...{ mappings: [], failure: null, message: '' },
-};
 
 /**
  * Contacts the router and whom the options name, nobody else. Findings come as they are found.
@@ -87,7 +82,7 @@ async function* checkTheWayIn(
   const { finding, listening } = await checkListening(listenHost, listenPort);
   yield finding;
   try {
-    let mapping = NOT_ASKED;
+    let mapping = NO_PORT_MAPPING;
     if (!portMapping) yield skipped('mapping', 'the router is not asked', 'Leave out --no-nat to ask it.');
     else if (listening === null) yield skipped('mapping', 'there is no port to forward', 'See listening.');
     else if (hosts.length === 0) yield good('mapping', 'there is no network to be forwarded from');

@@ -7,7 +7,7 @@ import { addressKind } from './policy/address-kind.js';
 import { type Reachability, reachability, SeenAs } from './policy/reachability.js';
 import type { Clock, Rng, TimerHandle } from './ports.js';
 import type { PortMapper } from './reach/mapping/port-mapper.js';
-import type { PortMappingSnapshot } from './snapshot.js';
+import { NO_PORT_MAPPING, type PortMappingSnapshot } from './snapshot.js';
 import { asMillis, type Millis, type Transport } from './units.js';
 
 export interface OutsideOptions {
@@ -30,17 +30,6 @@ export interface Listening {
 /** A short download is over before a mapping would matter, and should not wait to take it away. */
 const MAP_AFTER_MS = 1_500;
 const INTERFACES_FOR_MS = 10_000;
-const OFF: PortMappingSnapshot = {
-  state: 'off',
-  protocol: null,
-  gateway: null,
-  localHost: null,
-  externalHost: null,
-  mappings: [],
-  failure: null,
-  message: '',
-};
-
 export class Outside {
   readonly #options: OutsideOptions;
   readonly #seenAs = new SeenAs();
@@ -108,7 +97,10 @@ export class Outside {
   }
 
   get #mapping(): PortMappingSnapshot {
-    return this.#mapper?.snapshot() ?? (this.#timer === undefined ? OFF : { ...OFF, state: 'searching' });
+    return (
+      this.#mapper?.snapshot() ??
+      (this.#timer === undefined ? NO_PORT_MAPPING : { ...NO_PORT_MAPPING, state: 'searching' })
+    );
   }
 
   /** Loaded when it is needed: the UPnP client alone takes as long to load as the rest of the engine. */

@@ -58,6 +58,18 @@ export interface PortMappingSnapshot {
   readonly message: string;
 }
 
+/** The router was not asked. */
+export const NO_PORT_MAPPING: PortMappingSnapshot = {
+  state: 'off',
+  protocol: null,
+  gateway: null,
+  localHost: null,
+  externalHost: null,
+  mappings: [],
+  failure: null,
+  message: '',
+};
+
 export interface PortMapping {
   readonly transport: Transport;
   readonly internalPort: number;

@@ -3,7 +3,7 @@
  * the lease, maps anew when the router forgets or the network changes, and takes the mappings away at the end.
  */
 import type { Clock, Rng, TimerHandle } from '../../ports.js';
-import type { PortMapping, PortMappingSnapshot } from '../../snapshot.js';
+import { NO_PORT_MAPPING, type PortMapping, type PortMappingSnapshot } from '../../snapshot.js';
 import { asMillis, type MappingFailure, type Millis, NEVER } from '../../units.js';
 import { type ListenToGateway, listenToGateway } from './announcements.js';
 import { failureOf } from './failure.js';
@@ -42,17 +42,6 @@ const HINT_MS = 10_000;
 /** A router that is on answers within milliseconds; nobody waits longer for one on the way out. */
 const GOODBYE_MS = 1_000;
 
-const OFF: PortMappingSnapshot = {
-  state: 'off',
-  protocol: null,
-  gateway: null,
-  localHost: null,
-  externalHost: null,
-  mappings: [],
-  failure: null,
-  message: '',
-};
-
 interface Session extends Mapped {
   readonly route: Route;
 }
@@ -64,7 +53,7 @@ export class PortMapper {
   readonly #clock: Clock;
   readonly #ending = new AbortController();
   #ports: Ports = [];
-  #snapshot = OFF;
+  #snapshot = NO_PORT_MAPPING;
   #session: Session | undefined;
   /** Where the last search was. */
   #route: Route | undefined;
@@ -88,7 +77,7 @@ export class PortMapper {
     if (this.#ports.length > 0 || this.#closed !== undefined) return;
     this.#ports = [...(tcp ? ([['tcp', tcp]] as const) : []), ...(udp ? ([['udp', udp]] as const) : [])];
     if (this.#ports.length === 0) return;
-    this.#show({ ...OFF, state: 'searching' });
+    this.#show({ ...NO_PORT_MAPPING, state: 'searching' });
     this.#go();
   }
 
@@ -239,7 +228,7 @@ export class PortMapper {
     this.#searchAt = asMillis(this.#clock.now() + this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
     const { gateway = null, localHost = null } = this.#route ?? {};
-    this.#show({ ...OFF, state: 'failed', gateway, localHost, failure, message });
+    this.#show({ ...NO_PORT_MAPPING, state: 'failed', gateway, localHost, failure, message });
   }
 
   #showSession({ client, route, externalHost, mappings, message }: Session): void {
