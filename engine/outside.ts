@@ -3,7 +3,7 @@
  * anybody came; and from all of that, what to tell the user.
  */
 import { networkInterfaces } from 'node:os';
-import { addressKind } from './policy/address-kind.js';
+import { addressKind } from './policy/ip-address.js';
 import { type Reachability, reachability, SeenAs } from './policy/reachability.js';
 import type { Clock, Rng, TimerHandle } from './ports.js';
 import type { PortMapper } from './reach/mapping/port-mapper.js';

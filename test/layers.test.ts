@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/wire': ADAPTER,
   'engine/storage': [...ADAPTER, 'engine/metainfo/hash-pieces'],
   'engine/discovery': ADAPTER,
-  'engine/reach': [...ADAPTER, 'engine/wire/', 'engine/policy/address-kind'],
+  'engine/reach': [...ADAPTER, 'engine/wire/', 'engine/policy/ip-address'],
   tracker: [
     'engine/units',
     'engine/errors',

@@ -3,7 +3,7 @@ import { access, constants, open, readFile, rm, stat, statfs } from 'node:fs/pro
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { storageError } from '../errors.js';
-import { addressKind } from '../policy/address-kind.js';
+import { addressKind } from '../policy/ip-address.js';
 import { bad, type CheckName, type Finding, good, warning } from './finding.js';
 
 /** Free space below which a download of usual size will not fit. */

@@ -1,9 +1,21 @@
-/** IP addresses as bytes, and how far from here they mean the same host; pure, so that policies can ask. */
+/** IP addresses as bytes, and from where in the world they can be reached; pure, so that policies can ask. */
 
-/** From the narrowest to the widest: an address means the same to all within its scope, and nothing beyond. */
-const SCOPES = ['loopback', 'link-local', 'private', 'public'] as const;
+/**
+ * From where in the world an address can be reached (RFC 6890). `public`: from anywhere. `shared`: from a provider's
+ * network (RFC 6598, carrier NAT). `private`: from a home or office network. `link`: from one cable. `loopback`: from
+ * this machine. `none`: from nowhere, or not an address.
+ */
+export type AddressKind = 'public' | 'shared' | 'private' | 'link' | 'loopback' | 'none';
 
-export type AddressScope = (typeof SCOPES)[number];
+/** The wider it is, the more hosts an address means the same to. What is reached from nowhere is nobody's secret. */
+const WIDTH: Readonly<Record<AddressKind, number>> = {
+  loopback: 0,
+  link: 1,
+  private: 2,
+  shared: 2,
+  none: 3,
+  public: 3,
+};
 
 /**
  * 4 bytes for IPv4 and IPv4 inside IPv6, else 16; a zone (`%eth0`) is left out. Undefined for what is no literal
@@ -24,22 +36,10 @@ export function hostBytes(host: string): Uint8Array | undefined {
   return isMapped(bytes) ? bytes.subarray(12) : bytes;
 }
 
-export function addressScope(host: string): AddressScope {
+export function addressKind(host: string): AddressKind {
   const bytes = hostBytes(host);
-  const [first = 0, second = 0] = bytes ?? [];
-  if (bytes?.length === 4) {
-    if (first === 127) return 'loopback';
-    if (first === 169 && second === 254) return 'link-local';
-    const isPrivate =
-      first === 10 ||
-      (first === 172 && second >> 4 === 1) ||
-      (first === 192 && second === 168) ||
-      (first === 100 && second >> 6 === 1); // RFC 6598: behind the provider's NAT
-    return isPrivate ? 'private' : 'public';
-  }
-  if (bytes?.every((byte, i) => byte === (i === 15 ? 1 : 0))) return 'loopback';
-  if (first === 0xfe && second >> 6 === 2) return 'link-local';
-  return first >> 1 === 0x7e ? 'private' : 'public';
+  if (bytes === undefined) return 'none';
+  return bytes.length === 4 ? kind4(bytes) : kind6(bytes);
 }
 
 /**
@@ -47,10 +47,34 @@ export function addressScope(host: string): AddressScope {
  * of a narrower scope are of no use further away, and whoever names them is after our own network.
  */
 export function meansSomethingTo(to: string, about: string): boolean {
-  const scope = addressScope(about);
+  const kind = addressKind(about);
   // Of an IPv6 link-local address the zone is ours alone.
-  if (scope === 'link-local' && about.includes(':')) return false;
-  return SCOPES.indexOf(scope) >= SCOPES.indexOf(addressScope(to));
+  if (kind === 'link' && about.includes(':')) return false;
+  return WIDTH[kind] >= WIDTH[addressKind(to)];
+}
+
+function kind4([a = 0, b = 0, c = 0]: Uint8Array): AddressKind {
+  if (a === 0 || a >= 224) return 'none'; // this network, multicast, reserved
+  if (a === 127) return 'loopback';
+  if (a === 10 || (a === 172 && b >> 4 === 1) || (a === 192 && b === 168)) return 'private';
+  if (a === 169 && b === 254) return 'link';
+  if (a === 100 && b >> 6 === 1) return 'shared';
+  if (a === 192 && b === 0 && (c === 0 || c === 2)) return 'none'; // protocol assignments, documentation
+  if (a === 198 && b >> 1 === 9) return 'private'; // benchmarking networks
+  if ((a === 198 && b === 51 && c === 100) || (a === 203 && b === 0 && c === 113)) return 'none'; // documentation
+  return 'public';
+}
+
+/** All global unicast is in 2000::/3. */
+function kind6(bytes: Uint8Array): AddressKind {
+  if (bytes.every((byte, i) => byte === (i === 15 ? 1 : 0))) return 'loopback';
+  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+  if (a >> 1 === 0x7e) return 'private';
+  if (a === 0xfe && b >> 6 === 2) return 'link';
+  if (a >> 5 !== 1) return 'none';
+  const isTeredoOrDocumentation =
+    a === 0x20 && b === 0x01 && ((c === 0 && d === 0) || (c === 0x0d && d === 0xb8));
+  return isTeredoOrDocumentation ? 'none' : 'public';
 }
 
 function dotted(text: string): Uint8Array | undefined {

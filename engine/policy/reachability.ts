@@ -3,8 +3,8 @@
  * know for certain but by a connection that came, so every other statement says what it rests on.
  */
 import type { MappingFailure, MappingProtocol } from '../units.js';
-import { addressKind } from './address-kind.js';
 import { addressPrefix } from './address-prefix.js';
+import { addressKind } from './ip-address.js';
 
 /** `outgoing only`: we connect to others, nobody connects to us. */
 type ReachabilityState = 'direct' | 'mapped' | 'outgoing only' | 'unknown';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ipBytes, ipText } from '../../engine/discovery/compact-peers.js';
-import { addressScope, hostBytes, meansSomethingTo } from '../../engine/policy/ip-address.js';
+import { addressKind, hostBytes, meansSomethingTo } from '../../engine/policy/ip-address.js';
 
 test('reads every way to write an address as the system does', () => {
   const hosts = [
@@ -52,23 +52,39 @@ test('leaves the zone of an address out', () => {
   assert.equal(ipText(hostBytes('fe80::1%eth0') ?? new Uint8Array(4)), 'fe80::1');
 });
 
-test('knows how far an address means the same host', () => {
-  const scopes = {
-    loopback: ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'],
-    'link-local': ['169.254.1.1', 'fe80::1', 'febf::1%eth0'],
-    private: [
-      '10.0.0.1',
-      '172.16.0.1',
-      '172.31.255.1',
-      '192.168.1.1',
-      '100.64.0.1',
-      '100.127.0.1',
-      'fd00::1',
+test('knows from where an address can be reached', () => {
+  const kinds = {
+    loopback: ['127.0.0.1', '127.9.9.9', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1'],
+    link: ['169.254.1.1', 'fe80::1', 'febf::1%eth0'],
+    private: ['10.0.0.1', '172.16.0.1', '172.31.255.1', '192.168.1.1', '198.19.0.1', 'fd00::1'],
+    shared: ['100.64.0.1', '100.127.0.1'],
+    public: [
+      '8.8.8.8',
+      '172.32.0.1',
+      '192.169.0.1',
+      '100.128.0.1',
+      '198.20.0.1',
+      '2001:4860::1',
+      '::ffff:8.8.8.8',
     ],
-    public: ['8.8.8.8', '172.32.0.1', '192.169.0.1', '100.128.0.1', '2001:4860::1', 'fec0::1', '::2'],
+    none: [
+      '0.0.0.0',
+      '224.0.0.1',
+      '255.255.255.255',
+      '192.0.2.1',
+      '203.0.113.9',
+      '::',
+      '::2',
+      'fec0::1',
+      'ff02::1',
+      '2001::1',
+      '2001:db8::1',
+      'host',
+      '',
+    ],
   };
-  for (const [scope, hosts] of Object.entries(scopes))
-    for (const host of hosts) assert.equal(addressScope(host), scope, host);
+  for (const [kind, hosts] of Object.entries(kinds))
+    for (const host of hosts) assert.equal(addressKind(host), kind, host);
 });
 
 test('tells nobody of addresses that mean nothing to him, or another host', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { addressKind } from '../../engine/policy/address-kind.js';
+import { addressKind } from '../../engine/policy/ip-address.js';
 import { type ReachabilityFacts, reachability, SeenAs } from '../../engine/policy/reachability.js';
 
 const OFF = { state: 'off', protocol: null, externalHost: null, failure: null } as const;

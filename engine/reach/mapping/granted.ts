@@ -1,5 +1,5 @@
 /** Granted: what a router's answer is worth, whatever it says of success. */
-import { addressKind } from '../../policy/address-kind.js';
+import { addressKind } from '../../policy/ip-address.js';
 import { mappingError } from './failure.js';
 import type { GrantedMapping, MappingWish } from './mapping-client.js';
 

@@ -1,7 +1,7 @@
 /** Route: by which of our addresses and which gateway this machine reaches the Internet over IPv4. */
 import { readFile } from 'node:fs/promises';
 import { endianness, type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
-import { addressKind } from '../../policy/address-kind.js';
+import { addressKind } from '../../policy/ip-address.js';
 
 export interface Route {
   /** Null where the system does not tell: then only who answers a multicast can be asked. */
