@@ -27,6 +27,8 @@ export interface DhtServiceOptions {
   readonly port: () => number;
   /** Where the world reaches our peers' port; 0: nowhere. */
   readonly announcedPort: () => number;
+  /** Nobody on the Internet can reach us. */
+  readonly isUnreachable: () => boolean;
   readonly bootstrap: readonly HostPort[];
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
@@ -97,6 +99,11 @@ export class DhtService {
     for (const address of await this.#resolve(nodes)) this.addNode(address);
   }
 
+  /** What is known of who can reach us may have changed. */
+  review(): void {
+    this.#node?.setReadOnly(this.#options.isUnreachable());
+  }
+
   snapshot(): DhtSnapshot {
     return this.#node?.snapshot() ?? NOT_OPEN;
   }
@@ -147,6 +154,7 @@ export class DhtService {
       return undefined;
     }
     this.#node = node;
+    this.review();
     for (const address of this.#earlyNodes.splice(0)) node.addNode(address);
     node.start();
     return node;

@@ -96,7 +96,10 @@ export class Engine {
       rng: systemRng,
       secretBytes,
       portMapping: resolved.portMapping,
-      onChange: (mapping) => this.#log.add(...mappingLine(mapping)),
+      onChange: (mapping) => {
+        this.#log.add(...mappingLine(mapping));
+        this.#dht?.review();
+      },
     });
     if (!resolved.dht) return;
     this.#dht = new DhtService({
@@ -107,6 +110,7 @@ export class Engine {
       listenHost: resolved.listenHost,
       port: () => this.#listen?.port ?? 0,
       announcedPort: () => this.#outside.portFor('tcp'),
+      isUnreachable: () => this.#outside.isUnreachable,
       bootstrap: resolved.dhtBootstrap,
       log: (level, text) => this.#log.add(level, text),
     });
@@ -247,7 +251,10 @@ export class Engine {
         });
       },
       pexOf: (metainfo) => this.#pexOf(metainfo),
-      onIncoming: (host) => this.#outside.onIncoming(host),
+      onIncoming: (host) => {
+        this.#outside.onIncoming(host);
+        this.#dht?.review();
+      },
       onSeenAs: (from, host) => this.#outside.onSeenAs(from, host),
       onDhtNode: (address) => this.#dht?.addNode(address),
       ourAddresses: () => this.#ourAddresses(),

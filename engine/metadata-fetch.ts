@@ -163,6 +163,8 @@ export class MetadataFetch {
       onPeers: (found, source) => {
         events.emit({ type: 'peers-found', source, count: found.length });
         swarm.onPeersFound(found, source);
+        // Clients have their DHT node on the port of their peers.
+        if (source === 'lsd') for (const address of found) this.#host.onDhtNode(address);
       },
       onStatus: () => events.tellTrackers(sources.trackers),
     });

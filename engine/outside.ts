@@ -89,6 +89,11 @@ export class Outside {
     };
   }
 
+  /** Nobody on the Internet can connect to us, for all we know. */
+  get isUnreachable(): boolean {
+    return this.snapshot().reachability.state === 'outgoing only';
+  }
+
   /** Takes the mappings away, within a second. Never rejects. */
   async close(): Promise<void> {
     this.#isClosed = true;

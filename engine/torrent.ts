@@ -320,10 +320,13 @@ export class Torrent {
   }
 
   #sourceHandler(swarm: Swarm): PeerSourceHandler {
+    const host = this.#host;
     return {
       onPeers: (peers, source) => {
         this.#events.emit({ type: 'peers-found', source, count: peers.length });
         swarm.onPeersFound(peers, source);
+        // Clients have their DHT node on the port of their peers.
+        if (source === 'lsd') for (const address of peers) host.onDhtNode(address);
       },
       onStatus: () => this.#events.tellTrackers(this.#sources?.trackers ?? []),
     };

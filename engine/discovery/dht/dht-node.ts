@@ -78,7 +78,7 @@ export class DhtNode {
         rng,
         randomBytes,
         ...(restored === undefined ? {} : { id: restored.id, networkSize: restored.networkSize }),
-        isReadOnly: () => this.#readOnly,
+        isReadOnly: (host) => this.#readOnly && networkOf(host)?.local !== true,
         sibling: () => families.get(family === 4 ? 6 : 4),
         entryPoints: async () =>
           ((await entryPoints?.()) ?? []).filter(({ host }) => familyOf(host) === family),
@@ -107,7 +107,7 @@ export class DhtNode {
     this.#overlayOf(address.host)?.addNode(address);
   }
 
-  /** Read-only (BEP 43) where nobody can reach us: we ask, and do not answer. */
+  /** Read-only (BEP 43) where nobody can reach us from the Internet: we ask there, and do not answer. */
   setReadOnly(readOnly: boolean): void {
     this.#readOnly = readOnly;
   }

@@ -53,7 +53,8 @@ export interface OverlayOptions {
   /** About how many nodes the network had, when that was known. */
   readonly networkSize?: number | undefined;
   /** Unreachable from outside: answers nothing, and says so (BEP 43). */
-  readonly isReadOnly: () => boolean;
+  /** Towards that host (BEP 43). */
+  readonly isReadOnly: (host: string) => boolean;
   /** The other family's, where there is one. */
   readonly sibling: () => Overlay | undefined;
   /** Literal addresses to join through when no node is known. */
@@ -208,7 +209,7 @@ export class Overlay {
       }
       return;
     }
-    if (this.#options.isReadOnly()) return;
+    if (this.#options.isReadOnly(from.host)) return;
     if (!this.#limits.admit(network, addressKey(from), this.#options.clock.now())) {
       this.dropped++;
       return;

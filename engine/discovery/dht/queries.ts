@@ -37,7 +37,8 @@ export interface QueriesOptions {
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   readonly ownId: () => NodeId;
-  readonly isReadOnly: () => boolean;
+  /** Towards that host (BEP 43). */
+  readonly isReadOnly: (host: string) => boolean;
 }
 
 export class Queries {
@@ -73,7 +74,7 @@ export class Queries {
     };
     this.#underWay.set(key, underWay);
     this.sent++;
-    socket.send(writeQuery(transaction, ownId(), query, isReadOnly()), to);
+    socket.send(writeQuery(transaction, ownId(), query, isReadOnly(to.host)), to);
     return true;
   }
 

@@ -303,6 +303,14 @@ describe('storing', () => {
     settle();
     assert.equal(asker.heard.length, 0);
   });
+
+  test('a neighbour, however, by a node that the Internet cannot reach', () => {
+    node.setReadOnly(true);
+    const neighbour = new Stranger(internet, { host: '192.168.1.7', port: 6881 });
+    neighbour.ask({ method: 'ping' });
+    settle();
+    assert.equal(neighbour.answers().length, 1);
+  });
 });
 
 describe('lookups', () => {
