@@ -1,6 +1,7 @@
 /** Events: every line that --json can print. docs/json-events.md explains them to users. */
 import type { Finding, Verdict } from '../engine/diagnose.js';
 import type {
+  EngineSnapshot,
   Magnet,
   TorrentDescription,
   TorrentEvent,
@@ -45,6 +46,7 @@ export type CommandEvent =
   | { readonly type: 'interrupted'; readonly message: string }
   | { readonly type: 'hashing'; readonly doneBytes: number; readonly totalBytes: number }
   // get and seed.
+  | ({ readonly type: 'reachability' } & EngineSnapshot['reachability'])
   | { readonly type: 'searching'; readonly infoHash: string; readonly name: string | null }
   | OfTorrent<ToldTorrentEvent>
   | {

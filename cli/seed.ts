@@ -52,31 +52,35 @@ export const command = defineCommand({
     const dashboard = wantsDashboard(options, output);
     const peers = await resolvePeers(options.peer);
     const served = await withInterrupts((signal) => makeAll(paths, options, output, signal));
-    return withSession({ engine: engineOptions(options), dashboard }, output, async (session) => {
-      const startedAt = performance.now();
-      const torrents = served.map((one) =>
-        add(session, one, { ...options, peers, several: served.length > 1 }, output),
-      );
-      try {
-        for (const torrent of torrents) {
-          await assertComplete(torrent, session);
-          tellSeeding(torrent, session, options.tracker, output);
+    return withSession(
+      { engine: engineOptions(options), dashboard, isServing: true },
+      output,
+      async (session) => {
+        const startedAt = performance.now();
+        const torrents = served.map((one) =>
+          add(session, one, { ...options, peers, several: served.length > 1 }, output),
+        );
+        try {
+          for (const torrent of torrents) {
+            await assertComplete(torrent, session);
+            tellSeeding(torrent, session, options.tracker, output);
+          }
+          await session.until(() => torrents.every(({ phase }) => phase === 'failed'));
+        } catch (thrown) {
+          // Being interrupted is how seeding ends.
+          if (!(thrown instanceof Interrupted)) throw thrown;
+        } finally {
+          for (const torrent of torrents) {
+            const summary = summaryOf(torrent, startedAt);
+            output.event(summary);
+            if (torrent.phase === 'seeding') tellSeeded(summary, output);
+          }
         }
-        await session.until(() => torrents.every(({ phase }) => phase === 'failed'));
-      } catch (thrown) {
-        // Being interrupted is how seeding ends.
-        if (!(thrown instanceof Interrupted)) throw thrown;
-      } finally {
-        for (const torrent of torrents) {
-          const summary = summaryOf(torrent, startedAt);
-          output.event(summary);
-          if (torrent.phase === 'seeding') tellSeeded(summary, output);
-        }
-      }
-      const failed = torrents.find(({ error }) => error !== null)?.error;
-      if (failed) throw failed;
-      return EXIT.done;
-    });
+        const failed = torrents.find(({ error }) => error !== null)?.error;
+        if (failed) throw failed;
+        return EXIT.done;
+      },
+    );
   },
 });
 

@@ -8,6 +8,7 @@ import { unlessAborted, withInterrupts } from './interrupts.js';
 import { liveLines, ratioOf } from './live-lines.js';
 import type { Output } from './output.js';
 import { openDashboard, openLines } from './view.js';
+import { tellWayIn } from './way-in.js';
 
 const CHECK_MS = 100;
 /** Leaving is not worth a word before. */
@@ -18,6 +19,8 @@ const LEAVE_WITHIN_MS = 2_700;
 export interface SessionOptions {
   readonly engine: EngineOptions;
   readonly dashboard: boolean;
+  /** People want to know whether others can reach us. */
+  readonly isServing?: boolean;
 }
 
 export interface Session {
@@ -33,7 +36,7 @@ export interface Session {
  * @throws whatever `work` throws; SwarmError ADDRESS_UNAVAILABLE
  */
 export function withSession<T>(
-  { engine: engineOptions, dashboard }: SessionOptions,
+  { engine: engineOptions, dashboard, isServing = false }: SessionOptions,
   output: Output,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
@@ -42,6 +45,7 @@ export function withSession<T>(
     const view = dashboard
       ? await openDashboard(() => engine.snapshot(), interrupt, output)
       : openLines(() => show(engine, output));
+    const stopTelling = tellWayIn(engine, isServing, output);
     try {
       return await work({
         engine,
@@ -49,6 +53,7 @@ export function withSession<T>(
         until: (check) => until(check, signal),
       });
     } finally {
+      stopTelling();
       view.close();
       await leave(engine, output);
     }

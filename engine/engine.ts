@@ -136,6 +136,11 @@ export class Engine {
     return this.#listen;
   }
 
+  /** How the world reaches us: a part of the snapshot that costs little. */
+  get outside(): Pick<EngineSnapshot, 'listen' | 'portMapping' | 'reachability'> {
+    return { listen: this.#listen, ...this.#outside.snapshot() };
+  }
+
   get torrents(): readonly Torrent[] {
     return [...this.#torrents.values()];
   }
