@@ -241,6 +241,10 @@ class LateSource implements PeerSource {
     this.#source?.wantPeers();
   }
 
+  portChanged(): void {
+    this.#source?.portChanged();
+  }
+
   async stop(withinMs: number): Promise<void> {
     this.#isStopped = true;
     await this.#source?.stop(withinMs);

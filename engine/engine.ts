@@ -99,6 +99,7 @@ export class Engine {
       onChange: (mapping) => {
         this.#log.add(...mappingLine(mapping));
         this.#dht?.review();
+        for (const each of [...this.#torrents.values(), ...this.#fetches.values()]) each.portChanged();
       },
     });
     if (!resolved.dht) return;

@@ -96,6 +96,11 @@ export class MetadataFetch {
     return this.#events.on(listener);
   }
 
+  /** The world may reach us at another port. */
+  portChanged(): void {
+    this.#host.sources.portChanged();
+  }
+
   /** Plain data for a display: a torrent of which nothing but the name is known. */
   snapshot(): TorrentSnapshot {
     const { infoHash, name } = this.#magnet;

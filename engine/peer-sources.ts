@@ -57,6 +57,10 @@ export class PeerSources implements PeerSource {
     for (const source of this.#all) source.wantPeers();
   }
 
+  portChanged(): void {
+    for (const source of this.#all) source.portChanged();
+  }
+
   async stop(withinMs: number): Promise<void> {
     await Promise.all(this.#all.map((source) => source.stop(withinMs)));
   }

@@ -282,6 +282,8 @@ export interface PeerSource {
   completed(): void;
   /** More peers are wanted now; the source keeps its own limits. */
   wantPeers(): void;
+  /** The world may reach us at another port: whoever was told of the former one is to be told. */
+  portChanged(): void;
   /** Says goodbye; resolves when said or after `withinMs`. Idempotent. */
   stop(withinMs: number): Promise<void>;
 }

@@ -189,6 +189,11 @@ export class Torrent {
     else this.#swarm.onPeersFound(peers, 'user');
   }
 
+  /** The world may reach us at another port. */
+  portChanged(): void {
+    this.#sources?.portChanged();
+  }
+
   /** Plain data for a display; costs a pass over the pieces. */
   snapshot(): TorrentSnapshot {
     const { metainfo } = this;

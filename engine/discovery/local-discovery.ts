@@ -56,6 +56,8 @@ export class LocalDiscovery {
       start: (handler) => this.#start(infoHash, handler),
       completed() {},
       wantPeers() {},
+      // Neighbours reach us at our own.
+      portChanged() {},
       stop: () => {
         this.#schedule.remove(infoHash);
         this.#handlers.delete(infoHash);

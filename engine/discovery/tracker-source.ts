@@ -61,6 +61,8 @@ export class TrackerSource implements PeerSource {
   #handler: PeerSourceHandler | undefined;
   #timer: TimerHandle | undefined;
   #externalIp: string | null = null;
+  /** That of the latest announce. */
+  #announcedPort = 0;
   #stopped: Promise<void> | undefined;
 
   constructor(options: TrackerSourceOptions) {
@@ -103,6 +105,12 @@ export class TrackerSource implements PeerSource {
 
   wantPeers(): void {
     this.#tiers.wantPeers();
+    this.#arm();
+  }
+
+  portChanged(): void {
+    if (this.#announcedPort === 0 || this.#options.identity.port() === this.#announcedPort) return;
+    this.#tiers.announceAgain();
     this.#arm();
   }
 
@@ -247,7 +255,8 @@ export class TrackerSource implements PeerSource {
 
   #request({ event, numWant }: Pick<DueAnnounce, 'event' | 'numWant'>): AnnounceRequest {
     const { identity, totals } = this.#options;
-    return { ...this.#identity, port: identity.port() || NO_PORT, ...totals(), event, numWant };
+    this.#announcedPort = identity.port();
+    return { ...this.#identity, port: this.#announcedPort || NO_PORT, ...totals(), event, numWant };
   }
 }
 

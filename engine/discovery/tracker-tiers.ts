@@ -198,6 +198,12 @@ export class TrackerTiers {
     for (const { working } of this.#tiers) if (working !== undefined) working.wanted = true;
   }
 
+  /** What trackers were told of us is true no more: each that knows us is told as early as it bears it. */
+  announceAgain(): void {
+    for (const tracker of this.#trackers)
+      if (tracker.started || tracker.inFlight !== undefined) tracker.wanted = true;
+  }
+
   /** The download just finished: every tracker that knows us as a downloader is told so once. */
   completed(): void {
     for (const tracker of this.#trackers)

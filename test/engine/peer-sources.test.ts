@@ -15,6 +15,7 @@ class FakeSource implements PeerSource {
 
   completed = () => void this.told.push('completed');
   wantPeers = () => void this.told.push('want');
+  portChanged = () => void this.told.push('port');
 
   async stop(withinMs: number): Promise<void> {
     this.told.push(`stop ${withinMs}`);

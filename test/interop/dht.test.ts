@@ -6,16 +6,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import DHT from 'bittorrent-dht';
-import { openDatagramSocket } from '../../engine/discovery/dht/datagram-socket.js';
-import { DhtNode } from '../../engine/discovery/dht/dht-node.js';
+import type { DhtNode } from '../../engine/discovery/dht/dht-node.js';
 import { immutableTarget } from '../../engine/discovery/dht/items.js';
-import { systemClock, systemRng } from '../../engine/system.js';
-import type { PeerAddress } from '../../engine/units.js';
 import { cleanUpOf, temporaryFolder } from '../support/cleanup.js';
-import { PYTHON, requireClient, type Scope, skip, startClient } from '../support/clients.js';
+import { PYTHON, requireClient, skip, startClient } from '../support/clients.js';
 import { writeContent } from '../support/content.js';
 import { Exchange } from '../support/exchange.js';
 import { enterNamespaces } from '../support/namespaces.js';
+import { startOurDht } from '../support/our-dht.js';
 import { until } from '../support/real-clients.js';
 import { projectRoot } from '../support/root.js';
 import { startTransmission } from '../support/transmission.js';
@@ -24,34 +22,6 @@ const TIMEOUT = { timeout: 120_000 };
 const ASK_AGAIN_MS = 500;
 
 const namespaces = await enterNamespaces();
-
-/** `count` nodes of ours that know each other. */
-async function startOurs(
-  scope: Scope,
-  host: string,
-  count: number,
-): Promise<{ nodes: DhtNode[]; addresses: PeerAddress[] }> {
-  const nodes: DhtNode[] = [];
-  const addresses: PeerAddress[] = [];
-  for (let n = 0; n < count; n++) {
-    const socket = await openDatagramSocket(4, 0, host);
-    const entry = addresses.slice(0, 1);
-    const node = new DhtNode({
-      sockets: [socket],
-      clock: systemClock,
-      rng: systemRng,
-      randomBytes,
-      entryPoints: async () => entry,
-    });
-    scope.after(() => node.close());
-    nodes.push(node);
-    addresses.push({ host, port: socket.port });
-    if (n === 0) continue;
-    node.start();
-    await until('our node joins', () => node.snapshot().state === 'ready' && node.snapshot().lookups === 0);
-  }
-  return { nodes, addresses };
-}
 
 const announce = (node: DhtNode, infoHash: Uint8Array, port: number): Promise<number> =>
   new Promise((resolve) =>
@@ -93,8 +63,8 @@ test(
   async (t) => {
     if (!requireClient(t, 'libtorrent')) return;
     const scope = cleanUpOf(t);
-    const { nodes, addresses } = await startOurs(scope, '127.0.0.1', 4);
-    const [ours] = nodes as [DhtNode];
+    const { nodes, addresses } = await startOurDht(scope, '127.0.0.1', 4);
+    const [ours] = nodes as readonly [DhtNode];
     const folder = await temporaryFolder(scope);
     const driver = join(projectRoot, 'test/support/libtorrent_dht.py');
     const start = async () => {
@@ -138,8 +108,8 @@ test(
 
 test('bittorrent-dht: each finds whom the other announced', TIMEOUT, async (t) => {
   const scope = cleanUpOf(t);
-  const { nodes, addresses } = await startOurs(scope, '127.0.0.1', 4);
-  const [ours] = nodes as [DhtNode];
+  const { nodes, addresses } = await startOurDht(scope, '127.0.0.1', 4);
+  const [ours] = nodes as readonly [DhtNode];
   const theirs = new DHT({
     bootstrap: addresses.map(({ host, port }) => `${host}:${port}`),
     host: '127.0.0.1',
@@ -168,8 +138,8 @@ test('Transmission: finds our peer without a tracker, and we find it', TIMEOUT, 
   }
   const scope = cleanUpOf(t);
   const { near, far } = namespaces;
-  const { nodes, addresses } = await startOurs(scope, near.hosts[0], 10);
-  const [ours] = nodes as [DhtNode];
+  const { nodes, addresses } = await startOurDht(scope, near.hosts[0], 10);
+  const [ours] = nodes as readonly [DhtNode];
   const made = await Exchange.create(scope, 64 * 1024, {
     content: (path) => writeContent(path, 200_000, 'dht'),
   });

@@ -40,6 +40,17 @@ export function libtorrentCommand(side: NetworkSide, options: LibtorrentOptions)
   return [...side.prefix, PYTHON, driver, json];
 }
 
+/** Settings of a session that uses the DHT where everybody is on loopback or in one network. */
+export const LIBTORRENT_DHT = {
+  enable_dht: true,
+  dht_bootstrap_nodes: '',
+  dht_restrict_routing_ips: false,
+  dht_restrict_search_ips: false,
+  dht_prefer_verified_node_ids: false,
+  dht_enforce_node_id: false,
+  dht_ignore_dark_internet: false,
+} as const;
+
 export interface LibtorrentSession {
   readonly client: RunningClient;
   readonly address: PeerAddress;

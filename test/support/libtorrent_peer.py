@@ -21,7 +21,7 @@ session = lt.session({
     "listen_interfaces": options.get("listen", "127.0.0.1:0"),
     "outgoing_interfaces": options.get("outgoing", ""),
     "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification
-    | lt.alert.category_t.peer_notification,
+    | lt.alert.category_t.peer_notification | lt.alert.category_t.dht_notification,
     "enable_dht": False,
     "enable_lsd": False,
     "enable_upnp": False,
@@ -87,5 +87,9 @@ while not ending.is_set() and (stay or unfinished):
             unfinished.discard(info_hash)
         elif isinstance(alert, lt.peer_ban_alert):
             say("banned", host=alert.endpoint[0], port=alert.endpoint[1])
+        elif isinstance(alert, lt.dht_bootstrap_alert):
+            # What it asked before was asked of nobody, and its next turn comes in a quarter of an hour.
+            for handle in handles:
+                handle.force_dht_announce()
         elif isinstance(alert, (lt.torrent_error_alert, lt.file_error_alert)):
             say("error", message=alert.message())

@@ -22,9 +22,10 @@ export function startSwarm(
   side: NetworkSide,
   stateHome: string,
   args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
 ): RunningClient {
   const [command = process.execPath, ...rest] = [...swarmCommandLine(side), ...args];
-  return startClient(scope, command, rest, { env: { ...process.env, XDG_STATE_HOME: stateHome } });
+  return startClient(scope, command, rest, { env: { ...process.env, XDG_STATE_HOME: stateHome, ...env } });
 }
 
 /** Resolves when it has ended by itself with exit code 0. */

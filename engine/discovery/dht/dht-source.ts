@@ -10,13 +10,13 @@ import type { RunningLookup } from './overlay.js';
 /** Others keep an announce for 30 minutes or more. */
 const ANNOUNCE_EVERY_MS = 25 * 60_000;
 const ANNOUNCE_SPREAD_MS = 5 * 60_000;
-/** After a lookup that found nobody; twice as long after the next such one. */
+/** After a lookup that found nobody but perhaps ourselves; twice as long after the next such one. */
 const RETRY_MS = 5_000;
 /** Between lookups on demand. */
 const MIN_INTERVAL_MS = 60_000;
 
 export interface DhtSourceOptions {
-  readonly node: DhtNode;
+  readonly node: Pick<DhtNode, 'lookUpPeers'>;
   readonly infoHash: InfoHash;
   /** A private torrent (BEP 27) never touches the DHT: then nothing here does anything. */
   readonly isPrivate: boolean;
@@ -35,6 +35,8 @@ export class DhtSource implements PeerSource {
   #timer: TimerHandle | undefined;
   #nextAt = 0;
   #lastAt = Number.NEGATIVE_INFINITY;
+  /** That of the latest lookup. */
+  #announcedPort = 0;
   #retryMs = RETRY_MS;
   #stopped = false;
   /** Peers found since the start; the same may have come several times. */
@@ -59,6 +61,11 @@ export class DhtSource implements PeerSource {
     this.#lookUpAt(this.#lastAt + MIN_INTERVAL_MS);
   }
 
+  portChanged(): void {
+    if (this.#handler === undefined || this.#lookup !== undefined) return;
+    if (this.#options.port() !== this.#announcedPort) this.#lookUpAt(this.#lastAt + RETRY_MS);
+  }
+
   /** The DHT knows no goodbye: what was announced is forgotten in time. */
   stop(_withinMs: number): Promise<void> {
     this.#stopped = true;
@@ -72,15 +79,17 @@ export class DhtSource implements PeerSource {
   #lookUp(): void {
     const { node, clock, totals } = this.#options;
     const port = this.#options.port();
+    this.#announcedPort = port;
     this.#timer?.cancel();
     this.#timer = undefined;
-    let peersHere = 0;
+    let others = 0;
     let isOver = false;
     const lookup = node.lookUpPeers({
       infoHash: this.#infoHash,
       ...(port === 0 ? {} : { announce: { port, implied: false, seed: totals().leftBytes === 0 } }),
       onPeers: (peers) => {
-        peersHere += peers.length;
+        // What we announced comes back from an address that we may not know to be ours.
+        others += peers.filter((peer) => peer.port !== port).length;
         this.found += peers.length;
         this.#handler?.onPeers(peers, 'dht');
       },
@@ -88,20 +97,22 @@ export class DhtSource implements PeerSource {
         isOver = true;
         this.#lookup = undefined;
         this.#lastAt = clock.now();
-        this.#onDone(peersHere);
+        this.#onDone(others);
       },
     });
     if (!isOver) this.#lookup = lookup;
     this.#handler?.onStatus();
   }
 
-  #onDone(peers: number): void {
+  #onDone(others: number): void {
     if (this.#stopped) return;
     const { rng, clock } = this.#options;
     const usual = ANNOUNCE_EVERY_MS + rng() * ANNOUNCE_SPREAD_MS;
-    const waitMs = peers > 0 ? usual : Math.min(this.#retryMs, usual);
-    this.#retryMs = peers > 0 ? RETRY_MS : 2 * this.#retryMs;
+    const waitMs = others > 0 ? usual : Math.min(this.#retryMs, usual);
+    this.#retryMs = others > 0 ? RETRY_MS : 2 * this.#retryMs;
     this.#lookUpAt(clock.now() + waitMs);
+    // It changed while this lookup told of the former one.
+    this.portChanged();
     this.#handler?.onStatus();
   }
 
