@@ -83,11 +83,13 @@ interface Swarm {
   readonly address: PeerAddress;
 }
 
-/** A port is chosen by us where others have to know it before it tells. */
-async function swarm(stage: Stage, args: readonly string[], stateHome?: string): Promise<RunningClient> {
-  const { scope, near } = stage;
-  const home = stateHome ?? (await temporaryFolder(scope));
-  return startSwarm(scope, near, home, [...args, ...flagsOf(stage)], ON);
+async function swarm(
+  stage: Stage,
+  args: readonly string[],
+  { home, side = stage.near }: { readonly home?: string; readonly side?: NetworkSide } = {},
+): Promise<RunningClient> {
+  const stateHome = home ?? (await temporaryFolder(stage.scope));
+  return startSwarm(stage.scope, side, stateHome, [...args, ...flagsOf(stage)], ON);
 }
 
 async function swarmSeed(stage: Stage): Promise<Swarm> {
@@ -99,22 +101,17 @@ async function swarmSeed(stage: Stage): Promise<Swarm> {
   return { client, address: { host, port: Number(port) } };
 }
 
-/** Knows these peers, and the torrent; it has next to nothing of it. */
+/**
+ * Knows these peers, and the torrent; it has next to nothing of it. Not at our other one's side: to Transmission two
+ * connections from one address are one peer.
+ */
 async function swarmHub(stage: Stage, ...peers: readonly PeerAddress[]): Promise<PeerAddress> {
-  const { made, near, torrent } = stage;
-  const address = { host: placeOf(near).hosts[0], port: 20_000 + places };
+  const { made, far, torrent } = stage;
+  const address = { host: placeOf(far).hosts[0], port: 20_000 + places };
   const known = peers.flatMap((peer) => ['--peer', nameOf(peer)]);
   const out = await made.receiver('hub');
-  const hub = await swarm(stage, [
-    'get',
-    torrent.file,
-    '--out',
-    out,
-    ...SLOW,
-    '--listen',
-    nameOf(address),
-    ...known,
-  ]);
+  const argv = ['get', torrent.file, '--out', out, ...SLOW, '--listen', nameOf(address), ...known];
+  const hub = await swarm(stage, argv, { side: far });
   await hub.printed(/"type":"peer-connected"/);
   return address;
 }
@@ -253,10 +250,12 @@ test('swarm get, started again, finds peers in the DHT without bootstrap hosts',
   await swarmSeed(stage);
   const home = await temporaryFolder(scope);
   const listen = ['--listen', `${placeOf(near).hosts[0]}:0`];
-  await succeeded(await swarm(stage, ['get', magnet, '--out', folder, ...listen], home));
+  await succeeded(await swarm(stage, ['get', magnet, '--out', folder, ...listen], { home }));
   const again = await made.receiver('again');
   const startedAt = performance.now();
-  const warm = await swarm({ ...stage, dht: undefined }, ['get', magnet, '--out', again, ...listen], home);
+  const warm = await swarm({ ...stage, dht: undefined }, ['get', magnet, '--out', again, ...listen], {
+    home,
+  });
   await warm.printed(/"type":"added"/);
   await warm.printed(/"type":"peers-found".*"source":"dht"/);
   const foundMs = performance.now() - startedAt;
