@@ -211,7 +211,8 @@ function tellSeeding(
     `${output.paint('green', 'seeding')} ${printable(name)}, ${formatBytes(totalBytes)} in ${plural(pieceCount, 'piece')}`,
   );
   output.note(`  info-hash  ${infoHash}`);
-  output.note(`  link       ${printable(magnet, magnet.length)}`);
+  // Of a private torrent nobody gives what a link names.
+  if (!metainfo.private) output.note(`  link       ${printable(magnet, magnet.length)}`);
   output.note(`  port       ${port ?? 'not listening'}`);
   if (trackers.length === 0 && moreTrackers.length === 0) {
     const byDht = engine.snapshot().dht !== null && !metainfo.private;

@@ -25,7 +25,7 @@ export async function readSources(sources: readonly string[], output: Output): P
   for (const source of sources) {
     try {
       const magnet = magnetOf(source);
-      if (magnet !== undefined) magnets.set(magnet.infoHash, magnet);
+      if (magnet !== undefined) magnets.set(magnet.infoHash, merged(magnets.get(magnet.infoHash), magnet));
       else {
         const metainfo = await readTorrent(source);
         torrents.set(metainfo.infoHash, metainfo);
@@ -40,6 +40,17 @@ export async function readSources(sources: readonly string[], output: Output): P
   for (const infoHash of torrents.keys()) magnets.delete(infoHash);
   if (fault !== undefined && torrents.size + magnets.size === 0) throw fault;
   return { torrents: [...torrents.values()], magnets: [...magnets.values()], fault };
+}
+
+/** Two links to one torrent are one that leads to all that either does. */
+function merged(first: Magnet | undefined, second: Magnet): Magnet {
+  if (first === undefined) return second;
+  return {
+    ...first,
+    name: first.name ?? second.name,
+    trackers: [...new Set([...first.trackers, ...second.trackers])],
+    peers: [...first.peers, ...second.peers],
+  };
 }
 
 /** A link, or a bare info-hash in hex or base32. */

@@ -159,7 +159,7 @@ export class Engine {
     this.#assertAbsent(infoHash, 'torrents');
     const torrent = new Torrent(metainfo, options, this.#host());
     this.#torrents.set(infoHash, torrent);
-    const met = this.#fetches.get(infoHash)?.handOver();
+    const met = this.#fetches.get(infoHash)?.handOver((peers) => torrent.addPeers(peers));
     if (met !== undefined) torrent.goOnWith(met);
     return torrent;
   }
@@ -186,7 +186,9 @@ export class Engine {
       onDhtNode: (address) => this.#dht?.addNode(address),
       sources: this.#sourcesOf({ infoHash, tiers, isPrivate: false }),
       log: (level, text) => this.#log.add(level, text),
-      onClosed: () => this.#fetches.delete(infoHash),
+      onClosed: (closed) => {
+        if (this.#fetches.get(infoHash) === closed) this.#fetches.delete(infoHash);
+      },
     });
     this.#fetches.set(infoHash, fetch);
     return fetch;
@@ -295,7 +297,8 @@ export class Engine {
         client: CLIENT_NAME,
         listenPort: this.#listen?.port ?? 0,
         requestQueue: MAX_QUEUED_REQUESTS,
-        ...(metainfo === undefined ? {} : { metadataSize: metainfo.rawInfo.length }),
+        // Who may have a private torrent is its tracker's to say.
+        ...(metainfo === undefined || metainfo.private ? {} : { metadataSize: metainfo.rawInfo.length }),
         extensions: this.#pexOf(metainfo) === undefined ? ['ut_metadata'] : ['ut_metadata', pexCodec.name],
       },
     };

@@ -48,6 +48,8 @@ export interface FetchHost {
 /** What the torrent goes on with. */
 export interface Met {
   readonly sources: PeerSources;
+  /** Announce URLs that the sources know. */
+  readonly trackers: readonly string[];
   readonly candidates: PeerCandidates;
   /** The peers, which are met and kept until then. Once. */
   takeConnections(): MetConnection[];
@@ -59,7 +61,7 @@ const GOODBYE_MS = 2_000;
 
 export class MetadataFetch {
   /**
-   * Resolves with what the link names. Rejects with a SwarmError: CLOSED when stopped before, TORRENT_… when what the
+   * Resolves with what the link names. Rejects with a SwarmError: CLOSED when stopped or added before, TORRENT_… when what the
    * info-hash names is no torrent that can be used.
    */
   readonly metainfo: Promise<Metainfo>;
@@ -68,6 +70,9 @@ export class MetadataFetch {
   readonly #events: TorrentEvents;
   readonly #candidates: PeerCandidates;
   readonly #abortNames = new AbortController();
+  /** Peers that the link names, as far as their names are resolved. */
+  readonly #named: PeerAddress[] = [];
+  #onNamed = (peers: readonly PeerAddress[]): void => this.#swarm?.onPeersFound(peers, 'user');
   #settle!: { resolve(metainfo: Metainfo): void; reject(error: SwarmError): void };
   #swarm: MetadataSwarm | undefined;
   #isHandedOver = false;
@@ -119,13 +124,20 @@ export class MetadataFetch {
     return this.#stopped;
   }
 
-  /** For the torrent that begins now: it owns all of this from here on. */
-  handOver(): Met {
+  /**
+   * For the torrent that begins now: it owns all of this from here on. Undefined when the fetch was stopped.
+   * @param onNamed takes the peers that the link names, now and when their names are resolved
+   */
+  handOver(onNamed: (peers: readonly PeerAddress[]) => void): Met | undefined {
+    if (this.#stopped !== undefined) return undefined;
     this.#isHandedOver = true;
-    this.#abortNames.abort();
+    this.#onNamed = onNamed;
+    onNamed(this.#named);
     this.#host.onClosed(this);
+    this.#settle.reject(new SwarmError('CLOSED', 'the torrent was added'));
     return {
       sources: this.#host.sources,
+      trackers: this.#magnet.trackers,
       candidates: this.#candidates,
       takeConnections: () => this.#swarm?.release() ?? [],
     };
@@ -136,8 +148,8 @@ export class MetadataFetch {
     const kept = await loadMetadata(stateDir, this.infoHash, MAX_METADATA_BYTES);
     if (this.#stopped !== undefined || this.#isHandedOver) return;
     this.#join(peers);
+    this.#meetNamed();
     if (kept !== undefined && this.#isGood(kept)) this.#finish(kept);
-    else void this.#meetNamed();
   }
 
   #join(peers: readonly PeerAddress[]): void {
@@ -176,20 +188,21 @@ export class MetadataFetch {
   }
 
   /** `x.pe`: names among them become all of their addresses. */
-  async #meetNamed(): Promise<void> {
+  #meetNamed(): void {
     const { resolve = systemResolve } = this.#host;
     for (const { host, port } of this.#magnet.peers.slice(0, MAX_NAMED_PEERS)) {
-      if (isIP(host) !== 0) this.#swarm?.onPeersFound([{ host, port }], 'user');
+      if (isIP(host) !== 0) this.#meet([{ host, port }]);
       else
         resolve(host, this.#abortNames.signal).then(
-          (hosts) =>
-            this.#swarm?.onPeersFound(
-              hosts.map((each) => ({ host: each, port })),
-              'user',
-            ),
+          (hosts) => this.#meet(hosts.map((each) => ({ host: each, port }))),
           (error: unknown) => this.#host.log('warn', `peer of the link: ${toSwarmError(error).message}`),
         );
     }
+  }
+
+  #meet(named: readonly PeerAddress[]): void {
+    this.#named.push(...named);
+    this.#onNamed(named);
   }
 
   #isGood(bytes: Uint8Array): boolean {

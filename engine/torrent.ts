@@ -92,6 +92,8 @@ const GOODBYE_MS = 2_000;
 /** A reader's time for a piece, while nothing comes. */
 const MAX_MS_PER_PIECE = 10_000;
 
+const NOTHING = new Uint8Array(0);
+
 export class Torrent {
   /** Resolves when everything wanted is verified on disk; rejects with a SwarmError when it cannot be. */
   readonly completed: Promise<void>;
@@ -178,9 +180,16 @@ export class Torrent {
 
   /** Goes on with what the fetch of the metadata has met. At once after the constructor. */
   goOnWith(met: Met): void {
-    this.#met = met;
-    this.#sources = met.sources;
-    if (this.metainfo.private) met.sources.onlyTrackers();
+    const { metainfo } = this;
+    const options = this.#options;
+    const urls = [...(options.trackers ?? []), ...metainfo.trackers.flat()];
+    if (metainfo.private) {
+      // Who told of them may have been nobody that a private torrent asks (BEP 27).
+      this.#host.listener.unregister(metainfo.infoHash);
+      for (const { connection } of met.takeConnections()) connection.close('begins anew');
+    } else this.#met = met;
+    if (!metainfo.private && urls.every((url) => met.trackers.includes(url))) this.#sources = met.sources;
+    else void met.sources.stop(GOODBYE_MS);
   }
 
   /** Tries these peers, as soon as the check is done. */
@@ -270,12 +279,13 @@ export class Torrent {
     const { haveBytes } = this.snapshot();
     this.#events.emit({ type: 'checked', haveBytes, totalBytes: this.#selection.bytes });
     if (this.#swarm.state.picker.wantedLeft === 0) this.#complete();
-    this.#join(this.#swarm);
+    // Who listens may have stopped us.
+    if (this.#stopped === undefined) this.#join(this.#swarm);
   }
 
   #createSwarm(files: OpenTorrentStore): Swarm {
     const host = this.#host;
-    const met = this.metainfo.private ? undefined : this.#met;
+    const met = this.#met;
     const pex = host.pexOf(this.metainfo);
     const upload = new TokenBucket(this.#options.uploadBytesPerSecond ?? 0);
     const swarm = new Swarm({
@@ -292,7 +302,7 @@ export class Torrent {
       downloadBuckets: [new TokenBucket(this.#options.downloadBytesPerSecond ?? 0), host.downloadBucket],
       uploadBuckets: [upload, host.uploadBucket],
       superSeed: this.#options.superSeed ?? 'auto',
-      metadata: this.metainfo.rawInfo,
+      metadata: this.metainfo.private ? NOTHING : this.metainfo.rawInfo,
       ...(met === undefined ? {} : { candidates: met.candidates }),
       ...(pex === undefined ? {} : { pex }),
       wantPeers: () => this.#sources?.wantPeers(),
@@ -312,11 +322,7 @@ export class Torrent {
     const host = this.#host;
     const { metainfo } = this;
     host.listener.register(host.identityOf(metainfo), (connection) => swarm.onIncoming(connection));
-    for (const met of this.#met?.takeConnections() ?? []) {
-      // Who told of it may have been nobody that a private torrent asks.
-      if (metainfo.private) met.connection.close('begins anew');
-      else swarm.onMet(met);
-    }
+    for (const met of this.#met?.takeConnections() ?? []) swarm.onMet(met);
     // Dials that were under way ended with that: their addresses are due again.
     swarm.onPeersFound(this.#peersToTry.splice(0), 'user');
     this.#sources ??= host.sourcesOf(metainfo, this.#options.trackers ?? []);
@@ -369,7 +375,8 @@ export class Torrent {
   #complete(): void {
     if (this.#phase !== 'downloading') return;
     this.#phase = 'seeding';
-    if (this.#files?.have.isFull) this.#sources?.completed();
+    // What was complete at the start is no download (BEP 3).
+    if (this.#files?.have.isFull && this.transferred.downloadedBytes > 0) this.#sources?.completed();
     this.#events.emit({ type: 'complete', haveBytes: this.#selection.bytes });
     this.#settle.resolve();
   }

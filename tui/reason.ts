@@ -84,7 +84,12 @@ function noPeers(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason {
   const dht = engine.dht?.state;
   if (trackers.length === 0) {
     if (dht === 'joining' || dht === 'ready') return dim('asking the DHT for peers');
-    const why = dht === 'offline' ? 'no tracker, and the DHT does not answer' : 'no tracker and no peers';
+    const why =
+      dht === 'offline'
+        ? 'no tracker, and the DHT does not answer'
+        : dht === undefined
+          ? 'no tracker and no peers, and the DHT is switched off'
+          : 'no tracker and no peers';
     return warn(`${why}: add --tracker or --peer`);
   }
   if (trackers.some((tracker) => tracker.state === 'announcing' || tracker.state === 'idle')) {

@@ -45,13 +45,22 @@ export class TokenBucket {
   available(now: Millis): number {
     if (this.unlimited) return Number.POSITIVE_INFINITY;
     this.#settle(now);
-    return this.#tokens / SCALE;
+    return Math.max(0, this.#tokens) / SCALE;
   }
 
   /** Takes `bytes`, or nothing. */
   take(now: Millis, bytes: number): boolean {
     if (this.unlimited) return true;
     if (this.available(now) < bytes) return false;
+    this.#tokens -= bytes * SCALE;
+    return true;
+  }
+
+  /** Takes `bytes` on credit: who comes after waits for it. False, and nothing, where more than `creditMs` is owed. */
+  borrow(now: Millis, bytes: number, creditMs: number): boolean {
+    if (this.unlimited) return true;
+    this.#settle(now);
+    if (this.#tokens < -creditMs * this.#rate) return false;
     this.#tokens -= bytes * SCALE;
     return true;
   }

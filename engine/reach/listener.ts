@@ -107,20 +107,20 @@ export class PeerListener {
       else this.#handshakesOfHost.set(host, left);
     };
     // The info-hash whose identity the handshake was answered with.
-    let infoHash: string | undefined;
+    let identity: HandshakeIdentity | undefined;
     const stop = this.#acceptor.accept(
       socket,
       {
         identityOf: (wanted) => {
-          infoHash = wanted;
-          return this.#torrents.get(wanted)?.identity;
+          identity = this.#torrents.get(wanted)?.identity;
+          return identity;
         },
         infoHashOf: (mark) => this.#infoHashOf(mark),
       },
       (result) => {
         over();
         if ('kind' in result) this.#slots.release();
-        else if (infoHash !== undefined) this.#handOn(infoHash, result);
+        else if (identity !== undefined) this.#handOn(identity, result);
       },
       () => this.#slots.release(),
     );
@@ -142,9 +142,11 @@ export class PeerListener {
     return this.#marks.get(mark);
   }
 
-  #handOn(infoHash: string, connection: PeerConnection): void {
-    const torrent = this.#torrents.get(infoHash);
+  #handOn(identity: HandshakeIdentity, connection: PeerConnection): void {
+    const torrent = this.#torrents.get(identity.infoHash);
     if (torrent === undefined) connection.close('the torrent was removed');
+    // Answered as a magnet, it has become a torrent meanwhile.
+    else if (torrent.identity !== identity) connection.close('begins anew');
     else torrent.onPeer(connection);
   }
 }

@@ -120,7 +120,7 @@ export class Swarm implements PieceStoreHandler {
       choking: new Choking(this.state, options.choker ?? new Choker(rng), uploading),
       downloading: new Downloading(this.state, new SmartBan()),
       uploading,
-      metadata: new MetadataServing(options.metadata ?? new Uint8Array(0)),
+      metadata: new MetadataServing(options.metadata ?? new Uint8Array(0), this.state),
       superSeeding: undefined,
       gossip: options.pex && this.#createGossip(options.pex),
       onClosed: (peer, reason) => this.#onClosed(peer, reason),
@@ -186,7 +186,8 @@ export class Swarm implements PieceStoreHandler {
     this.#take(connection, source);
     const { handler } = connection;
     connection.learnGeometry(this.state.geometry);
-    met.replay(handler);
+    // What it said of its pieces may have been a violation.
+    if (connection.handler === handler) met.replay(handler);
   }
 
   /**

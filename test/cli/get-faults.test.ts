@@ -92,7 +92,10 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     assert.match(refused.stderr, /error: nothing arrived for 1s: no tracker answered: .*ECONNREFUSED/);
     assert.match(refused.stderr, /--peer HOST:PORT adds a peer/);
     const asked = await lab.expect(4, ['get', none.file, '--timeout', '1s']);
-    assert.match(asked.stderr, /nothing arrived for 1s: no tracker and no peers: add --tracker or --peer/);
+    assert.match(
+      asked.stderr,
+      /nothing arrived for 1s: no tracker and no peers, and the DHT is switched off: add --tracker or --peer/,
+    );
     const alone = await lab.expect(4, ['get', lone.file, '--timeout', '1s', '--json']);
     assert.equal(jsonLines(alone.stdout).at(-1)?.code, 'PEERS_NONE');
   });

@@ -115,7 +115,10 @@ describe('swarm get with a magnet link', { concurrency: 3, timeout: 60_000 }, ()
   test('gives up with 4 when nothing comes for --timeout, saying what it waits for', async (t) => {
     const lab = await CommandLab.create(t);
     const alone = await lab.expect(4, ['get', NEVER, '--timeout', '1s', '--json']);
-    assert.match(alone.stderr, /nothing arrived for 1s: no tracker and no peers: add --tracker or --peer/);
+    assert.match(
+      alone.stderr,
+      /nothing arrived for 1s: no tracker and no peers, and the DHT is switched off: add --tracker or --peer/,
+    );
     assert.equal(jsonLines(alone.stdout).at(-1)?.code, 'PEERS_NONE');
     const tracker = await lab.expect(4, ['get', NEVER, '--timeout', '2s', '--tracker', await lab.tracker()]);
     assert.match(tracker.stderr, /searching abab\w+: a link has no list of files, peers have to send it/);

@@ -217,3 +217,68 @@ test('a dictionary with the right hash and a path that leads out is refused by n
   await assert.rejects(fetch.metainfo, { code: 'TORRENT_UNSAFE_PATH' });
   assert.deepEqual(engine.snapshot().torrents, []);
 });
+
+test('a link whose metadata was kept still leads to the peers that it names', async (t) => {
+  const lab = await Lab.create(t);
+  const { seed, metainfo } = await lab.seed();
+  const link = `${linkOf(metainfo)}&x.pe=${HOST}:${seed.listen!.port}`;
+  for (const name of ['first', 'second']) {
+    const engine = await lab.engine('leech');
+    const out = join(lab.folder, name);
+    await mkdir(out);
+    await engine.add(await engine.fetchMetadata(link).metainfo, { out }).completed;
+    await engine.close();
+  }
+});
+
+test('a torrent that is added over the search for it has its own trackers, and the search is over', async (t) => {
+  const lab = await Lab.create(t);
+  const tracker = await startTracker({ http: { host: HOST, port: 0 } });
+  t.after(() => tracker.close());
+  const url = `http://${HOST}:${tracker.http!.port}/announce`;
+  const { metainfo } = await lab.seed({ trackers: [[url]] });
+  const engine = await lab.engine('leech');
+  const fetch = engine.fetchMetadata(linkOf(metainfo));
+  const out = join(lab.folder, 'leech');
+  await mkdir(out);
+  const torrent = engine.add(metainfo, { out });
+  await assert.rejects(fetch.metainfo, { code: 'CLOSED' });
+  await torrent.completed;
+  assert.deepEqual(
+    torrent.snapshot().trackers.map((each) => each.url),
+    [url],
+  );
+});
+
+test('a search that is being stopped leaves nothing to the torrent that is added then', async (t) => {
+  const lab = await Lab.create(t);
+  const tracker = await startTracker({ http: { host: HOST, port: 0 } });
+  t.after(() => tracker.close());
+  const url = `http://${HOST}:${tracker.http!.port}/announce`;
+  const { metainfo } = await lab.seed({ trackers: [[url]] });
+  const engine = await lab.engine('leech');
+  const fetch = engine.fetchMetadata(`${linkOf(metainfo)}&tr=${encodeURIComponent(url)}`);
+  const stopped = fetch.stop();
+  const out = join(lab.folder, 'leech');
+  await mkdir(out);
+  const torrent = engine.add(metainfo, { out });
+  await Promise.all([stopped, torrent.completed]);
+  await assertSame(metainfo, join(lab.folder, 'source'), out);
+});
+
+test('a private torrent gives its metadata to nobody who has a link only', async (t) => {
+  const lab = await Lab.create(t);
+  const { seed, metainfo } = await lab.seed({ private: true });
+  const engine = await lab.engine('leech');
+  const fetch = engine.fetchMetadata(linkOf(metainfo), { peers: [peerOf(seed)] });
+  await new Promise<void>((resolve) => {
+    fetch.onEvent(({ type }) => type === 'peer-connected' && resolve());
+  });
+  // It is asked nothing, for it offers nothing: the next who connects shows that time has passed.
+  const other = await lab.engine('other');
+  const second = other.fetchMetadata(linkOf(metainfo), { peers: [peerOf(engine), peerOf(seed)] });
+  await new Promise<void>((resolve) => {
+    second.onEvent(({ type }) => type === 'peer-connected' && resolve());
+  });
+  assert.equal(fetch.snapshot().metadata?.holders, 0);
+});

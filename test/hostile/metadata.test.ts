@@ -424,20 +424,21 @@ test('a link to a private torrent meets everybody anew, by its trackers only', a
     pieceLength: 16 * KIB,
     private: true,
   });
-  const metainfo = parseTorrent(bytes);
-  const seed = await field.engine();
-  await seed.add(bytes, { out: `${field.base}/source`, readOnly: true, assumeComplete: true }).completed;
+  const { infoHash, rawInfo } = parseTorrent(bytes);
+  // Some clients tell everybody.
+  const ambush = new Ambush((attacker) => {
+    attacker.send(handshake(infoHash), offer(rawInfo.length));
+    whenAsked(attacker, (piece) => {
+      attacker.send(data(piece, rawInfo.length, rawInfo.subarray(piece * PIECE, (piece + 1) * PIECE)));
+    });
+  });
+  field.scope.after(() => ambush.close());
   const engine = await field.engine();
-  const fetch = engine.fetchMetadata(`magnet:?xt=urn:btih:${metainfo.infoHash}`, { peers: [peerOf(seed)] });
+  const fetch = engine.fetchMetadata(`magnet:?xt=urn:btih:${infoHash}`, { peers: [await ambush.listen()] });
   const got = await fetch.metainfo;
   assert.equal(got.private, true);
   const torrent = engine.add(got, { out: field.base });
-  const closed = new Promise<void>((resolve) => {
-    seed.torrents[0]?.onEvent((event) => {
-      if (event.type === 'peer-disconnected') resolve();
-    });
-  });
-  await closed;
+  await ambush.attackers[0]?.gone;
   assert.deepEqual(
     torrent.snapshot().peers.map(({ source }) => source),
     [],

@@ -48,6 +48,19 @@ describe('the listener', () => {
     side.close();
   });
 
+  test('closes a peer that was answered as a magnet when the torrent has begun meanwhile', async () => {
+    const side = await new Side().listen();
+    const raw = await RawPeer.to(side.port);
+    raw.send(handshakeBytes().subarray(0, 60));
+    await raw.receive(68);
+    let taken = 0;
+    side.listener.register(identity(), () => taken++);
+    raw.send(handshakeBytes().subarray(60));
+    await raw.gone;
+    assert.deepEqual([taken, side.slots.used], [0, 0]);
+    side.close();
+  });
+
   test('closes at once what exceeds the limit of peers', async () => {
     const side = await new Side({ maxPeers: 2 }).listen();
     const peers = [side.nextPeer(), side.nextPeer()];

@@ -46,7 +46,7 @@ test('says of a magnet what it waits for', () => {
   const magnet = { phase: 'metadata', metadata: { holders: 0, share: 0 } } as const;
   assert.equal(
     say({ ...magnet, peers: [], candidatePeers: 0, trackers: [] }),
-    'no tracker and no peers: add --tracker or --peer',
+    'no tracker and no peers, and the DHT is switched off: add --tracker or --peer',
   );
   assert.equal(say({ ...magnet, peers: [useless] }), '1 peer, it has not told us what the magnet names');
   assert.equal(
@@ -114,7 +114,10 @@ test('tells a silent peer from one that was not asked', () => {
 
 test('says why there is no peer', () => {
   const none = { peers: [], candidatePeers: 0 };
-  assert.equal(say({ ...none, trackers: [] }), 'no tracker and no peers: add --tracker or --peer');
+  assert.equal(
+    say({ ...none, trackers: [] }),
+    'no tracker and no peers, and the DHT is switched off: add --tracker or --peer',
+  );
   assert.equal(
     say({ ...none, trackers: [tracker('announcing'), tracker('failed')] }),
     'asking the trackers for peers',

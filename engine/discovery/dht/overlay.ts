@@ -9,7 +9,7 @@ import type { DatagramSocket } from './datagram-socket.js';
 import { ExternalAddress } from './external-address.js';
 import { ERROR, type Message, type Query, type Reply, readMessage } from './krpc.js';
 import { Lookup } from './lookup.js';
-import { networkOf } from './node-address.js';
+import { mayName, networkOf } from './node-address.js';
 import {
   distanceShare,
   ID_BYTES,
@@ -162,7 +162,10 @@ export class Overlay {
     if (this.table.get(address) !== undefined) return;
     const wasAlone = this.table.size === 0;
     this.#check(address, (reply) => {
-      if (wasAlone && reply !== undefined && !this.#joining) this.#lookUpSelf([]);
+      if (reply === undefined) return;
+      if (wasAlone && !this.#joining) this.#lookUpSelf([]);
+      // The entry points may be silent: those who wait have somebody to begin with now.
+      else this.#runWaiting();
     });
   }
 
@@ -252,7 +255,7 @@ export class Overlay {
           this.#setProven(to, now);
           const doubted = this.table.onReply({ id: reply.id, ...plain(to) }, rttMs, now);
           if (doubted !== undefined) this.#check(doubted);
-          this.#shareNodes(reply);
+          this.#shareNodes(reply, to);
           handler.onReply(reply);
         },
         ...(handler.onSlow === undefined ? {} : { onSlow: () => handler.onSlow?.() }),
@@ -297,11 +300,13 @@ export class Overlay {
   }
 
   /** Nodes of the other family are of use to the other DHT only. */
-  #shareNodes(reply: Reply): void {
+  #shareNodes(reply: Reply, from: PeerAddress): void {
     const others = this.family === 4 ? reply.nodes6 : reply.nodes;
     const sibling = others.length > 0 ? this.#options.sibling() : undefined;
-    if (sibling === undefined) return;
-    for (const contact of others) if (sibling.table.wants(contact)) sibling.addNode(contact);
+    const network = networkOf(from.host);
+    if (sibling === undefined || network === undefined) return;
+    for (const contact of others)
+      if (mayName(network, contact) && sibling.table.wants(contact)) sibling.addNode(contact);
   }
 
   #onQuery(
@@ -409,7 +414,8 @@ export class Overlay {
     const end = (): void => {
       if (left > 0 || isIn) return;
       this.#joining = false;
-      this.#rejoinLater();
+      if (this.#hasLiveNode()) this.#lookUpSelf([]);
+      else this.#rejoinLater();
     };
     for (const address of asked) {
       this.ask(address, query, (reply) => {

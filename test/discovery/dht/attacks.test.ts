@@ -38,12 +38,12 @@ class Stranger {
       const message = readMessage(datagram, 4);
       if (message?.kind !== 'query' || options.answers !== true) return;
       const body = (options.reply?.(message.query) ?? {}) as { [key: string]: Uint8Array };
-      this.send(writeReply(message.transaction, this.id, body, encodeAddress(from.host, from.port, 4)));
+      this.send(writeReply(message.transaction, this.id, body, encodeAddress(from.host, from.port, 4)), from);
     };
   }
 
-  send(datagram: Uint8Array): void {
-    this.#socket.send(datagram, VICTIM);
+  send(datagram: Uint8Array, to: PeerAddress = VICTIM): void {
+    this.#socket.send(datagram, to);
   }
 
   ask(query: Query, id: NodeId = this.id): Uint8Array {
@@ -314,6 +314,48 @@ describe('storing', () => {
 });
 
 describe('lookups', () => {
+  test('begin as soon as any node is known, though the entry points are silent', () => {
+    const lonely = new DhtNode({
+      sockets: [internet.socketAt({ host: '8.8.4.4', port: 6881 })],
+      clock: internet.clock,
+      rng: Math.random,
+      randomBytes,
+      entryPoints: async () => [{ host: '9.9.9.9', port: 1 }],
+    });
+    lonely.start();
+    const friend = stranger(1, { answers: true, reply: () => ({ token: HASH }) });
+    let done = false;
+    lonely.lookUpPeers({ infoHash: HASH, onPeers: () => {}, onDone: () => (done = true) });
+    settle(100);
+    lonely.addNode(friend.address);
+    settle(20_000);
+    assert.equal(done, true);
+    lonely.close();
+  });
+
+  test('a node of the Internet does not send us to our own network by the other family', () => {
+    const [four, six] = [
+      internet.socketAt({ host: '8.8.4.4', port: 1 }),
+      internet.socketAt({ host: '2a00::4', port: 1 }),
+    ];
+    const both = new DhtNode({ sockets: [four, six], clock: internet.clock, rng: Math.random, randomBytes });
+    const victims = ['::1', 'fd00::1'].map((host) => new Stranger(internet, { host, port: 80 }));
+    const nodes6 = encodeNodes(
+      ['::1', 'fd00::1'].map((host) => ({ id: randomBytes(20), host, port: 80 })),
+      6,
+    );
+    const liar = stranger(1, { answers: true, reply: () => ({ nodes6, token: HASH }) });
+    both.addNode(liar.address);
+    both.lookUpPeers({ infoHash: HASH, onPeers: () => {} });
+    settle(20_000);
+    assert.ok(liar.heard.length > 0);
+    assert.equal(
+      victims.reduce((sum, { heard }) => sum + heard.length, 0),
+      0,
+    );
+    both.close();
+  });
+
   test('nodes that are named at private, forged or impossible addresses are not asked', () => {
     const lies = ['0.0.0.0', '127.0.0.1', '192.168.1.1', '10.0.0.1', '224.0.0.1', '169.254.169.254'].map(
       (host) => ({
