@@ -32,6 +32,8 @@ export interface Sybils {
   readonly target: NodeId;
   /** Their ids follow from their addresses (BEP 42): each has eight to choose from. */
   readonly secure: boolean;
+  /** How many of them they name, the closest. */
+  readonly named: number;
 }
 
 const bytesFrom =
@@ -129,7 +131,7 @@ export class Population {
   }
 
   /** They name each other, know no peers, and forget what they are told. */
-  #makeSybils({ count, target, secure }: Sybils): NodeContact[] {
+  #makeSybils({ count, target, secure, named }: Sybils): NodeContact[] {
     const contacts: NodeContact[] = [];
     while (contacts.length < count) {
       const { host, port } = this.newContact();
@@ -145,7 +147,7 @@ export class Population {
         if (message?.kind !== 'query') return;
         const friends = Array.from(
           { length: 8 },
-          () => contacts[this.#below(Math.min(64, count))] ?? contact,
+          () => contacts[this.#below(Math.min(named, count))] ?? contact,
         );
         const body = { token: 'token', nodes: encodeNodes(friends, 4) };
         socket.send(

@@ -3,9 +3,9 @@
  * happened, asked what to do.
  *
  * A few are asked at a time; who is slow no longer counts, though its late answer does. It ends when the 8 closest
- * that are there have answered and, beside them, those with ids of their addresses (BEP 42) in the part of the space
- * where, by the size of the network, 8 nodes should be: whoever crowds a target with nodes of its own makes the
- * lookup wider, and does not push the others out.
+ * that are there have answered, beside them those with ids of their addresses (BEP 42) in the part of the space where,
+ * by the size of the network, 12 nodes should be, and some on other ways. Whoever crowds a target with nodes of its own
+ * makes the lookup wider, and does not push the others out.
  */
 import { addressKey, type PeerAddress } from '../../units.js';
 import { mayName, networkOf } from './node-address.js';
@@ -14,21 +14,24 @@ import { isSecureId } from './secure-id.js';
 
 /** How many of the closest nodes hold what is stored (BEP 5's K). */
 const WIDTH = 8;
-/** The most that a crowded target is worth. */
-const MAX_WIDTH = 48;
+/** The most that a crowded target is worth: a third of them honest where a fifth of all nodes crowd it. */
+const MAX_WIDTH = 64;
 /** Candidates kept, the closest; of those whose ids are not of their addresses fewer, for they are free to make. */
 const MAX_CANDIDATES = 300;
 const MAX_INSECURE = 48;
-/** With so many where 8 should be, somebody may crowd the target. */
-const CROWD = 13;
-/** Nodes of our own table asked in any case. */
-const MIN_OWN = 16;
-/** Asked outside of a crowded region: on the way there, who crowds it is fewer. */
-const MAX_ASIDE = 250;
+/**
+ * How wide a lookup is: it covers the part of the space where `width` nodes should be, and takes the next stage when
+ * `crowd` answer there. Without an attack a quarter take the second, and one or two of a hundred the third.
+ */
+const STAGES = [
+  { width: 12, crowd: 13, own: 16, aside: 5 },
+  { width: 24, crowd: 32, own: 16, aside: 40 },
+  { width: 48, crowd: Number.POSITIVE_INFINITY, own: 40, aside: 200 },
+] as const;
+/** At first, nodes aside are asked only when hardly anybody else is being waited for: then most of them are known. */
+const SETTLED = 1;
 /** So many of those that one node named: else one that names its friends would have all of them. */
 const MAX_ASIDE_OF_ONE = 2;
-/** Then the lookup covers so much more of the space. */
-const CROWDED_FACTOR = 2;
 /** Nodes believed of one answer. */
 const MAX_NAMED = 8;
 /** Whoever named so many that did not answer, and none that did, is not asked for more. */
@@ -55,15 +58,15 @@ interface Candidate {
   /** Who named it; undefined for our own table. */
   readonly source: Source | undefined;
   state: State;
-  /** It was asked for its own neighbours. */
-  swept: 'no' | 'asked' | 'yes';
+  /** Asked for being on another way. */
+  isAside: boolean;
 }
 
 /** What came of the nodes that one node named. */
 interface Source {
   /** Steps from our own table. */
   readonly steps: number;
-  /** How many were asked only for being on other ways. */
+  /** How many were asked for being on other ways. */
   aside: number;
   dead: number;
   alive: number;
@@ -73,15 +76,16 @@ export class Lookup {
   readonly target: NodeId;
   readonly #ownId: NodeId;
   readonly #limits: LookupLimits;
-  /** Compliant nodes are asked within this share of the space. */
-  #radius: number;
-  /** It stays so for the rest of the lookup. */
-  #crowded = false;
+  /** The share of the space that belongs to one node. */
+  readonly #spacing: number;
+  /** Of STAGES; it only rises. */
+  #stage: 0 | 1 | 2 = 0;
   /** Closest first. */
   readonly #candidates: Candidate[] = [];
   readonly #byAddress = new Map<string, Candidate>();
   #underWay = 0;
   #ownAsked = 0;
+  #asideAsked = 0;
   #insecure = 0;
   /** Of those asked; one that is nobody's fault, so that the first are not despaired of. */
   #answered = 1;
@@ -98,11 +102,16 @@ export class Lookup {
     this.target = target;
     this.#ownId = ownId;
     this.#limits = limits;
-    this.#radius = networkSize === undefined ? 0 : WIDTH / networkSize;
+    this.#spacing = networkSize === undefined ? 0 : 1 / networkSize;
   }
 
   get queries(): number {
     return this.#queries;
+  }
+
+  /** Compliant nodes are asked within this share of the space. */
+  get #radius(): number {
+    return this.#spacing * STAGES[this.#stage].width;
   }
 
   /** Nodes of our own table. */
@@ -117,9 +126,9 @@ export class Lookup {
     if (candidate === undefined) return undefined;
     candidate.state = 'asked';
     if (candidate.source === undefined) this.#ownAsked++;
-    else if (this.#crowded && candidate.share > this.#radius) {
-      this.#ownAsked++;
+    else if (candidate.isAside) {
       candidate.source.aside++;
+      this.#asideAsked++;
     }
     this.#underWay++;
     this.#queries++;
@@ -129,50 +138,22 @@ export class Lookup {
   /** Nobody is left to ask or to wait for. */
   get isDone(): boolean {
     if (this.#queries >= this.#limits.maxQueries) return this.#underWay === 0;
-    for (const { state, swept } of this.#needed(1))
-      if (state === 'known' || state === 'asked' || (this.#crowded && swept !== 'yes')) return false;
+    for (const { state } of this.#needed(1)) if (state === 'known' || state === 'asked') return false;
     return (
-      this.#nextOwn() === undefined &&
-      !this.#candidates.some(({ state, source }) => source === undefined && state === 'asked')
+      this.#nextAside(true) === undefined &&
+      !this.#candidates.some(
+        ({ state, source, isAside }) => state === 'asked' && (source === undefined || isAside),
+      )
     );
   }
 
-  /**
-   * Around a crowded target, a node names of all whom it knows there only the closest, which are the crowd. Its own
-   * neighbours it knows all, and names them when asked for its own id.
-   * @returns whom to ask for them; undefined: nobody until something happens
-   */
-  nextToSweep(): NodeContact | undefined {
-    if (this.#queries >= this.#limits.maxQueries || !this.#crowded) return undefined;
-    let underWay = 0;
-    for (const candidate of this.#needed(1)) {
-      if (candidate.swept === 'asked' && ++underWay >= this.#limits.parallel) return undefined;
-      if (candidate.state !== 'answered' || candidate.swept !== 'no') continue;
-      candidate.swept = 'asked';
-      this.#queries++;
-      return candidate.contact;
-    }
-    return undefined;
-  }
-
-  /** @param named empty when it did not answer, or is slow */
-  onSwept(address: PeerAddress, named: readonly NodeContact[]): void {
-    const candidate = this.#byAddress.get(addressKey(address));
-    if (candidate === undefined) return;
-    candidate.swept = 'yes';
-    this.#addNamed(address, named);
-  }
-
   #noteCrowd(): void {
-    if (this.#crowded) return;
     let secure = 0;
     for (const candidate of this.#candidates) {
       if (candidate.share > this.#radius) break;
       if (candidate.state === 'answered' && candidate.secure) secure++;
     }
-    if (secure < CROWD) return;
-    this.#crowded = true;
-    this.#radius *= CROWDED_FACTOR;
+    if (secure >= STAGES[this.#stage].crowd) this.#stage = this.#stage === 0 ? 1 : 2;
   }
 
   /** It answered as `id`. @returns false when it is not who it was said to be, and nothing of it counts */
@@ -242,7 +223,7 @@ export class Lookup {
       share: distanceShare(this.target, contact.id),
       source,
       state: 'known',
-      swept: 'no',
+      isAside: false,
     };
     const at = this.#indexFor(candidate);
     if (at >= MAX_CANDIDATES) return;
@@ -274,25 +255,37 @@ export class Lookup {
     return low;
   }
 
-  /** The closest to be asked, while not too many that are closer have yet to answer. */
+  /** The closest to be asked, while not too many that are closer have yet to answer; then those aside. */
   #next(): Candidate | undefined {
     let underWay = 0;
     for (const candidate of this.#needed(this.#answered / (this.#answered + this.#lost))) {
       if (candidate.state === 'known') return candidate;
       if (candidate.state === 'asked' && ++underWay >= this.#limits.parallel) return undefined;
     }
-    return this.#nextOwn();
+    const next = this.#nextAside(this.#stage > 0 || underWay <= SETTLED);
+    if (next !== undefined) next.isAside = true;
+    return next;
   }
 
-  /** Independent ways to the target: nodes of our own table, whatever the others name. */
-  #nextOwn(): Candidate | undefined {
-    if (this.#ownAsked >= (this.#crowded ? MAX_ASIDE : MIN_OWN)) return undefined;
+  /**
+   * Independent ways to the target, whatever those close to it say: nodes of our own table, then those that few steps
+   * lead to.
+   * @param anyOther else those of our own table only
+   */
+  #nextAside(anyOther: boolean): Candidate | undefined {
+    const { own, aside } = STAGES[this.#stage];
+    const isOpen = ({ source, share }: Candidate): boolean =>
+      source === undefined
+        ? this.#ownAsked < own
+        : anyOther &&
+          !isDisbelieved(source) &&
+          this.#asideAsked < aside &&
+          source.aside < MAX_ASIDE_OF_ONE &&
+          share > this.#radius;
     let best: Candidate | undefined;
-    for (const candidate of this.#candidates) {
-      if (candidate.state !== 'known' || (!this.#crowded && candidate.source !== undefined)) continue;
-      if (candidate.source !== undefined && candidate.source.aside >= MAX_ASIDE_OF_ONE) continue;
-      if (best === undefined || stepsTo(candidate) < stepsTo(best)) best = candidate;
-    }
+    for (const candidate of this.#candidates)
+      if (candidate.state === 'known' && isOpen(candidate) && !(best && stepsTo(best) <= stepsTo(candidate)))
+        best = candidate;
     return best;
   }
 
@@ -307,8 +300,7 @@ export class Lookup {
     for (const candidate of this.#candidates) {
       const { state, network, source } = candidate;
       if (state === 'dead' || state === 'slow') continue;
-      if (state === 'known' && source !== undefined && source.dead >= MAX_DEAD_NAMED && source.alive === 0)
-        continue;
+      if (state === 'known' && isDisbelieved(source)) continue;
       if (network !== undefined) {
         if (networks.has(network)) continue;
         networks.add(network);
@@ -339,4 +331,6 @@ export class Lookup {
   }
 }
 
+const isDisbelieved = (source: Source | undefined): boolean =>
+  source !== undefined && source.dead >= MAX_DEAD_NAMED && source.alive === 0;
 const stepsTo = ({ source }: Candidate): number => source?.steps ?? 0;

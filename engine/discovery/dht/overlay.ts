@@ -336,33 +336,11 @@ export class Overlay {
     const pump = (): void => {
       if (done) return;
       for (let node = lookup.next(); node !== undefined && !state.cancelled; node = lookup.next()) ask(node);
-      for (
-        let node = lookup.nextToSweep();
-        node !== undefined && !state.cancelled;
-        node = lookup.nextToSweep()
-      )
-        sweep(node);
       if (!lookup.isDone && !state.cancelled) return;
       done = true;
       this.#running--;
       if (!state.cancelled) onDone?.(lookup.closest(), lookup.queries);
       this.#runWaiting();
-    };
-    const sweep = (node: NodeContact): void => {
-      const onNamed = (nodes: readonly NodeContact[]): void => {
-        lookup.onSwept(node, nodes);
-        pump();
-      };
-      const sent = this.#send(
-        node,
-        { method: 'find_node', target: node.id },
-        {
-          onReply: (reply) => onNamed(this.family === 4 ? reply.nodes : reply.nodes6),
-          onSlow: () => onNamed([]),
-          onFail: () => onNamed([]),
-        },
-      );
-      if (!sent) lookup.onSwept(node, []);
     };
     const ask = (node: NodeContact): void => {
       const sent = this.#send(node, query, {

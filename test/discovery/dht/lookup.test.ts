@@ -163,21 +163,36 @@ describe('what comes of a lookup', () => {
     for (const node of closestProper) assert.ok(result.includes(node));
   });
 
-  test('a crowded target widens it, and its nodes are asked for their neighbours', () => {
+  test('a crowded target widens it twice, and the crowd does not push out who is there beside it', () => {
     const size = 1_000;
-    const crowd = Array.from({ length: 30 }, () => nodeAt(12));
-    const lookup = new Lookup(TARGET, OWN, size, { parallel: 8, maxQueries: 200 });
-    lookup.add(crowd);
-    const hidden = nodeAt(7);
-    const swept = new Set<NodeContact>();
-    for (let round = 0; !lookup.isDone && round < 100; round++) {
-      for (const node of askAll(lookup)) lookup.onAnswer(node, node.id, []);
-      for (let node = lookup.nextToSweep(); node !== undefined; node = lookup.nextToSweep()) {
-        swept.add(node);
-        lookup.onSwept(node, swept.size === 20 ? [hidden] : []);
+    const crowd = Array.from({ length: 40 }, () => nodeAt(12));
+    const beside = nodeAt(5);
+    const outside = nodeAt(3);
+    const resultWith = (nodes: readonly NodeContact[]): NodeContact[] => {
+      const lookup = new Lookup(TARGET, OWN, size, { parallel: 8, maxQueries: 200 });
+      lookup.add(nodes);
+      while (!lookup.isDone) for (const node of askAll(lookup)) lookup.onAnswer(node, node.id, []);
+      return lookup.closest();
+    };
+    const crowded = resultWith([...crowd, beside, outside]);
+    assert.ok(crowded.includes(beside));
+    assert.ok(!crowded.includes(outside));
+    assert.ok(!resultWith([...crowd.slice(0, 12), beside]).includes(beside));
+  });
+
+  test('nodes that only a farther one names are asked too, when the closest have answered', () => {
+    const near = Array.from({ length: 12 }, () => nodeAt(30));
+    const way = nodeAt(1);
+    const lookup = new Lookup(TARGET, OWN, 1_000, { parallel: 8, maxQueries: 200 });
+    lookup.add([...near, way]);
+    const others = [nodeAt(3), nodeAt(3), nodeAt(3)];
+    const asked: NodeContact[] = [];
+    while (!lookup.isDone)
+      for (const node of askAll(lookup)) {
+        asked.push(node);
+        lookup.onAnswer(node, node.id, node === way ? others : []);
       }
-    }
-    assert.ok(swept.size >= 30);
-    assert.ok(lookup.closest().includes(hidden));
+    // Two, for one node named them all.
+    assert.equal(asked.filter((node) => others.includes(node)).length, 2);
   });
 });
