@@ -182,13 +182,14 @@ function unfinished({ policy, starved, seeds }: Cell): string[] {
 /** A failed run leaves no figures. */
 function missing(cells: readonly Cell[], policies: readonly string[]): string[] {
   const { scenario, peers } = cells[0]!;
-  return policies
-    .filter((policy) => cells.every((cell) => cell.policy !== policy))
-    .flatMap((policy) => [
-      '',
-      `There are no figures of ${policy} here: a run failed, or none was made. What it says:`,
-      `\`npm run sim -- ${scenario} --peers ${peers} --policy ${policy}\`.`,
-    ]);
+  const absent = policies.filter((policy) => cells.every((cell) => cell.policy !== policy));
+  if (absent.length === 0) return [];
+  const names = [absent.slice(0, -1).join(', '), absent.at(-1)].filter(Boolean).join(' and ');
+  return [
+    '',
+    `There are no figures of ${names} here: a run failed, or none was made. What it says:`,
+    `\`npm run sim -- ${scenario} --peers ${peers} --policy ${absent.length === 1 ? absent[0] : 'NAME'}\`.`,
+  ];
 }
 
 function tooLong(cells: readonly Cell[]): string[] {

@@ -15,7 +15,7 @@ export function eventsOf(client: RunningClient): ToldEvent[] {
 }
 
 /** Sources that it was told of peers by, and those whose peers it had a connection with. */
-export function sourcesTold(client: RunningClient): {
+function sourcesTold(client: RunningClient): {
   readonly found: ReadonlySet<unknown>;
   readonly connected: ReadonlySet<unknown>;
 } {
