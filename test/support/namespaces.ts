@@ -49,20 +49,23 @@ export function canMakeNamespaces(): boolean {
  * Call it first of all. Makes the namespaces, runs this program again with the same arguments in the near one, and
  * exits as it did; returns only in that second run. Undefined, in the first and only run, where namespaces cannot
  * be made.
+ * @param options.ipv4 false: they have IPv6 addresses only
  */
-export async function enterNamespaces(): Promise<Network | undefined> {
+export async function enterNamespaces({ ipv4 = true } = {}): Promise<Network | undefined> {
   const inside = process.env[INSIDE];
   if (inside !== undefined) {
     for (const signal of SIGNALS) process.once(signal, () => process.exit(130));
-    const near = { hosts: hostsOf(1), host6: host6Of(1), prefix: [] };
-    const prefix = ['ip', 'netns', 'exec', `${inside}-far`];
-    return { near, far: { hosts: hostsOf(2), host6: host6Of(2), prefix } };
+    const sideOf = (side: number, prefix: readonly string[]): NetworkSide => {
+      const host6 = host6Of(side);
+      return { hosts: ipv4 ? hostsOf(side) : [host6], host6, prefix };
+    };
+    return { near: sideOf(1, []), far: sideOf(2, ['ip', 'netns', 'exec', `${inside}-far`]) };
   }
   if (!canMakeNamespaces()) return undefined;
   removeStale();
   const name = `${PREFIX}-${process.pid}`;
   process.once('exit', () => remove(name));
-  make(name);
+  make(name, ipv4);
   return runAgainIn(`${name}-near`, { [INSIDE]: name });
 }
 
@@ -79,7 +82,7 @@ export async function runAgainIn(namespace: string, env: Readonly<Record<string,
   process.exit(status ?? 1);
 }
 
-function make(name: string): void {
+function make(name: string, ipv4: boolean): void {
   const [near, far] = [`${name}-near`, `${name}-far`];
   for (const namespace of [near, far]) {
     ip('netns', 'add', namespace);
@@ -87,12 +90,13 @@ function make(name: string): void {
   }
   ip('link', 'add', 'veth0', 'netns', near, 'type', 'veth', 'peer', 'name', 'veth0', 'netns', far);
   for (const [side, namespace] of [near, far].entries()) {
-    for (const host of hostsOf(side + 1)) ip('-n', namespace, 'addr', 'add', `${host}/16`, 'dev', 'veth0');
+    for (const host of ipv4 ? hostsOf(side + 1) : [])
+      ip('-n', namespace, 'addr', 'add', `${host}/16`, 'dev', 'veth0');
     // Without the second in which the system looks whether somebody else has it.
     ip('-n', namespace, 'addr', 'add', `${host6Of(side + 1)}/64`, 'dev', 'veth0', 'nodad');
     ip('-n', namespace, 'link', 'set', 'veth0', 'up');
     // Who does not name an interface for multicast finds one.
-    ip('-n', namespace, 'route', 'add', '224.0.0.0/4', 'dev', 'veth0');
+    if (ipv4) ip('-n', namespace, 'route', 'add', '224.0.0.0/4', 'dev', 'veth0');
   }
 }
 

@@ -20,7 +20,7 @@ export const ourTracker: TestTracker = {
     const at = { host, port: await freePort() };
     const tracker = await startTracker({ http: at, udp: at });
     scope.after(() => tracker.close());
-    return `http://${host}:${at.port}/announce`;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${at.port}/announce`;
   },
 };
 
