@@ -121,9 +121,12 @@ export class DhtNode {
       });
   }
 
-  /** In both families. `onDone` is called once, unless it is cancelled. */
+  /**
+   * In both families. `onDone` is called once, unless it is cancelled: when the families are through in which any node
+   * is known. The other one goes on waiting for nodes until it is cancelled.
+   */
   lookUpPeers({ infoHash, onPeers, announce, onDone }: PeerLookup): RunningLookup {
-    let left = this.#overlays.length;
+    const isOver = this.#whenThrough();
     let announcedTo = 0;
     let sent = 0;
     const running = this.#overlays.map((overlay) => {
@@ -148,7 +151,7 @@ export class DhtNode {
               seed,
             }));
           }
-          if (--left === 0) onDone?.(announcedTo, sent);
+          if (isOver(overlay)) onDone?.(announcedTo, sent);
         },
       });
     });
@@ -317,24 +320,40 @@ export class DhtNode {
     result: () => T,
   ): Promise<T> {
     return new Promise((resolve) => {
-      let left = this.#overlays.length;
+      const isOver = this.#whenThrough();
+      const running: RunningLookup[] = [];
       const end = (): void => {
+        for (const lookup of running) lookup.cancel();
         this.#promises.delete(end);
         resolve(result());
       };
       this.#promises.add(end);
-      if (left === 0 || this.#closed) end();
+      if (this.#overlays.length === 0 || this.#closed) end();
       for (const overlay of this.#overlays) {
         const task = taskOf(overlay);
-        overlay.lookUp({
-          ...task,
-          onDone: (closest) => {
-            task.onDone?.(closest);
-            if (--left === 0) end();
-          },
-        });
+        running.push(
+          overlay.lookUp({
+            ...task,
+            onDone: (closest) => {
+              task.onDone?.(closest);
+              if (isOver(overlay)) end();
+            },
+          }),
+        );
       }
     });
+  }
+
+  /** @returns to be called as each family is through; true once: all are, or know no node to ask */
+  #whenThrough(): (overlay: Overlay) => boolean {
+    const through = new Set<Overlay>();
+    let isOver = false;
+    return (overlay) => {
+      through.add(overlay);
+      if (isOver || !this.#overlays.every((each) => through.has(each) || each.table.size === 0)) return false;
+      isOver = true;
+      return true;
+    };
   }
 }
 

@@ -31,7 +31,9 @@ export class DhtSource implements PeerSource {
   readonly #options: DhtSourceOptions;
   readonly #infoHash: Uint8Array;
   #handler: PeerSourceHandler | undefined;
+  /** The latest. After it is done, an address family without nodes still waits for some. */
   #lookup: RunningLookup | undefined;
+  #isLookingUp = false;
   #timer: TimerHandle | undefined;
   #nextAt = 0;
   #lastAt = Number.NEGATIVE_INFINITY;
@@ -57,12 +59,12 @@ export class DhtSource implements PeerSource {
   completed(): void {}
 
   wantPeers(): void {
-    if (this.#handler === undefined || this.#lookup !== undefined) return;
+    if (this.#handler === undefined || this.#isLookingUp) return;
     this.#lookUpAt(this.#lastAt + MIN_INTERVAL_MS);
   }
 
   portChanged(): void {
-    if (this.#handler === undefined || this.#lookup !== undefined) return;
+    if (this.#handler === undefined || this.#isLookingUp) return;
     if (this.#options.port() !== this.#announcedPort) this.#lookUpAt(this.#lastAt + RETRY_MS);
   }
 
@@ -83,8 +85,9 @@ export class DhtSource implements PeerSource {
     this.#timer?.cancel();
     this.#timer = undefined;
     let others = 0;
-    let isOver = false;
-    const lookup = node.lookUpPeers({
+    this.#lookup?.cancel();
+    this.#isLookingUp = true;
+    this.#lookup = node.lookUpPeers({
       infoHash: this.#infoHash,
       ...(port === 0 ? {} : { announce: { port, implied: false, seed: totals().leftBytes === 0 } }),
       onPeers: (peers) => {
@@ -94,13 +97,11 @@ export class DhtSource implements PeerSource {
         this.#handler?.onPeers(peers, 'dht');
       },
       onDone: () => {
-        isOver = true;
-        this.#lookup = undefined;
+        this.#isLookingUp = false;
         this.#lastAt = clock.now();
         this.#onDone(others);
       },
     });
-    if (!isOver) this.#lookup = lookup;
     this.#handler?.onStatus();
   }
 

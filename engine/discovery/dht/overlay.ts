@@ -182,6 +182,8 @@ export class Overlay {
     return {
       cancel: () => {
         state.cancelled = true;
+        const at = this.#waiting.indexOf(begin);
+        if (at >= 0) this.#waiting.splice(at, 1);
       },
     };
   }

@@ -139,6 +139,26 @@ test('a torrent finds peers through its source, and a private one never asks', {
   assert.ok(outsider.snapshot().queriesSent - before < 3);
 });
 
+test('an address family in which nobody is known keeps no lookup from ending', {
+  skip: NO_IPV6,
+  timeout: 20_000,
+}, async (t) => {
+  const first = await loopbackNode();
+  t.after(() => first.node.close());
+  const { node } = await loopbackNode({ entryPoints: async () => [first.address] }, [4, 6]);
+  t.after(() => node.close());
+  node.start();
+  const infoHash = randomBytes(20);
+  const announce = { port: 5_555, implied: false, seed: false };
+  for (let times = 0; times < 2; times++) {
+    const announcedTo = await new Promise<number>((resolve) =>
+      node.lookUpPeers({ infoHash, onPeers: () => {}, announce, onDone: resolve }),
+    );
+    assert.equal(announcedTo, 1);
+  }
+  assert.equal(await node.getImmutable(randomBytes(20)), null);
+});
+
 test('a socket takes no harm from what cannot be sent, and a taken port is named', async () => {
   const socket = await openDatagramSocket(4, 0, '127.0.0.1');
   socket.send(Buffer.from('x'), { host: '127.0.0.1', port: 0 });
