@@ -192,6 +192,21 @@ describe('tracker tiers', () => {
     assert.equal(t.wait(), 15 * MINUTE, 'above the interval itself');
   });
 
+  it('tells a tracker as early as it bears it that what it knows of us changed', () => {
+    const t = setup('ab');
+    t.due();
+    t.tiers.announceAgain();
+    t.good('a', { minIntervalSeconds: 120 });
+    assert.equal(t.wait(), 2 * MINUTE, 'changed during an announce');
+    t.pass(2 * MINUTE);
+    assert.equal(t.due(), 'a:none');
+    t.good('a');
+    t.pass(MINUTE);
+    assert.equal(t.wait(), 29 * MINUTE);
+    t.tiers.announceAgain();
+    assert.equal(t.wait(), MINUTE);
+  });
+
   it('backs off from a tracker that fails, doubling up to half an hour, with jitter', () => {
     const t = setup('a', { rng: () => 0.5 });
     const waits: number[] = [];
