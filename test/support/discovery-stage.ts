@@ -73,7 +73,7 @@ export async function stageOf(
   return { ...network, way, scope, made, torrent, magnet, folder: await made.receiver(), dht, tracker };
 }
 
-export const nameOf = ({ host, port }: PeerAddress): string =>
+const nameOf = ({ host, port }: PeerAddress): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
 /** Everything off but the one way. */
