@@ -107,14 +107,17 @@ export const swarmGet = (stage: Stage, ...peers: readonly PeerAddress[]): Promis
     ...peers.flatMap((peer) => ['--peer', nameOf(peer)]),
   ]);
 
+/** Resolves when it serves, and the DHT knows of it where there is one. */
 export async function swarmSeed(stage: Stage): Promise<Swarm> {
-  const { made, near, torrent, tracker } = stage;
+  const { dht, made, near, torrent, tracker } = stage;
   const host = placeOf(near).hosts[0];
   const path = `${made.source}/content.bin`;
   const announced = tracker === undefined ? [] : ['--tracker', tracker];
   const at = listenAt(host);
   const client = await swarm(stage, ['seed', path, '--torrent', torrent.file, ...announced, ...at]);
   const [, port] = await client.printed(/"type":"seeding".*"port":(\d+)/, SWARM_LISTENS_MS);
+  const isAnnounced = () => dht?.nodes.some((node) => node.snapshot().storedPeers > 0) ?? true;
+  await until('the DHT knows the seed', isAnnounced);
   return { client, address: { host, port: Number(port) } };
 }
 

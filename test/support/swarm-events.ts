@@ -8,7 +8,7 @@ interface ToldEvent {
   readonly [field: string]: unknown;
 }
 
-const BOTH_ARE_TOLD: readonly PeerSourceName[] = ['pex', 'lsd'];
+const BOTH_ARE_TOLD: readonly PeerSourceName[] = ['dht', 'pex', 'lsd'];
 
 export function eventsOf(client: RunningClient): ToldEvent[] {
   const lines = client.output().split('\n');
