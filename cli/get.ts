@@ -145,13 +145,13 @@ function fetchMagnet(session: Session, magnet: Magnet, options: AddOptions, outp
     const what = printable(name ?? infoHash, MAX_NAME_CELLS);
     output.note(`${output.paint('bold', 'searching')} ${what}: ${MAGNET_WAITS}`);
   }, SILENT_MS);
-  const stopTelling = tellFetch(fetch, output);
+  // Also of what it hears until the torrent goes on in its place.
+  tellFetch(fetch, output);
   const adding = fetch.metainfo
     .finally(() => clearTimeout(said))
     .then(async (metainfo) => {
       const wanted = await choose(options.files, metainfo, magnet.files);
-      stopTelling();
-      return add(session, metainfo, wanted, options, output);
+        return add(session, metainfo, wanted, options, output);
     });
   const download = new Download(fetch, adding);
   adding.catch((thrown: unknown) => {

@@ -28,9 +28,9 @@ export function tellEvents(torrent: Torrent, output: Output): void {
   torrent.onEvent((event) => tellEvent(torrent.metainfo.infoHash, event, output));
 }
 
-/** The same while peers are looked for that know what a link names. @returns ends it */
-export function tellFetch(fetch: MetadataFetch, output: Output): () => void {
-  return fetch.onEvent((event) => tellEvent(fetch.infoHash, event, output));
+/** The same while peers are looked for that know what a link names. */
+export function tellFetch(fetch: MetadataFetch, output: Output): void {
+  fetch.onEvent((event) => tellEvent(fetch.infoHash, event, output));
 }
 
 function tellEvent(infoHash: string, event: TorrentEvent, output: Output): void {
