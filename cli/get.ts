@@ -151,7 +151,7 @@ function fetchMagnet(session: Session, magnet: Magnet, options: AddOptions, outp
     .finally(() => clearTimeout(said))
     .then(async (metainfo) => {
       const wanted = await choose(options.files, metainfo, magnet.files);
-        return add(session, metainfo, wanted, options, output);
+      return add(session, metainfo, wanted, options, output);
     });
   const download = new Download(fetch, adding);
   adding.catch((thrown: unknown) => {
