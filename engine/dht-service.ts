@@ -65,6 +65,7 @@ export class DhtService {
   readonly #earlyNodes: PeerAddress[] = [];
   #opening: Promise<DhtNode | undefined> | undefined;
   #node: DhtNode | undefined;
+  #port = 0;
   #isClosed = false;
 
   constructor(options: DhtServiceOptions) {
@@ -73,8 +74,7 @@ export class DhtService {
 
   /** Where other nodes reach ours; 0 while it is not open. */
   get port(): number {
-    const { port4 = 0, port6 = 0 } = this.#node?.snapshot() ?? {};
-    return port4 || port6;
+    return this.#port;
   }
 
   /** Peers of one torrent, which is not private. */
@@ -154,6 +154,7 @@ export class DhtService {
       return undefined;
     }
     this.#node = node;
+    this.#port = sockets[0]?.port ?? 0;
     this.review();
     for (const address of this.#earlyNodes.splice(0)) node.addNode(address);
     node.start();

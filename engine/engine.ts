@@ -110,7 +110,7 @@ export class Engine {
       stateDir: resolved.stateDir,
       listenHost: resolved.listenHost,
       port: () => this.#listen?.port ?? 0,
-      announcedPort: () => this.#outside.portFor('tcp'),
+      announcedPort: () => this.#outside.peerPort,
       isUnreachable: () => this.#outside.isUnreachable,
       bootstrap: resolved.dhtBootstrap,
       log: (level, text) => this.#log.add(level, text),
@@ -306,7 +306,7 @@ export class Engine {
 
   /** Where others see us, as far as they agree. */
   #ourAddresses(): PeerAddress[] {
-    const port = this.#outside.portFor('tcp');
+    const port = this.#outside.peerPort;
     return ([4, 6] as const).flatMap((family) => {
       const host = this.#outside.externalHost(family);
       return host === null ? [] : [{ host, port }];
@@ -335,7 +335,7 @@ export class Engine {
         infoHash,
         peerId: this.#peerId,
         key: this.#key,
-        port: () => this.#outside.portFor('tcp'),
+        port: () => this.#outside.peerPort,
       },
       totals,
       clock: systemClock,

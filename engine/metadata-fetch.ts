@@ -61,8 +61,8 @@ const GOODBYE_MS = 2_000;
 
 export class MetadataFetch {
   /**
-   * Resolves with what the link names. Rejects with a SwarmError: CLOSED when stopped or added before, TORRENT_… when what the
-   * info-hash names is no torrent that can be used.
+   * Resolves with what the link names. Rejects with a SwarmError: CLOSED when stopped or added before, TORRENT_… when
+   * what the info-hash names is no torrent that can be used.
    */
   readonly metainfo: Promise<Metainfo>;
   readonly #magnet: Magnet;

@@ -3,6 +3,7 @@
  * construction, with the option's name; nothing downstream checks again.
  */
 import { SwarmError } from './errors.js';
+import { isLoopback } from './policy/address-prefix.js';
 
 /**
  * MSE/PE of peer connections: `off` speaks and takes plaintext alone; `prefer` dials encrypted first and again in
@@ -111,7 +112,7 @@ export function resolveEngineOptions(options: EngineOptions, machine: Machine): 
     workers: whole('workers', options.workers ?? Math.min(Math.max(machine.cores - 1, 1), 4), 1, 64),
     stateDir: options.stateDir ?? machine.stateDir,
     dht: options.dht ?? (machine.discovery || options.dhtBootstrap !== undefined),
-    dhtBootstrap: options.dhtBootstrap ?? (isLoopback(options.listenHost) ? [] : PUBLIC_DHT),
+    dhtBootstrap: options.dhtBootstrap ?? (isLoopback(options.listenHost ?? '') ? [] : PUBLIC_DHT),
     lsd: options.lsd ?? machine.discovery,
     pex: options.pex ?? true,
     portMapping: options.portMapping ?? machine.discovery,
@@ -126,10 +127,6 @@ function oneOf<Value extends string>(name: string, value: string, values: readon
     value,
   });
 }
-
-/** Nobody outside this machine can reach us there. */
-const isLoopback = (host: string | undefined): boolean =>
-  host !== undefined && (host.startsWith('127.') || host === '::1');
 
 function whole(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;

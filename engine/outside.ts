@@ -8,7 +8,7 @@ import { type Reachability, reachability, SeenAs } from './policy/reachability.j
 import type { Clock, Rng, TimerHandle } from './ports.js';
 import type { PortMapper } from './reach/mapping/port-mapper.js';
 import { NO_PORT_MAPPING, type PortMappingSnapshot } from './snapshot.js';
-import { asMillis, type Millis, type Transport } from './units.js';
+import { asMillis, type Millis } from './units.js';
 
 export interface OutsideOptions {
   readonly clock: Clock;
@@ -30,6 +30,7 @@ export interface Listening {
 /** A short download is over before a mapping would matter, and should not wait to take it away. */
 const MAP_AFTER_MS = 1_500;
 const INTERFACES_FOR_MS = 10_000;
+
 export class Outside {
   readonly #options: OutsideOptions;
   readonly #seenAs = new SeenAs();
@@ -53,11 +54,10 @@ export class Outside {
     this.#timer = clock.schedule(asMillis(clock.now() + MAP_AFTER_MS), () => void this.#map(listening));
   }
 
-  /** The port by which the world reaches what listens on ours; 0: nothing does. */
-  portFor(transport: Transport): number {
-    const own = transport === 'tcp' ? this.#listening?.tcpPort : this.#listening?.udpPort;
-    const mapping = this.#mapping.mappings.find((each) => each.transport === transport);
-    return mapping?.externalPort ?? own ?? 0;
+  /** The port by which the world's peers reach us; 0: they do not. */
+  get peerPort(): number {
+    const mapping = this.#mapping.mappings.find(({ transport }) => transport === 'tcp');
+    return mapping?.externalPort ?? this.#listening?.tcpPort ?? 0;
   }
 
   /** Somebody has connected to us. */

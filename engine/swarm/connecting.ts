@@ -5,6 +5,7 @@
 import type { Candidate, PeerCandidates } from '../policy/peer-candidates.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
+import { equalBytes } from './equal-bytes.js';
 import type { SwarmState } from './swarm-state.js';
 import { isCrowding, leastUseful } from './turnover.js';
 
@@ -185,7 +186,8 @@ export class Connecting {
   #isDuplicate(connection: PeerConnection): boolean {
     for (const peer of this.#state.peers.values()) {
       const other = peer.connection;
-      if (other.remote.host !== connection.remote.host || !equal(other.peerId, connection.peerId)) continue;
+      if (other.remote.host !== connection.remote.host || !equalBytes(other.peerId, connection.peerId))
+        continue;
       if (other.incoming === connection.incoming) return true;
       const keepsOutgoing = isSmaller(this.#options.identity.peerId, connection.peerId);
       if (keepsOutgoing === connection.incoming) return true;
@@ -201,10 +203,6 @@ export class Connecting {
     }
     return this.#pending.has(addressKey(address));
   }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function isSmaller(a: Uint8Array, b: Uint8Array): boolean {

@@ -22,6 +22,7 @@ import {
   type TimerHandle,
 } from '../ports.js';
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
+import { equalBytes } from './equal-bytes.js';
 import { Hearsay } from './hearsay.js';
 import { isCrowding } from './turnover.js';
 
@@ -173,7 +174,7 @@ export class MetadataSwarm {
   #accepts({ remote, peerId }: PeerConnection): boolean {
     if (this.#isOver || this.#options.candidates.isBanned(remote)) return false;
     for (const { connection } of this.#peers.values())
-      if (connection.remote.host === remote.host && equal(connection.peerId, peerId)) return false;
+      if (connection.remote.host === remote.host && equalBytes(connection.peerId, peerId)) return false;
     return this.#peers.size < MAX_PEERS || this.#makeRoom();
   }
 
@@ -391,8 +392,4 @@ class MetadataSession implements PeerHandler, MetConnection {
   onAllowedFast(): void {}
   onReadEnd(): void {}
   onDrain(): void {}
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -57,8 +57,11 @@ class Lab {
     return { seed, metainfo };
   }
 
-  get test(): TestContext {
-    return this.#t;
+  /** @returns its announce URL */
+  async tracker(): Promise<string> {
+    const tracker = await startTracker({ http: { host: HOST, port: 0 } });
+    this.#t.after(() => tracker.close());
+    return `http://${HOST}:${tracker.http!.port}/announce`;
   }
 }
 
@@ -167,9 +170,7 @@ test('the metadata and then the content come from who connects to us, as well', 
 
 test('two leechers with the link alone, and a tracker, fetch from a seed and from each other', async (t) => {
   const lab = await Lab.create(t);
-  const tracker = await startTracker({ http: { host: HOST, port: 0 } });
-  t.after(() => tracker.close());
-  const url = `http://${HOST}:${tracker.http!.port}/announce`;
+  const url = await lab.tracker();
   const { metainfo } = await lab.seed({ trackers: [[url]] });
   const link = `${linkOf(metainfo)}&tr=${encodeURIComponent(url)}`;
   await Promise.all(
@@ -233,9 +234,7 @@ test('a link whose metadata was kept still leads to the peers that it names', as
 
 test('a torrent that is added over the search for it has its own trackers, and the search is over', async (t) => {
   const lab = await Lab.create(t);
-  const tracker = await startTracker({ http: { host: HOST, port: 0 } });
-  t.after(() => tracker.close());
-  const url = `http://${HOST}:${tracker.http!.port}/announce`;
+  const url = await lab.tracker();
   const { metainfo } = await lab.seed({ trackers: [[url]] });
   const engine = await lab.engine('leech');
   const fetch = engine.fetchMetadata(linkOf(metainfo));
@@ -252,9 +251,7 @@ test('a torrent that is added over the search for it has its own trackers, and t
 
 test('a search that is being stopped leaves nothing to the torrent that is added then', async (t) => {
   const lab = await Lab.create(t);
-  const tracker = await startTracker({ http: { host: HOST, port: 0 } });
-  t.after(() => tracker.close());
-  const url = `http://${HOST}:${tracker.http!.port}/announce`;
+  const url = await lab.tracker();
   const { metainfo } = await lab.seed({ trackers: [[url]] });
   const engine = await lab.engine('leech');
   const fetch = engine.fetchMetadata(`${linkOf(metainfo)}&tr=${encodeURIComponent(url)}`);
