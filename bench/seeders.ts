@@ -4,7 +4,6 @@ import type { CleanUp } from '../test/support/cleanup.js';
 import { temporaryFolder } from '../test/support/cleanup.js';
 import { type ClientName, startClient } from '../test/support/clients.js';
 import { startLibtorrent } from '../test/support/libtorrent.js';
-import type { NetworkSide } from '../test/support/namespaces.js';
 import { buildRoot } from '../test/support/root.js';
 import { startSwarm } from '../test/support/swarm-command.js';
 import { seedsAnnounced } from '../test/support/tracker-watch.js';
@@ -30,14 +29,12 @@ export const swarmSeeders = (count: number, more: readonly string[] = []): Seede
   name: count === 1 ? 'swarm' : `${count} × swarm`,
   needs: [],
   async start(scope, course) {
-    const { hosts, prefix } = course.network.far;
+    const { far } = course.network;
     const pids: number[] = [];
     for (let i = 0; i < count; i++) {
-      const host = hosts[i] ?? hosts[0];
-      const side: NetworkSide = { hosts: [host], prefix };
-      const flags = ['--torrent', course.torrent, '--listen', `${host}:0`, '--quiet', ...more];
+      const flags = ['--torrent', course.torrent, '--listen', `${far.hosts[0]}:0`, '--quiet', ...more];
       const args = ['seed', course.content, ...flags];
-      pids.push(pidOf(startSwarm(scope, side, await temporaryFolder(scope), args)));
+      pids.push(pidOf(startSwarm(scope, far, await temporaryFolder(scope), args)));
     }
     await seedsAnnounced(course.announceUrl, course.infoHash, count);
     return { pids };

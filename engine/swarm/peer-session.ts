@@ -96,7 +96,10 @@ export class PeerSession implements PeerHandler {
     // A later handshake may say only what is new.
     if (handshake.extensions.size > 0) peer.extensions = handshake.extensions;
     peer.prefersEncryption = prefersEncryption ?? peer.prefersEncryption;
-    if (client !== undefined) peer.client = client;
+    if (client !== undefined && peer.client === '') {
+      peer.client = client;
+      this.#parts.superSeeding?.onClient(peer);
+    }
     if (requestQueue !== undefined) peer.pipeline.setPeerQueue(requestQueue);
     if (listenPort !== undefined) peer.listenAddress ??= { host: remote.host, port: listenPort };
     peer.uploadOnly = uploadOnly ?? peer.uploadOnly;

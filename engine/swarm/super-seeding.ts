@@ -9,6 +9,8 @@ import { asMillis, type Millis, type PieceIndex } from '../units.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
 
+/** How our client begins its name in its extended handshake, in every version. */
+const OUR_NAME = 'swarm ';
 const CHECK_MS = 1_000;
 /** Until others are here than those who came first, what peers have from elsewhere is not believed. */
 const TRUSTING_MS = 30_000;
@@ -59,6 +61,15 @@ export class SuperSeeding {
     peer.connection.bitfield(new Bitfield(pieceCount));
     this.#offer();
     this.#checkSoon();
+  }
+
+  /**
+   * To each other, two super-seeds look like leechers that never ask, and take up what leechers could have. Ours tell
+   * their own kind that they want nothing. Others are not told: libtorrent hangs up on who wants nothing and shows
+   * nothing either.
+   */
+  onClient(peer: Peer): void {
+    if (peer.client.startsWith(OUR_NAME)) peer.connection.uploadOnly(true);
   }
 
   onBitfield(peer: Peer, pieces: Bitfield): void {

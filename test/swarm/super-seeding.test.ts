@@ -120,3 +120,21 @@ test('who comes after everything was shown sees it at once, whoever else holds b
   fake.clock.advance(40_000);
   assert.equal(fake.connect([]).sent[0], 'bitfield 8');
 });
+
+test('two super-seeds of ours tell each other so, and part; nobody else is told', () => {
+  const fake = new FakeSwarm({ pieces: 64, have: [...Array(64).keys()], superSeed: 'auto' });
+  const other = fake.connect([]);
+  other.handler.onExtendedHandshake({ client: 'libtorrent 2.0.8', extensions: new Set() });
+  assert.equal(
+    other.sent.includes('upload only true'),
+    false,
+    'it hangs up on who wants nothing and shows nothing',
+  );
+
+  const fellow = fake.connect([]);
+  fellow.handler.onExtendedHandshake({ client: 'swarm 9.9.9', extensions: new Set(['ut_pex']) });
+  fellow.handler.onExtendedHandshake({ client: 'swarm 9.9.9', extensions: new Set(['ut_pex']) });
+  assert.equal(fellow.sent.filter((word) => word === 'upload only true').length, 1);
+  fellow.handler.onExtendedHandshake({ uploadOnly: true, extensions: new Set(['ut_pex']) });
+  assert.equal(fellow.closed, 'it wants nothing either');
+});
