@@ -6,6 +6,7 @@ import type { Candidate, PeerCandidates } from '../policy/peer-candidates.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
 import { equalBytes } from './equal-bytes.js';
+import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
 import { isCrowding, leastUseful } from './turnover.js';
 
@@ -19,6 +20,8 @@ const WANT_PEERS_MS = 30_000;
 const TURNOVER_MS = 1_000;
 /** The same for an address that we know, who may be no better, or not there. */
 const DIAL_TURNOVER_MS = 10_000;
+/** A peer with which nothing was exchanged for so long may not be who its id says. */
+const SILENT_MS = 10_000;
 /** Below this many peers and candidates we ask for more. */
 const FEW_PEERS = 20;
 
@@ -182,12 +185,18 @@ export class Connecting {
     return true;
   }
 
-  /** The same peer twice, as when both sides dialled: the connection made by the smaller peer id stays. */
+  /**
+   * The same peer twice, as when both sides dialled: the connection made by the smaller peer id stays. If it came by
+   * another address, the later one goes: a peer id proves nothing, so it ends no connection elsewhere.
+   */
   #isDuplicate(connection: PeerConnection): boolean {
     for (const peer of this.#state.peers.values()) {
       const other = peer.connection;
-      if (other.remote.host !== connection.remote.host || !equalBytes(other.peerId, connection.peerId))
+      if (!equalBytes(other.peerId, connection.peerId)) continue;
+      if (other.remote.host !== connection.remote.host) {
+        if (this.#isAlive(peer)) return true;
         continue;
+      }
       if (other.incoming === connection.incoming) return true;
       const keepsOutgoing = isSmaller(this.#options.identity.peerId, connection.peerId);
       if (keepsOutgoing === connection.incoming) return true;
@@ -195,6 +204,11 @@ export class Connecting {
       return false;
     }
     return false;
+  }
+
+  /** It does something, or may yet: one that only holds a peer id keeps nobody out. */
+  #isAlive({ connectedAt, downloadedBytes, uploadedBytes }: Peer): boolean {
+    return downloadedBytes + uploadedBytes > 0 || this.#state.now() - connectedAt < SILENT_MS;
   }
 
   #isConnected(address: PeerAddress): boolean {

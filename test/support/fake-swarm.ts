@@ -39,8 +39,9 @@ export class FakeConnection implements PeerConnection {
     readonly remote: PeerAddress,
     readonly fast = true,
     readonly incoming = true,
+    peerId: Uint8Array = createHash('sha1').update(`${remote.host}:${remote.port}`).digest(),
   ) {
-    this.peerId = createHash('sha1').update(`${remote.host}:${remote.port}`).digest();
+    this.peerId = peerId;
   }
 
   choke = () => this.#say('choke');

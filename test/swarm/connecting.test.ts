@@ -67,6 +67,28 @@ test('of two connections between the same two peers one stays', () => {
   assert.equal(fake.swarm.state.peers.size, 1);
 });
 
+test('a peer that comes by its other address as well keeps its first connection', () => {
+  const fake = new FakeSwarm();
+  const first = new FakeConnection(at(1));
+  fake.swarm.onIncoming(first);
+  const again = new FakeConnection({ host: '2001:db8::1', port: 6881 }, true, false, first.peerId);
+  fake.swarm.onPeersFound([again.remote], 'tracker');
+  fake.dials[0]!.done(again);
+  assert.equal(first.closed, undefined);
+  assert.equal(again.closed, 'not needed');
+  assert.equal(fake.swarm.state.peers.size, 1);
+});
+
+test('who took the peer id of another and then does nothing keeps nobody out', () => {
+  const fake = new FakeSwarm();
+  const thief = new FakeConnection(at(1));
+  fake.swarm.onIncoming(thief);
+  fake.clock.advance(15_000);
+  const owner = new FakeConnection(at(2), true, true, thief.peerId);
+  fake.swarm.onIncoming(owner);
+  assert.equal(owner.closed, undefined);
+});
+
 test('a banned address is neither dialled nor let in again', () => {
   const fake = new FakeSwarm({ pieces: 2 });
   const liar = fake.connect([0]);
