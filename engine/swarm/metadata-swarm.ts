@@ -37,6 +37,8 @@ const TICK_MS = 1_000;
 const WANT_PEERS_MS = 15_000;
 /** Who has given nothing for so long makes room when seats are scarce. */
 const PATIENCE_MS = 10_000;
+/** Who gives a little now and then keeps others out no longer than this. */
+const TURN_MS = 60_000;
 /** Of however many pieces there are. */
 const NOTHING = new Bitfield(1);
 
@@ -189,24 +191,24 @@ export class MetadataSwarm {
   }
 
   #hasRoom(now: Millis): boolean {
-    return (
-      this.#peers.size < MAX_PEERS || [...this.#peers.values()].some((each) => this.#isUseless(each, now))
-    );
+    return this.#peers.size < MAX_PEERS || [...this.#peers.values()].some((each) => this.#canGo(each, now));
   }
 
   #makeRoom(among: Iterable<MetadataSession> = this.#peers.values()): boolean {
     const now = this.#options.clock.now();
+    let least: MetadataSession | undefined;
     for (const session of among) {
-      if (!this.#isUseless(session, now)) continue;
-      session.connection.close('has no metadata');
-      return true;
+      if (!this.#canGo(session, now)) continue;
+      if (least === undefined || session.given < least.given) least = session;
     }
-    return false;
+    least?.connection.close('makes room for another');
+    return least !== undefined;
   }
 
-  /** Here for a while, and offers nothing or does not give it. */
-  #isUseless({ id, seatedAt }: MetadataSession, now: Millis): boolean {
-    return now - seatedAt >= PATIENCE_MS && !this.#assembly.isOfUse(id);
+  /** Here for a while, and offers nothing or does not give it; or had its turn. */
+  #canGo({ id, seatedAt }: MetadataSession, now: Millis): boolean {
+    const hereMs = now - seatedAt;
+    return hereMs >= TURN_MS || (hereMs >= PATIENCE_MS && !this.#assembly.isOfUse(id));
   }
 
   #onGossip({ connection, hearsay }: MetadataSession, payload: Uint8Array): void {
@@ -257,9 +259,11 @@ export class MetadataSwarm {
 
   // ─── The dictionary ────────────────────────────────────────────────────────────────────────────────────
 
-  #onMessage(id: number, { connection }: MetadataSession, message: MetadataMessage): void {
+  #onMessage(id: number, session: MetadataSession, message: MetadataMessage): void {
+    const { connection } = session;
     const { piece } = message;
     if (message.kind === 'data') {
+      session.given++;
       const fault = this.#assembly.onData(id, piece, message.totalBytes, message.bytes);
       if (fault !== undefined) this.#ban(id, `sent ${fault}`);
     } else if (message.kind === 'reject') this.#assembly.onReject(id, piece, this.#options.clock.now());
@@ -319,6 +323,8 @@ interface SessionOwner {
 /** One connection: remembers what the swarm that comes after has to know. */
 class MetadataSession implements PeerHandler, MetConnection {
   hearsay: Hearsay | undefined;
+  /** Messages with a piece. */
+  given = 0;
   readonly prefix: string;
   #handshake: ExtendedHandshake | undefined;
   #dhtPort: number | undefined;

@@ -410,6 +410,36 @@ describe('the seats of a search', () => {
     assert.equal(search.swarm.connections.length, 30);
   });
 
+  test('are given up in turn by thirty peers that give a little now and then', () => {
+    const search = new Search(metadata);
+    const crowd = Array.from({ length: 30 }, (_, i) => ({ host: `203.0.${i}.1`, port: 1 }));
+    search.swarm.onPeersFound(crowd, 'tracker');
+    const size = 1_000 * PIECE;
+    const tricklers = search.dials.splice(0).map(({ address, done }) => {
+      const peer = new FakeConnection(address, true, false);
+      done(peer);
+      says(peer, size);
+      return { peer, isAnswered: new Set<string>() };
+    });
+    const honest = { host: '192.0.2.1', port: 6881 };
+    search.swarm.onPeersFound([honest], 'dht');
+    for (let second = 0; second < 120 && search.dials.length === 0; second += 8) {
+      search.clock.advance(8_000);
+      for (const { peer, isAnswered } of tricklers) {
+        const asked = peer.sent.find((word) => word.startsWith('metadata request') && !isAnswered.has(word));
+        if (asked === undefined || peer.closed !== undefined) continue;
+        isAnswered.add(asked);
+        const piece = Number(asked.split(' ')[2]);
+        peer.handler.onMetadata({ kind: 'data', piece, totalBytes: size, bytes: Buffer.alloc(PIECE, piece) });
+      }
+    }
+    const dial = search.dials.find(({ address }) => address.host === honest.host);
+    const peer = new FakeConnection(honest, true, false);
+    dial?.done(peer);
+    assert.equal(peer.closed, undefined);
+    assert.ok(search.swarm.connections.some(({ connection }) => connection === peer));
+  });
+
   test('are not all one network’s', () => {
     const search = new Search(metadata);
     const crowd = Array.from({ length: 100 }, (_, i) => search.arrive(`198.51.100.${i}`, 2_000 + i));
