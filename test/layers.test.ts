@@ -39,6 +39,7 @@ const ADAPTER = [
   ...SHARED_POLICIES,
   'engine/metainfo/bencode',
   'engine/metainfo/metainfo',
+  'engine/network-fault',
   'engine/untrusted-text',
 ];
 

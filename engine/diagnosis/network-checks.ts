@@ -9,6 +9,7 @@ import { TrackerEndpoint } from '../discovery/tracker-endpoint.js';
 import { UdpTrackerSockets } from '../discovery/udp-tracker.js';
 import { SwarmError, toSwarmError } from '../errors.js';
 import { decodeBencode, encodeBencode } from '../metainfo/bencode.js';
+import { networkFault } from '../network-fault.js';
 import { reachability } from '../policy/reachability.js';
 import { PortMapper } from '../reach/mapping/port-mapper.js';
 import type { PortMappingSnapshot } from '../snapshot.js';
@@ -69,7 +70,8 @@ export async function checkListening(
     close();
     const errno = (thrown as NodeJS.ErrnoException).code;
     const busy = errno === 'EADDRINUSE';
-    const text = `port ${port} cannot be listened on: ${busy ? 'another program has it' : errno}`;
+    const why = busy ? 'another program has it' : networkFault(thrown as NodeJS.ErrnoException);
+    const text = `port ${port} cannot be listened on: ${why}`;
     const advice = busy
       ? 'All is well if that program is swarm; otherwise choose another port with --listen.'
       : 'Choose another address or port with --listen.';
@@ -201,7 +203,7 @@ export async function checkDhtNode(node: PeerAddress, signal: AbortSignal): Prom
     return bad('dht', 'PEERS_NONE', `the node ${shown} does not answer`, { advice, details });
   } catch (thrown) {
     signal.throwIfAborted();
-    const { message } = toSwarmError(thrown);
+    const message = thrown instanceof SwarmError ? thrown.message : networkFault(thrown as Error);
     return bad('dht', 'PEERS_NONE', `the node ${shown}: ${message}`, { advice, details: { ...node } });
   }
 }

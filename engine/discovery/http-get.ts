@@ -8,6 +8,7 @@ import https from 'node:https';
 import type { LookupFunction, TcpNetConnectOpts } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { SwarmError } from '../errors.js';
+import { networkFault } from '../network-fault.js';
 import {
   type AddressGuard,
   type JudgedAddress,
@@ -182,9 +183,9 @@ function redirectTarget(from: TrackerUrl, location: string): TrackerUrl {
 function errorOf(url: TrackerUrl, error: unknown, signal: AbortSignal): unknown {
   if (error instanceof SwarmError) return error;
   if (signal.aborted) return signal.reason;
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code?.startsWith('HPE_') === true) return badAnswer(url, `not HTTP (${code})`, error);
-  return unreachable(url, code ?? message, error);
+  const fault = error as NodeJS.ErrnoException;
+  if (fault.code?.startsWith('HPE_') === true) return badAnswer(url, `not HTTP (${fault.code})`, error);
+  return unreachable(url, networkFault(fault), error);
 }
 
 function badAnswer(url: TrackerUrl, reason: string, cause?: unknown): SwarmError {

@@ -1,6 +1,7 @@
 /** Names to addresses through the system's resolver, with an end to the waiting that the resolver lacks. */
 import { lookup } from 'node:dns/promises';
 import { SwarmError } from '../errors.js';
+import { networkFault } from '../network-fault.js';
 
 /** Literal addresses of `host`, which is a name. @throws SwarmError TRACKER_UNREACHABLE, or the signal's reason */
 export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
@@ -17,10 +18,9 @@ export const systemResolve: Resolve = (host, signal) =>
   });
 
 function unresolved(host: string, cause: NodeJS.ErrnoException): SwarmError {
-  const reason = cause.code ?? cause.message;
   return new SwarmError(
     'TRACKER_UNREACHABLE',
-    `the name ${host} cannot be resolved (${reason})`,
+    `the name ${host} cannot be resolved: ${networkFault(cause)}`,
     { host },
     { cause },
   );

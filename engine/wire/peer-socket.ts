@@ -3,6 +3,7 @@
  * that they share: Node's own way, a buffer for each read, costs a third of a CPU second more a GiB.
  */
 import { connect, type OnReadOpts, Socket } from 'node:net';
+import { networkFault } from '../network-fault.js';
 import type { CloseReason } from '../ports.js';
 import type { PeerAddress } from '../units.js';
 import type { Rc4 } from './rc4.js';
@@ -155,8 +156,9 @@ const handleOf = (socket: Socket): WithHandle['_handle'] => (socket as unknown a
 const NOBODY: SocketOwner = { onConnect() {}, onChunk() {}, onGone() {} };
 
 function socketFault(error: NodeJS.ErrnoException): CloseReason {
-  if (error.code === 'ETIMEDOUT') return { kind: 'timeout', text: 'ETIMEDOUT' };
+  const text = networkFault(error);
+  if (error.code === 'ETIMEDOUT') return { kind: 'timeout', text };
   // A reset is how most clients hang up.
   const kind = error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'remote' : 'network';
-  return { kind, text: error.code ?? error.message };
+  return { kind, text };
 }

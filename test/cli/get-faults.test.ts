@@ -89,7 +89,10 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     const none = await lab.file('none', 1000);
     const lone = await lab.file('lone', 1000, await lab.tracker());
     const refused = await lab.expect(4, ['get', film.file, '--timeout', '1s']);
-    assert.match(refused.stderr, /error: nothing arrived for 1s: no tracker answered: .*ECONNREFUSED/);
+    assert.match(
+      refused.stderr,
+      /error: nothing arrived for 1s: no tracker answered: .*nothing listens there/,
+    );
     assert.match(refused.stderr, /--peer HOST:PORT adds a peer/);
     const asked = await lab.expect(4, ['get', none.file, '--timeout', '1s']);
     assert.match(

@@ -37,7 +37,7 @@ function lab(limits: { maxPeers: number; maxHalfOpen: number }) {
 }
 
 const CONNECTION = { close() {} } as unknown as PeerConnection;
-const REFUSED: CloseReason = { kind: 'network', text: 'ECONNREFUSED' };
+const REFUSED: CloseReason = { kind: 'network', text: 'nothing listens there' };
 
 describe('the dialer', () => {
   test('has at most so many attempts under way, and starts the others in their order', () => {

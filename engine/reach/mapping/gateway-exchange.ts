@@ -3,6 +3,7 @@
  * connected, so the kernel drops what others send, and a port nobody listens on is known at once.
  */
 import { createSocket, type Socket } from 'node:dgram';
+import { networkFault } from '../../network-fault.js';
 import type { Clock, TimerHandle } from '../../ports.js';
 import { asMillis } from '../../units.js';
 import { mappingError } from './failure.js';
@@ -73,9 +74,9 @@ export function askGateway<T>(
   });
 }
 
-function unreachable(host: string, { code, message }: NodeJS.ErrnoException) {
+function unreachable(host: string, error: NodeJS.ErrnoException) {
   const why =
-    code === 'ECONNREFUSED' ? 'does not take such requests' : `cannot be asked (${code ?? message})`;
+    error.code === 'ECONNREFUSED' ? 'does not take such requests' : `cannot be asked: ${networkFault(error)}`;
   return mappingError('no-answer', `the router ${host} ${why}`);
 }
 
