@@ -10,9 +10,10 @@ import type { DatagramSocket } from './datagram-socket.js';
 import { readSavedOverlay, type SavedDht, saveOverlay } from './dht-state.js';
 import { type Item, immutableTarget, isSigned, mutableTarget } from './items.js';
 import type { Reply, Signed } from './krpc.js';
+import type { RunningLookup } from './lookups.js';
 import { familyOf, networkOf } from './node-address.js';
 import { ID_BYTES, type NodeContact, type NodeId, type RandomBytes } from './node-id.js';
-import { Overlay, type RunningLookup } from './overlay.js';
+import { Overlay } from './overlay.js';
 
 /** The first byte of every KRPC datagram: a dictionary. */
 const DICTIONARY = 0x64;

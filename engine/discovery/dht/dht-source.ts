@@ -5,7 +5,7 @@
 import type { Clock, PeerSource, PeerSourceHandler, Rng, TimerHandle, TransferTotals } from '../../ports.js';
 import { asMillis, type InfoHash } from '../../units.js';
 import type { DhtNode } from './dht-node.js';
-import type { RunningLookup } from './overlay.js';
+import type { RunningLookup } from './lookups.js';
 
 /** Others keep an announce for 30 minutes or more. */
 const ANNOUNCE_EVERY_MS = 25 * 60_000;

@@ -78,6 +78,13 @@ export class RoutingTable {
     return this.#entries.size;
   }
 
+  /** Somebody answered, and has not failed since. */
+  get hasLiveNode(): boolean {
+    for (const { failures, lastReplyAt } of this.#entries.values())
+      if (failures === 0 && Number.isFinite(lastReplyAt)) return true;
+    return false;
+  }
+
   entries(): IterableIterator<TableEntry> {
     return this.#entries.values();
   }
