@@ -143,7 +143,10 @@ const MAX_VOTERS = 64;
 /** As many must agree: one peer alone could make us believe anything. */
 const MIN_VOTES = 3;
 
-/** Our own address as peers (`yourip` of BEP 10) and trackers (BEP 24) tell it: one vote a network. */
+/**
+ * Our own address as peers tell it (`yourip` of BEP 10): one vote a network. Trackers (BEP 24) have none: who makes a
+ * torrent names as many of them as he likes.
+ */
 export class SeenAs {
   /** By the network of who told. */
   readonly #votes = new Map<string, string>();
