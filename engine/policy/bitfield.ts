@@ -1,36 +1,43 @@
-/** Bitfield: one bit a piece, most significant bit first, as on the wire (BEP 3 `bitfield`); counts its set bits. */
+/** Bitfield: one bit a piece, as in the `bitfield` message (BEP 3); counts its set bits. */
 import { asPiece, type PieceIndex } from '../units.js';
 
+/** The first piece of a word. */
+export const HIGHEST = 0x8000_0000;
+
 export class Bitfield {
-  /** Bits beyond `size` are always zero. */
-  readonly bytes: Uint8Array;
-  /** The same memory, four bytes a word in the machine's order: to skip what is zero. */
+  /** 32 pieces a word, the first in the highest bit; bits beyond `size` are always zero. */
   readonly words: Int32Array;
   #count = 0;
 
   constructor(readonly size: number) {
     this.words = new Int32Array((size + 31) >>> 5);
-    this.bytes = new Uint8Array(this.words.buffer, 0, (size + 7) >>> 3);
   }
 
   /** Copies wire bytes. Undefined when the length is wrong or a spare bit is set (BEP 3: such a peer is dropped). */
   static fromWire(bytes: Uint8Array, size: number): Bitfield | undefined {
-    const field = new Bitfield(size);
-    if (bytes.length !== field.bytes.length) return undefined;
+    if (bytes.length !== byteLength(size)) return undefined;
     const spare = size & 7;
     if (spare !== 0 && (bytes[bytes.length - 1]! & (0xff >>> spare)) !== 0) return undefined;
-    field.bytes.set(bytes);
-    field.#count = countBits(field.bytes);
+    const field = new Bitfield(size);
+    for (let at = 0; at < bytes.length; at++) field.words[at >>> 2]! |= bytes[at]! << shiftOf(at);
+    field.#count = countBits(field.words);
     return field;
   }
 
   static full(size: number): Bitfield {
     const field = new Bitfield(size);
-    field.bytes.fill(0xff);
-    const spare = size & 7;
-    if (spare !== 0) field.bytes[field.bytes.length - 1] = (0xff << (8 - spare)) & 0xff;
+    field.words.fill(-1);
+    const spare = size & 31;
+    if (spare !== 0) field.words[field.words.length - 1] = -1 << (32 - spare);
     field.#count = size;
     return field;
+  }
+
+  /** As on the wire, most significant bit first; made anew each time. */
+  get bytes(): Uint8Array {
+    const bytes = new Uint8Array(byteLength(this.size));
+    for (let at = 0; at < bytes.length; at++) bytes[at] = this.words[at >>> 2]! >>> shiftOf(at);
+    return bytes;
   }
 
   /** How many bits are set. */
@@ -43,32 +50,32 @@ export class Bitfield {
   }
 
   get(index: PieceIndex): boolean {
-    return (this.bytes[index >>> 3]! & (0x80 >>> (index & 7))) !== 0;
+    return (this.words[index >>> 5]! & (HIGHEST >>> (index & 31))) !== 0;
   }
 
   /** True when the bit was clear. */
   set(index: PieceIndex): boolean {
-    const mask = 0x80 >>> (index & 7);
-    const byte = this.bytes[index >>> 3]!;
-    if ((byte & mask) !== 0) return false;
-    this.bytes[index >>> 3] = byte | mask;
+    const mask = HIGHEST >>> (index & 31);
+    const word = this.words[index >>> 5]!;
+    if ((word & mask) !== 0) return false;
+    this.words[index >>> 5] = word | mask;
     this.#count++;
     return true;
   }
 
   /** True when the bit was set. */
   clear(index: PieceIndex): boolean {
-    const mask = 0x80 >>> (index & 7);
-    const byte = this.bytes[index >>> 3]!;
-    if ((byte & mask) === 0) return false;
-    this.bytes[index >>> 3] = byte & ~mask;
+    const mask = HIGHEST >>> (index & 31);
+    const word = this.words[index >>> 5]!;
+    if ((word & mask) === 0) return false;
+    this.words[index >>> 5] = word & ~mask;
     this.#count--;
     return true;
   }
 
   copy(): Bitfield {
     const field = new Bitfield(this.size);
-    field.bytes.set(this.bytes);
+    field.words.set(this.words);
     field.#count = this.#count;
     return field;
   }
@@ -77,12 +84,8 @@ export class Bitfield {
 /** Calls `visit` for each set bit, in order. */
 export function forEachSet(field: Bitfield, visit: (index: PieceIndex) => void): void {
   for (let word = 0; word < field.words.length; word++) {
-    if (field.words[word] === 0) continue;
-    const end = Math.min(4 * word + 4, field.bytes.length);
-    for (let at = 4 * word; at < end; at++) {
-      for (let byte = field.bytes[at]!; byte !== 0; byte &= ~(0x80 >>> firstBit(byte))) {
-        visit(asPiece(8 * at + firstBit(byte)));
-      }
+    for (let bits = field.words[word]!; bits !== 0; bits &= ~(HIGHEST >>> Math.clz32(bits))) {
+      visit(asPiece(32 * word + Math.clz32(bits)));
     }
   }
 }
@@ -96,16 +99,15 @@ export function countCommon(a: Bitfield, b: Bitfield): number {
   return count;
 }
 
-/** Place of the first set bit of a byte that is not zero, from the most significant on. */
-export const firstBit = (byte: number): number => Math.clz32(byte) - 24;
-
-function countBits(bytes: Uint8Array): number {
+function countBits(words: Int32Array): number {
   let count = 0;
-  for (let byte of bytes) {
-    while (byte !== 0) {
-      byte &= byte - 1;
-      count++;
-    }
+  for (let bits of words) {
+    for (; bits !== 0; bits &= bits - 1) count++;
   }
   return count;
 }
+
+const byteLength = (size: number): number => (size + 7) >>> 3;
+
+/** Of the byte at `at`, within its word. */
+const shiftOf = (at: number): number => 24 - 8 * (at & 3);

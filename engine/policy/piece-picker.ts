@@ -7,7 +7,7 @@
  * sorted by level; `#levelEnd[l]` ends level l. One peer more or less moves a piece by one swap.
  */
 import { asPiece, type Millis, NEVER, type PieceIndex } from '../units.js';
-import { Bitfield, countCommon, firstBit, forEachSet } from './bitfield.js';
+import { Bitfield, countCommon, forEachSet, HIGHEST } from './bitfield.js';
 import { PieceDeadlines } from './piece-deadlines.js';
 import type { TorrentGeometry } from './torrent-geometry.js';
 
@@ -263,13 +263,9 @@ export class PiecePicker {
   #firstOpenAt(has: Bitfield, from: number): PieceIndex | -1 {
     const open = this.#open;
     for (let word = Math.max(this.#firstOpenWord, from >>> 5); word < open.words.length; word++) {
-      if ((has.words[word]! & open.words[word]!) === 0) continue;
-      const end = Math.min(4 * word + 4, open.bytes.length);
-      for (let at = Math.max(4 * word, from >>> 3); at < end; at++) {
-        const before = Math.max(0, from - 8 * at);
-        const byte = has.bytes[at]! & open.bytes[at]! & (0xff >>> before);
-        if (byte !== 0) return asPiece(8 * at + firstBit(byte));
-      }
+      const before = Math.max(0, from - 32 * word);
+      const bits = has.words[word]! & open.words[word]! & (-1 >>> before);
+      if (bits !== 0) return asPiece(32 * word + Math.clz32(bits));
     }
     return -1;
   }
@@ -299,11 +295,10 @@ export class PiecePicker {
   /** Looks at `limit` places of `#order[start … end)`, from a random one on, going round. */
   #findInOrder(has: Bitfield, start: number, end: number, limit: number): PieceIndex | -1 {
     const order = this.#order;
-    const { bytes } = has;
     let at = start + Math.floor(this.#rng() * (end - start));
     for (let i = 0; i < limit; i++) {
-      const piece = order[at]!;
-      if ((bytes[piece >>> 3]! & (0x80 >>> (piece & 7))) !== 0) return asPiece(piece);
+      const piece = asPiece(order[at]!);
+      if (has.get(piece)) return piece;
       if (++at === end) at = start;
     }
     return -1;
@@ -317,17 +312,13 @@ export class PiecePicker {
     let bestPeers = Number.POSITIVE_INFINITY;
     let word = Math.floor(this.#rng() * wordCount);
     for (let i = 0, seen = 0; i < wordCount && seen < SAMPLE_LIMIT; i++) {
-      if ((has.words[word]! & open.words[word]!) !== 0) {
-        const end = Math.min(4 * word + 4, open.bytes.length);
-        for (let at = 4 * word; at < end; at++) {
-          for (let byte = has.bytes[at]! & open.bytes[at]!; byte !== 0; seen++) {
-            const piece = asPiece(8 * at + firstBit(byte));
-            byte &= ~(0x80 >>> firstBit(byte));
-            if (this.#partialPeers[piece]! >= bestPeers) continue;
-            bestPeers = this.#partialPeers[piece]!;
-            best = piece;
-          }
-        }
+      for (let bits = has.words[word]! & open.words[word]!; bits !== 0; seen++) {
+        const first = Math.clz32(bits);
+        const piece = asPiece(32 * word + first);
+        bits &= ~(HIGHEST >>> first);
+        if (this.#partialPeers[piece]! >= bestPeers) continue;
+        bestPeers = this.#partialPeers[piece]!;
+        best = piece;
       }
       if (++word === wordCount) word = 0;
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Bitfield, countCommon, firstBit, forEachSet } from '../../engine/policy/bitfield.js';
+import { Bitfield, countCommon, forEachSet } from '../../engine/policy/bitfield.js';
 import { asPiece } from '../../engine/units.js';
 import { field } from './drawings.js';
 
@@ -65,9 +65,5 @@ describe('Bitfield', () => {
         assert.equal(countCommon(bits, other), ones.filter((i) => b[i] === '1').length);
       }),
     );
-  });
-
-  it('finds the first bit of a byte', () => {
-    assert.deepEqual([0x80, 0xff, 0x41, 0x01].map(firstBit), [0, 0, 1, 7]);
   });
 });
