@@ -96,7 +96,7 @@ export class Choker {
       this.#needy.clear();
       this.#unchokeInTurn(now, peers, context.uploadSlots + 1, unchoked);
     } else {
-      const byRate = shuffle([...peers], this.#rng).sort((a, b) => this.#compareMerit(a, b));
+      const byRate = this.#byMerit(shuffle([...peers], this.#rng));
       const byNeed = this.#slotsByNeed(peers, context.uploadSlots);
       this.#unchokeByMerit(byRate, context.uploadSlots - byNeed, unchoked);
       this.#unchokeByNeed(peers, byNeed, unchoked);
@@ -128,16 +128,28 @@ export class Choker {
     }
   }
 
-  #compareMerit(a: ChokerPeer, b: ChokerPeer): number {
-    const keeping = Number(this.#keeps(b)) - Number(this.#keeps(a));
-    if (keeping !== 0) return keeping;
-    // Prefer who sends us more,
-    if (a.downloadRate !== b.downloadRate) return b.downloadRate - a.downloadRate;
-    // then who may still give something back,
-    const credit = Number(isInCredit(b)) - Number(isInCredit(a));
-    if (credit !== 0) return credit;
-    // then who has a slot: changing hands costs both a round trip.
-    return Number(this.#isUnchoked(b)) - Number(this.#isUnchoked(a));
+  /** The best first, without those who neither want a slot nor have earned one. */
+  #byMerit(peers: readonly ChokerPeer[]): ChokerPeer[] {
+    return peers
+      .filter((peer) => peer.interested || peer.downloadRate > 0)
+      .map((peer) => ({
+        peer,
+        keeps: Number(this.#keeps(peer)),
+        rate: peer.downloadRate,
+        inCredit: Number(isInCredit(peer)),
+        unchoked: Number(this.#isUnchoked(peer)),
+      }))
+      .sort(
+        (a, b) =>
+          b.keeps - a.keeps ||
+          // Prefer who sends us more,
+          b.rate - a.rate ||
+          // then who may still give something back,
+          b.inCredit - a.inCredit ||
+          // then who has a slot: changing hands costs both a round trip.
+          b.unchoked - a.unchoked,
+      )
+      .map(({ peer }) => peer);
   }
 
   /** Fewer while merit keeps some of them until the round ends. */
@@ -254,13 +266,10 @@ export class Choker {
   }
 
   #forgetLeavers(peers: readonly ChokerPeer[]): void {
-    const kept = new Map<number, Turn>();
-    for (const { id } of peers) {
-      const turn = this.#turns.get(id);
-      if (turn !== undefined) kept.set(id, turn);
-    }
-    this.#turns = kept;
-    if (!kept.has(this.#optimistic)) this.#optimistic = -1;
+    const staying = peers.filter(({ id }) => this.#turns.has(id));
+    if (staying.length < this.#turns.size)
+      this.#turns = new Map(staying.map(({ id }) => [id, this.#turns.get(id)!]));
+    if (!this.#turns.has(this.#optimistic)) this.#optimistic = -1;
   }
 
   #remember(now: Millis, peers: readonly ChokerPeer[], unchoked: ReadonlySet<number>): void {

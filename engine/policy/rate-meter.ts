@@ -31,7 +31,7 @@ export class RateMeter {
 
   /** Bytes a second over the window (of 5 s, or what was said); over the meter's age, if that is less. */
   rate(now: Millis): number {
-    if (this.#startedAt === undefined) return 0;
+    if (this.#startedAt === undefined || this.#sum === 0) return 0;
     this.#advance(now);
     const windowStart = (this.#newest - BUCKETS + 1) * this.#bucketMs;
     const spanMs = now - Math.max(windowStart, this.#startedAt);

@@ -219,7 +219,8 @@ class RoundRates {
 
   get best(): number {
     let best = 0;
-    for (const rate of this.#rates) best = Math.max(best, rate);
+    // Not by an iterator: it is asked for each block, and would leave an object a rate behind.
+    for (let i = 0; i < ROUNDS; i++) best = Math.max(best, this.#rates[i]!);
     return best;
   }
 

@@ -54,7 +54,7 @@ export class Choking {
     this.#decidedAt = now;
     const { unchoked, optimistic } = this.#choker.rechoke(
       now,
-      peers.map((peer) => describe(peer, now)),
+      peers.map((peer) => new Candidate(peer, now)),
       { seeding, uploadSlots: this.#slots - 1 },
     );
     for (const peer of peers) {
@@ -110,16 +110,41 @@ export class Choking {
   }
 }
 
-function describe(peer: Peer, now: Millis): ChokerPeer {
-  return {
-    id: peer.id,
-    interested: peer.peerInterested,
-    snubbed: peer.pipeline.isSnubbed,
-    downloadRate: peer.contribution.rate(now),
-    uploadedBytes: peer.uploadedBytes,
-    downloadedBytes: peer.downloadedBytes,
-    pieces: peer.receipts.isHiding(peer.has) ? Number.POSITIVE_INFINITY : peer.has.count,
-    idle: peer.uploads.size === 0 || peer.connection.bufferedBytes > 0,
-    prefix: peer.prefix,
-  };
+/** What the choker sees of a peer. Much of it is asked of few: that is looked up only then. */
+class Candidate implements ChokerPeer {
+  readonly id: number;
+  readonly interested: boolean;
+  readonly downloadRate: number;
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
+  readonly #peer: Peer;
+  #pieces: number | undefined;
+
+  constructor(peer: Peer, now: Millis) {
+    this.#peer = peer;
+    this.id = peer.id;
+    this.interested = peer.peerInterested;
+    this.downloadRate = peer.contribution.rate(now);
+    this.uploadedBytes = peer.uploadedBytes;
+    this.downloadedBytes = peer.downloadedBytes;
+  }
+
+  get snubbed(): boolean {
+    return this.#peer.pipeline.isSnubbed;
+  }
+
+  get pieces(): number {
+    const { receipts, has } = this.#peer;
+    this.#pieces ??= receipts.isHiding(has) ? Number.POSITIVE_INFINITY : has.count;
+    return this.#pieces;
+  }
+
+  get idle(): boolean {
+    const { uploads, connection } = this.#peer;
+    return uploads.size === 0 || connection.bufferedBytes > 0;
+  }
+
+  get prefix(): string {
+    return this.#peer.prefix;
+  }
 }

@@ -1,6 +1,6 @@
 /** Deadlines: what the swarm has to do when, behind one timer. */
 import type { Clock, TimerHandle } from '../ports.js';
-import { type Millis, NEVER } from '../units.js';
+import { asMillis, type Millis, NEVER } from '../units.js';
 
 const KEYS = [
   'rechoke',
@@ -15,13 +15,15 @@ const KEYS = [
 export type SwarmDeadline = (typeof KEYS)[number];
 
 export class Deadlines {
-  readonly #at = Object.fromEntries(KEYS.map((key) => [key, NEVER])) as Record<SwarmDeadline, Millis>;
+  /** By place in `KEYS`. */
+  readonly #at = new Float64Array(KEYS.length).fill(NEVER);
   readonly #clock: Clock;
   readonly #run: (due: SwarmDeadline) => void;
   #timer: TimerHandle | undefined;
   /** What the timer is armed for: the earliest deadline, or one before that was put off since. */
   #armedFor: Millis = NEVER;
   #stopped = false;
+  readonly #onTimeout = () => this.#onTimer();
 
   constructor(clock: Clock, run: (due: SwarmDeadline) => void) {
     this.#clock = clock;
@@ -30,17 +32,17 @@ export class Deadlines {
 
   /** Replaces the deadline; what is due at Infinity is never due. */
   set(key: SwarmDeadline, at: Millis): void {
-    this.#at[key] = at;
+    this.#at[KEYS.indexOf(key)] = at;
     this.#armFor(at);
   }
 
   /** As `set`, unless it is due earlier already. */
   setIfEarlier(key: SwarmDeadline, at: Millis): void {
-    if (at < this.#at[key]) this.set(key, at);
+    if (at < this.#at[KEYS.indexOf(key)]!) this.set(key, at);
   }
 
   clear(key: SwarmDeadline): void {
-    this.#at[key] = NEVER;
+    this.#at[KEYS.indexOf(key)] = NEVER;
   }
 
   /** Nothing is due any more. */
@@ -55,22 +57,23 @@ export class Deadlines {
     if (this.#stopped || at >= this.#armedFor) return;
     this.#timer?.cancel();
     this.#armedFor = at;
-    this.#timer = this.#clock.schedule(at, () => this.#onTimer());
+    this.#timer = this.#clock.schedule(at, this.#onTimeout);
   }
 
   #onTimer(): void {
     this.#armedFor = NEVER;
     const now = this.#clock.now();
-    for (let due = this.#earliest(); this.#at[due] <= now && !this.#stopped; due = this.#earliest()) {
+    for (let due = this.#earliest(); this.#at[due]! <= now && !this.#stopped; due = this.#earliest()) {
       this.#at[due] = NEVER;
-      this.#run(due);
+      this.#run(KEYS[due]!);
     }
-    this.#armFor(this.#at[this.#earliest()]);
+    this.#armFor(asMillis(this.#at[this.#earliest()]!));
   }
 
-  #earliest(): SwarmDeadline {
-    let earliest: SwarmDeadline = KEYS[0];
-    for (const key of KEYS) if (this.#at[key] < this.#at[earliest]) earliest = key;
+  /** Its place in `KEYS`. */
+  #earliest(): number {
+    let earliest = 0;
+    for (let i = 1; i < KEYS.length; i++) if (this.#at[i]! < this.#at[earliest]!) earliest = i;
     return earliest;
   }
 }

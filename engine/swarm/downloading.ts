@@ -62,7 +62,7 @@ export class Downloading {
   onHave(peer: Peer, piece: PieceIndex): void {
     if (!peer.has.set(piece)) return;
     this.#state.picker.onPeerHave(piece);
-    if (this.#state.have.get(piece) || !this.#state.wanted.get(piece)) return;
+    if (!this.#state.picker.isMissing(piece)) return;
     peer.usefulPieces++;
     this.#updateInterest(peer);
   }
@@ -108,8 +108,8 @@ export class Downloading {
   }
 
   #mayAsk(peer: Peer): boolean {
-    if (!peer.amInterested || this.#state.failed) return false;
-    return !peer.peerChoking || peer.allowedFast !== undefined;
+    if (!peer.amInterested || (peer.peerChoking && peer.allowedFast === undefined)) return false;
+    return !this.#state.failed;
   }
 
   #request(peer: Peer, count: number): void {

@@ -70,6 +70,7 @@ export class Uploading {
 
   /** Sends what can be sent now; while others wait for tokens, the peer waits behind them. */
   pump(peer: Peer): void {
+    if (peer.uploads.size === 0) return;
     if (this.#tokens.isEmpty) this.#send(peer, Number.POSITIVE_INFINITY);
     else if (this.#canSend(peer)) this.#tokens.wait(peer);
   }
