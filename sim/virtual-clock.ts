@@ -6,8 +6,9 @@ import type { EventQueue } from './event-queue.js';
 export class VirtualClock implements Clock {
   readonly #queue: EventQueue;
   readonly #kind: number;
-  /** By node: its timer, while scheduled. */
-  readonly #timers = new Map<number, Timer>();
+  /** What scheduled nodes name; and the numbers that none of them has. */
+  readonly #timers: (Timer | undefined)[] = [];
+  readonly #spare: number[] = [];
 
   /** @param kind the events that are timers, to be handed to `fire` */
   constructor(queue: EventQueue, kind: number) {
@@ -20,27 +21,34 @@ export class VirtualClock implements Clock {
   }
 
   schedule(at: Millis, run: () => void): TimerHandle {
-    const node = this.#queue.alloc(this.#kind, 0, 0, 0, 0, 0);
+    const number = this.#spare.pop() ?? this.#timers.length;
+    const node = this.#queue.alloc(this.#kind, number, 0, 0, 0, 0);
     const timer = new Timer(this, node, run);
-    this.#timers.set(node, timer);
+    this.#timers[number] = timer;
     this.#queue.schedule(node, at);
     return timer;
   }
 
   /** The queue ran a node of ours. */
   fire(node: number): void {
-    const timer = this.#timers.get(node);
-    this.#timers.delete(node);
-    this.#queue.free(node);
+    const timer = this.#release(node);
     if (timer === undefined) return;
     timer.node = undefined;
     timer.run();
   }
 
   cancel(node: number): void {
-    this.#timers.delete(node);
     this.#queue.cancel(node);
+    this.#release(node);
+  }
+
+  #release(node: number): Timer | undefined {
+    const number = this.#queue.a(node);
+    const timer = this.#timers[number];
+    this.#timers[number] = undefined;
+    this.#spare.push(number);
     this.#queue.free(node);
+    return timer;
   }
 }
 

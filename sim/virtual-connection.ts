@@ -63,6 +63,7 @@ export class VirtualConnection implements PeerConnection {
   unanswered = 0;
   isClosed = false;
   readonly #wiring: Wiring;
+  readonly #tale: Tale | undefined;
   /** The bitfield that it sent, for the other end to take when the message arrives. */
   #announced: Bitfield | undefined;
   readonly #flushes: (() => void)[] = [];
@@ -81,6 +82,7 @@ export class VirtualConnection implements PeerConnection {
     readonly incoming: boolean,
   ) {
     this.#wiring = wiring;
+    this.#tale = owner.tale;
     this.peerId = remoteIdentity.peerId;
   }
 
@@ -103,11 +105,11 @@ export class VirtualConnection implements PeerConnection {
   }
 
   have(piece: PieceIndex): void {
-    if (this.owner.tale?.tells(piece) !== false) this.#say(MESSAGE.have, piece, 0, HAVE_BYTES);
+    if (this.#tale?.tells(piece) !== false) this.#say(MESSAGE.have, piece, 0, HAVE_BYTES);
   }
 
   bitfield(pieces: Bitfield): void {
-    const told = this.owner.tale?.first(pieces) ?? pieces.copy();
+    const told = this.#tale?.first(pieces) ?? pieces.copy();
     this.#announced = told;
     const isShort = told.isFull || told.count === 0;
     this.#say(MESSAGE.bitfield, 0, 0, isShort ? STATE_BYTES : BITFIELD_HEADER_BYTES + pieces.bytes.length);
@@ -185,7 +187,7 @@ export class VirtualConnection implements PeerConnection {
     switch (kind) {
       case MESSAGE.have:
         handler.onHave(piece);
-        if (this.owner.tale?.echoes === true) this.have(piece);
+        if (this.#tale?.echoes === true) this.have(piece);
         break;
       case MESSAGE.request:
         handler.onRequest(piece, begin, geometry.blockBytes(piece, begin / BLOCK_BYTES));

@@ -103,11 +103,8 @@ export class VirtualStore implements PieceStore {
   }
 
   frames(piece: PieceIndex, begin: number, blockBytes: number, blocks: number): Frames {
-    this.#checks.expect(
-      this.#state[piece] === STATE.verified,
-      'unverified bytes are served',
-      `piece ${piece}`,
-    );
+    if (!this.#checks.holds(this.#state[piece] === STATE.verified))
+      this.#checks.fail('unverified bytes are served', `piece ${piece}`);
     const frames = this.#spareRuns.pop() ?? new RunFrames((spare) => this.#spareRuns.push(spare));
     const run = frames.bytes;
     run.piece = piece;
@@ -150,11 +147,8 @@ export class VirtualStore implements PieceStore {
   }
 
   #expect(piece: PieceIndex, state: number, done: string): void {
-    this.#checks.expect(
-      this.#state[piece] === state,
-      `a piece is ${done} at the wrong time`,
-      `piece ${piece}`,
-    );
+    if (!this.#checks.holds(this.#state[piece] === state))
+      this.#checks.fail(`a piece is ${done} at the wrong time`, `piece ${piece}`);
   }
 }
 
