@@ -14,7 +14,7 @@ import { EXIT } from './exit-codes.js';
 import { IdleWatch } from './idle-watch.js';
 import { Interrupted } from './interrupts.js';
 import { waitsFor } from './live-lines.js';
-import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
+import { bindOptions, engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
 import type { Output } from './output.js';
 import { type Session, summaryOf, withSession } from './session.js';
 import { readSources } from './sources.js';
@@ -59,9 +59,9 @@ export const command = defineCommand({
 
   async run({ positionals, options }, output) {
     const dashboard = wantsDashboard(options, output);
-    const sources = await readSources(positionals, output);
+    const sources = await readSources(positionals, output, bindOptions(options));
     const choices = await Promise.all(sources.torrents.map((metainfo) => choose(options.files, metainfo)));
-    const peers = await resolvePeers(options.peer);
+    const peers = await resolvePeers(options.peer, bindOptions(options));
     return withSession({ engine: engineOptions(options), dashboard }, output, async (session) => {
       const adding = { peers, several: positionals.length > 1, ...options };
       const downloads = [

@@ -1,12 +1,16 @@
 /** Options that `get` and `seed` share: how to listen, whom to talk to, how fast; and what the engine makes of them. */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import type { EngineOptions, PeerAddress } from '../engine/index.js';
+import { type EngineOptions, type PeerAddress, resolveFrom } from '../engine/index.js';
 import { flag, list, UsageError, value } from './command.js';
+import { withInterrupts } from './interrupts.js';
 import { type ListenAddress, parseListen, parseRate, parseUrl, parseWhole } from './units-text.js';
 
 export const NETWORK_OPTIONS = {
   listen: value('[IP:]PORT', 'take peers there (default: any free port)', parseListen),
+  bind: value('INTERFACE|IP', 'send everything from there, and nothing while it is down', parseBind),
+  dns: list('IP', 'with --bind: ask this name server', parseServer),
+  proxy: value('URL', 'connect through socks5://[USER:PASSWORD@]HOST:PORT only', parseSocks),
   peer: list('HOST:PORT', 'try this peer', parseHostPort),
   tracker: list('URL', 'announce here too', (url) => parseUrl(url, ['http', 'https', 'udp'])),
   down: value('RATE', 'receive no faster: 500K, 2M bytes a second', parseRate),
@@ -35,6 +39,9 @@ export interface HostPort {
 
 export interface NetworkChoices {
   readonly listen: ListenAddress | undefined;
+  readonly bind: string | undefined;
+  readonly dns: readonly string[];
+  readonly proxy: string | undefined;
   readonly down: number | undefined;
   readonly up: number | undefined;
   readonly 'max-peers': number | undefined;
@@ -48,6 +55,7 @@ export interface NetworkChoices {
 
 export function engineOptions(chosen: NetworkChoices): EngineOptions {
   return {
+    ...bindOptions(chosen),
     ...(chosen['no-nat'] ? { portMapping: false } : {}),
     ...(chosen['dht-bootstrap'].length === 0 ? {} : { dhtBootstrap: chosen['dht-bootstrap'] }),
     ...(chosen['no-dht'] ? { dht: false } : {}),
@@ -64,14 +72,27 @@ export function engineOptions(chosen: NetworkChoices): EngineOptions {
   };
 }
 
+/** What may be sent from where; also of what comes before there is an engine. */
+export function bindOptions({
+  bind,
+  dns,
+  proxy,
+}: Pick<NetworkChoices, 'bind' | 'dns' | 'proxy'>): EngineOptions {
+  return {
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(bind === undefined ? {} : { bind }),
+    ...(dns.length === 0 ? {} : { dnsServers: dns }),
+  };
+}
+
 /** Names among `--peer` become all of their addresses. @throws UsageError naming the one that has none */
-export async function resolvePeers(peers: readonly HostPort[]): Promise<PeerAddress[]> {
+export async function resolvePeers(peers: readonly HostPort[], from: EngineOptions): Promise<PeerAddress[]> {
   const resolved = await Promise.all(
     peers.map(async ({ host, port }) => {
       if (isIP(host) !== 0) return [{ host, port }];
       try {
-        const addresses = await lookup(host, { all: true });
-        return addresses.map(({ address }) => ({ host: address, port }));
+        const addresses = await addressesOf(host, from);
+        return addresses.map((address) => ({ host: address, port }));
       } catch (thrown) {
         const errno = (thrown as NodeJS.ErrnoException).code ?? 'unknown';
         throw new UsageError(`--peer: there is no address of "${host}" (${errno})`);
@@ -79,6 +100,12 @@ export async function resolvePeers(peers: readonly HostPort[]): Promise<PeerAddr
     }),
   );
   return resolved.flat();
+}
+
+async function addressesOf(host: string, from: EngineOptions): Promise<readonly string[]> {
+  if (from.bind !== undefined || from.proxy !== undefined)
+    return withInterrupts((signal) => resolveFrom(host, signal, from));
+  return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
 /** @throws Error unless `text` is a name or address and a port */
@@ -90,6 +117,22 @@ export function parseHostPort(text: string): HostPort {
     throw new Error(`expected HOST:PORT or [IPV6]:PORT, got "${text}"`);
   }
   return { host, port };
+}
+
+function parseBind(text: string): string {
+  if (/^[^\s/]{1,64}$/.test(text)) return text;
+  throw new Error(`expected the name of an interface or an address, got "${text}"`);
+}
+
+function parseSocks(text: string): string {
+  if (/^socks5h?:\/\//.test(text)) return text;
+  throw new Error('expected socks5://[USER:PASSWORD@]HOST:PORT');
+}
+
+function parseServer(text: string): string {
+  const host = /^\[(.*)\]:\d{1,5}$/.exec(text)?.[1] ?? /^([^:]+):\d{1,5}$/.exec(text)?.[1] ?? text;
+  if (isIP(host) !== 0) return text;
+  throw new Error(`expected an address, got "${text}"`);
 }
 
 function parseEncryption(text: string): EncryptionMode {

@@ -7,7 +7,7 @@ import { defineCommand, flag, text, UsageError, value } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { hashingProgress } from './hashing-progress.js';
 import { Interrupted, withInterrupts } from './interrupts.js';
-import { engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
+import { bindOptions, engineOptions, NETWORK_OPTIONS, resolvePeers } from './network-options.js';
 import type { Output } from './output.js';
 import { hasContent, replaceFile } from './replace-file.js';
 import { type Session, summaryOf, withSession } from './session.js';
@@ -50,7 +50,7 @@ export const command = defineCommand({
       throw new UsageError('--save-torrent goes with a torrent that is made, not with --torrent');
     }
     const dashboard = wantsDashboard(options, output);
-    const peers = await resolvePeers(options.peer);
+    const peers = await resolvePeers(options.peer, bindOptions(options));
     const served = await withInterrupts((signal) => makeAll(paths, options, output, signal));
     return withSession(
       { engine: engineOptions(options), dashboard, isServing: true },

@@ -2,7 +2,14 @@
  * Session: an engine on the command line. Shows what happens in the form that was asked for until the command's own
  * condition is met or the user interrupts, and then takes leave of everybody.
  */
-import { Engine, type EngineOptions, type EngineSnapshot, type Torrent } from '../engine/index.js';
+import {
+  type BindingSnapshot,
+  Engine,
+  type EngineOptions,
+  type EngineSnapshot,
+  printable,
+  type Torrent,
+} from '../engine/index.js';
 import type { CommandEvent } from './events.js';
 import { unlessAborted, withInterrupts } from './interrupts.js';
 import { liveLines, ratioOf } from './live-lines.js';
@@ -44,7 +51,7 @@ export function withSession<T>(
     const engine = await Engine.create(engineOptions);
     const view = dashboard
       ? await openDashboard(() => engine.snapshot(), interrupt, output)
-      : openLines(() => show(engine, output));
+      : openLines(lines(engine, output));
     const stopTelling = tellWayIn(engine, isServing, output);
     try {
       return await work({
@@ -76,6 +83,23 @@ export function summaryOf(torrent: Torrent, startedAt: number): CommandEvent & {
     ratio: ratioOf(snapshot),
     seconds: Math.round(performance.now() - startedAt) / 1000,
   };
+}
+
+function lines(engine: Engine, output: Output): () => void {
+  let wasLost = false;
+  return () => {
+    show(engine, output);
+    const { binding } = engine;
+    const isLost = binding?.state === 'lost';
+    if (binding !== null && isLost !== wasLost) output.note(bindingLine(binding));
+    wasLost = isLost;
+  };
+}
+
+function bindingLine({ state, target, message }: BindingSnapshot): string {
+  return state === 'lost'
+    ? `nothing is sent until ${printable(target)} is back: ${message}`
+    : `${printable(target)} is back`;
 }
 
 function show(engine: Engine, output: Output): void {

@@ -1,5 +1,12 @@
 /** Sources: what `swarm get` is given, told apart, and read as far as that needs no peer. */
-import { fetchTorrentUrl, type Magnet, type Metainfo, parseMagnet, SwarmError } from '../engine/index.js';
+import {
+  type EngineOptions,
+  fetchTorrentUrl,
+  type Magnet,
+  type Metainfo,
+  parseMagnet,
+  SwarmError,
+} from '../engine/index.js';
 import { readTorrentFile } from '../engine/torrent-files.js';
 import { UsageError } from './command.js';
 import { withInterrupts } from './interrupts.js';
@@ -18,7 +25,11 @@ export interface Sources {
  * A source that cannot be read stops the others only when it is the command line that is wrong.
  * @throws SwarmError of the only source, or of the first when none can be read
  */
-export async function readSources(sources: readonly string[], output: Output): Promise<Sources> {
+export async function readSources(
+  sources: readonly string[],
+  output: Output,
+  from: EngineOptions,
+): Promise<Sources> {
   const torrents = new Map<string, Metainfo>();
   const magnets = new Map<string, Magnet>();
   let fault: SwarmError | undefined;
@@ -27,7 +38,7 @@ export async function readSources(sources: readonly string[], output: Output): P
       const magnet = magnetOf(source);
       if (magnet !== undefined) magnets.set(magnet.infoHash, merged(magnets.get(magnet.infoHash), magnet));
       else {
-        const metainfo = await readTorrent(source);
+        const metainfo = await readTorrent(source, from);
         torrents.set(metainfo.infoHash, metainfo);
       }
     } catch (thrown) {
@@ -60,10 +71,10 @@ function magnetOf(source: string): Magnet | undefined {
   return undefined;
 }
 
-async function readTorrent(source: string): Promise<Metainfo> {
+async function readTorrent(source: string, from: EngineOptions): Promise<Metainfo> {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source) ?? [];
   if (scheme === undefined) return (await readTorrentFile(source)).metainfo;
   if (!/^https?$/i.test(scheme))
     throw new UsageError(`cannot fetch from ${scheme}://; http:// and https:// are known`);
-  return withInterrupts((signal) => fetchTorrentUrl(source, signal));
+  return withInterrupts((signal) => fetchTorrentUrl(source, signal, from));
 }

@@ -7,11 +7,13 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { DhtNode } from './discovery/dht/dht-node.js';
 import type { DhtSource } from './discovery/dht/dht-source.js';
+import type { Resolve } from './discovery/resolve.js';
 import { toSwarmError } from './errors.js';
 import { familiesOf } from './ip-families.js';
 import type { HostPort } from './options.js';
 import type { Clock, PeerSource, PeerSourceHandler, Rng, TransferTotals } from './ports.js';
 import type { DhtSnapshot } from './snapshot.js';
+import type { SocketBinding } from './socket-binding.js';
 import { makeFolder } from './storage/make-folder.js';
 import { readOwnFile, replaceOwnFile } from './storage/state-files.js';
 import type { InfoHash, PeerAddress } from './units.js';
@@ -23,6 +25,10 @@ export interface DhtServiceOptions {
   readonly stateDir: string;
   /** Undefined: all addresses. */
   readonly listenHost: string | undefined;
+  /** Instead of `listenHost`, and of the system's name servers. */
+  readonly bound:
+    | { readonly binding: SocketBinding; readonly families: readonly (4 | 6)[]; readonly resolve: Resolve }
+    | undefined;
   /** The port to open, if it is free; 0 lets the system choose. */
   readonly port: () => number;
   /** Where the world reaches our peers' port; 0: nowhere. */
@@ -66,6 +72,7 @@ export class DhtService {
   #opening: Promise<DhtNode | undefined> | undefined;
   #node: DhtNode | undefined;
   #port = 0;
+  readonly #closing = new AbortController();
   #isClosed = false;
 
   constructor(options: DhtServiceOptions) {
@@ -112,6 +119,7 @@ export class DhtService {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#resolver.cancel();
+    this.#closing.abort();
     const node = await this.#opening;
     if (node === undefined) return;
     const saved = node.save();
@@ -163,14 +171,14 @@ export class DhtService {
 
   async #sockets() {
     const { openDatagramSocket } = await import('./discovery/dht/datagram-socket.js');
-    const { listenHost, port, log } = this.#options;
-    const families = familiesOf(listenHost);
+    const { openBoundDatagramSocket } = await import('./discovery/dht/bound-datagram-socket.js');
+    const { bound, listenHost, port, log } = this.#options;
+    const families = bound?.families ?? familiesOf(listenHost);
+    const host = listenHost === '::' || listenHost === '0.0.0.0' ? undefined : listenHost;
     const open = async (family: 4 | 6, wanted: number) =>
-      openDatagramSocket(
-        family,
-        wanted,
-        listenHost === '::' || listenHost === '0.0.0.0' ? undefined : listenHost,
-      );
+      bound === undefined
+        ? openDatagramSocket(family, wanted, host)
+        : openBoundDatagramSocket(family, wanted, bound.binding);
     const opened = await Promise.all(
       families.map((family) =>
         open(family, port())
@@ -200,15 +208,17 @@ export class DhtService {
       nodes.map(async ({ host, port }) => {
         if (isIP(host) !== 0) return [{ host, port }];
         if (host === 'localhost') return [{ host: '127.0.0.1', port }];
-        const answers = await Promise.allSettled([
-          this.#resolver.resolve4(host),
-          this.#resolver.resolve6(host),
-        ]);
-        const hosts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-        return hosts.map((each) => ({ host: each, port }));
+        return (await this.#addressesOf(host)).map((each) => ({ host: each, port }));
       }),
     );
     return found.flat();
+  }
+
+  async #addressesOf(name: string): Promise<readonly string[]> {
+    const { bound } = this.#options;
+    if (bound !== undefined) return bound.resolve(name, this.#closing.signal).catch(() => []);
+    const answers = await Promise.allSettled([this.#resolver.resolve4(name), this.#resolver.resolve6(name)]);
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
   }
 }
 

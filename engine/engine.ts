@@ -8,6 +8,7 @@ import { LocalDiscovery } from './discovery/local-discovery.js';
 import { pexCodec } from './discovery/pex-codec.js';
 import { TrackerSource } from './discovery/tracker-source.js';
 import { UdpTrackerSockets } from './discovery/udp-tracker.js';
+import { type Egress, openEgress } from './egress.js';
 import { SwarmError } from './errors.js';
 import { FileClaims } from './file-claims.js';
 import { familiesOf } from './ip-families.js';
@@ -25,6 +26,7 @@ import { ConnectionSlots } from './reach/connection-slots.js';
 import { SlottedDialer } from './reach/dialer.js';
 import { PeerListener } from './reach/listener.js';
 import type { EngineSnapshot, PortMappingSnapshot } from './snapshot.js';
+import type { Source } from './socket-binding.js';
 import { Storage } from './storage/storage.js';
 import { MAX_QUEUED_REQUESTS } from './swarm/upload-queue.js';
 import { secretBytes, secretInt, systemClock, systemRng, thisMachine } from './system.js';
@@ -50,7 +52,8 @@ export class Engine {
   readonly #heartbeat = new Heartbeat(systemClock);
   readonly #listener: PeerListener;
   readonly #dialer: SlottedDialer;
-  readonly #udp = new UdpTrackerSockets({ clock: systemClock });
+  readonly #udp: UdpTrackerSockets;
+  readonly #egress: Egress;
   readonly #neighbours: LocalDiscovery | undefined;
   readonly #fileClaims = new FileClaims();
   readonly #downloadBucket: TokenBucket;
@@ -61,10 +64,11 @@ export class Engine {
   #listen: EngineSnapshot['listen'] = null;
   #closed: Promise<void> | undefined;
 
-  /** @throws SwarmError USAGE_INVALID_OPTION */
-  private constructor(options: EngineOptions) {
-    const resolved = resolveEngineOptions(options, thisMachine());
+  private constructor(resolved: ResolvedEngineOptions, egress: Egress) {
+    const { local, binding, resolve } = egress;
     this.#options = resolved;
+    this.#egress = egress;
+    this.#udp = new UdpTrackerSockets({ clock: systemClock, binding });
     this.#storage = new Storage({
       arenaBytes: resolved.arenaBytes,
       readCacheBytes: resolved.readCacheBytes,
@@ -78,13 +82,14 @@ export class Engine {
           listenPort: () => this.#listen?.port,
           cookie: Buffer.from(secretBytes(4)).toString('hex'),
           ...(resolved.listenHost === undefined ? {} : { host: resolved.listenHost }),
+          ...(local === undefined ? {} : { binding: local, families: local.families }),
           onWarning: (text) => this.#log.add('warn', text),
         })
       : undefined;
     this.#slots = new ConnectionSlots(resolved);
     const sendQueues = new SendQueues();
-    const wire = new TcpWire(this.#heartbeat, resolved.encryption, sendQueues);
-    this.#listener = new PeerListener(wire, this.#slots);
+    const wire = new TcpWire(this.#heartbeat, resolved.encryption, sendQueues, binding);
+    this.#listener = new PeerListener(wire, this.#slots, binding);
     this.#dialer = new SlottedDialer(wire, this.#slots);
     this.#downloadBucket = new TokenBucket(resolved.downloadBytesPerSecond);
     this.#uploadBucket = new TokenBucket(resolved.uploadBytesPerSecond);
@@ -96,12 +101,17 @@ export class Engine {
       rng: systemRng,
       secretBytes,
       portMapping: resolved.portMapping,
+      ...(local === undefined ? {} : { device: () => local.device }),
       onChange: (mapping) => {
         this.#log.add(...mappingLine(mapping));
         this.#dht?.review();
         for (const each of [...this.#torrents.values(), ...this.#fetches.values()]) each.portChanged();
       },
     });
+    if (local !== undefined) {
+      local.onLost = (why) => this.#onLost(why);
+      local.onBack = () => void this.#onBack();
+    }
     if (!resolved.dht) return;
     this.#dht = new DhtService({
       clock: systemClock,
@@ -109,6 +119,7 @@ export class Engine {
       secretBytes,
       stateDir: resolved.stateDir,
       listenHost: resolved.listenHost,
+      bound: local && { binding: local, families: local.families, resolve },
       port: () => this.#listen?.port ?? 0,
       announcedPort: () => this.#outside.peerPort,
       isUnreachable: () => this.#outside.isUnreachable,
@@ -122,7 +133,11 @@ export class Engine {
    * @throws SwarmError USAGE_INVALID_OPTION, ADDRESS_UNAVAILABLE
    */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    const engine = new Engine(options);
+    const resolved = resolveEngineOptions(options, thisMachine());
+    const egress = await openEgress(resolved);
+    const engine = new Engine(resolved, egress);
+    if (egress.local?.snapshot().pinned === false)
+      engine.#log.add('warn', `this system keeps packets on ${resolved.bind} by its routes alone`);
     try {
       await engine.#bind();
     } catch (thrown) {
@@ -140,6 +155,11 @@ export class Engine {
   /** How the world reaches us: a part of the snapshot that costs little. */
   get outside(): Pick<EngineSnapshot, 'listen' | 'portMapping' | 'reachability'> {
     return { listen: this.#listen, ...this.#outside.snapshot() };
+  }
+
+  /** The interface or address that everything is sent from; null where none was named. */
+  get binding(): EngineSnapshot['binding'] {
+    return this.#egress.local?.snapshot() ?? null;
   }
 
   get torrents(): readonly Torrent[] {
@@ -185,6 +205,7 @@ export class Engine {
       pex: this.#pexOf(undefined),
       onDhtNode: (address) => this.#dht?.addNode(address),
       sources: this.#sourcesOf({ infoHash, tiers, isPrivate: false }),
+      resolve: this.#egress.resolve,
       log: (level, text) => this.#log.add(level, text),
       onClosed: (closed) => {
         if (this.#fetches.get(infoHash) === closed) this.#fetches.delete(infoHash);
@@ -207,6 +228,7 @@ export class Engine {
       peerCount: sum(torrents.map((torrent) => torrent.connectedPeers)),
       halfOpenCount: this.#slots.halfOpen,
       arena: this.#storage.usage,
+      binding: this.binding,
       ...this.#outside.snapshot(),
       dht: this.#dht?.snapshot() ?? null,
       torrents,
@@ -227,15 +249,52 @@ export class Engine {
     this.#listener.close();
     this.#udp.close();
     this.#neighbours?.close();
+    this.#egress.local?.close();
     await this.#storage.close();
   }
 
   async #bind(): Promise<void> {
     const { listenPort, listenHost } = this.#options;
     if (listenPort === null) return;
-    this.#listen = await this.#listener.listen(listenPort, listenHost);
-    const { host, port } = this.#listen;
-    this.#outside.start({ host, tcpPort: port, udpPort: this.#dht === undefined ? undefined : port });
+    await this.#listenAt(listenPort, this.#egress.local === undefined ? [listenHost] : this.#boundSources());
+  }
+
+  async #listenAt(port: number, [first, ...more]: readonly (string | Source | undefined)[]): Promise<void> {
+    this.#listen = await this.#listener.listen(port, first);
+    for (const host of more) await this.#listener.listen(this.#listen.port, host);
+    const { host, port: tcpPort } = this.#listen;
+    this.#outside.start({ host, tcpPort, udpPort: this.#dht === undefined ? undefined : tcpPort });
+  }
+
+  /** Of those that everything is sent from. @throws SwarmError USAGE_INVALID_OPTION when the user named another one */
+  #boundSources(): readonly Source[] {
+    const { listenHost, bind } = this.#options;
+    const sources = this.#egress.local?.sources() ?? [];
+    const chosen = sources.filter(({ host }) => listenHost === undefined || host === listenHost);
+    if (chosen.length > 0) return chosen;
+    throw new SwarmError('USAGE_INVALID_OPTION', `${listenHost} to listen on is not an address of ${bind}`, {
+      option: 'listenHost',
+      value: listenHost,
+    });
+  }
+
+  #onLost(why: string): void {
+    this.#log.add('error', `nothing is sent any more: ${this.#options.bind}: ${why}`);
+    this.#dialer.pause();
+    this.#listener.stopListening();
+    this.#outside.lose();
+  }
+
+  async #onBack(): Promise<void> {
+    this.#log.add('info', `${this.#options.bind} is back: going on`);
+    try {
+      if (this.#listen !== null) await this.#listenAt(this.#listen.port, this.#boundSources());
+    } catch (error) {
+      this.#log.add('warn', `nobody can connect to us: ${(error as Error).message}`);
+    }
+    if (this.#egress.local?.device === undefined) return;
+    this.#dialer.resume();
+    for (const torrent of this.#torrents.values()) torrent.wantPeers();
   }
 
   #host(): TorrentHost {
@@ -344,7 +403,9 @@ export class Engine {
       userAgent: USER_AGENT,
       firstTierOnly: isPrivate,
       // Only of addresses that somebody listens at.
-      families: familiesOf(this.#listen?.host),
+      families: this.#egress.local?.families ?? familiesOf(this.#listen?.host),
+      binding: this.#egress.binding,
+      resolve: this.#egress.resolveToConnect,
     });
   }
 }

@@ -12,6 +12,7 @@ export { Engine } from './engine.js';
 export type { FetchOptions, MetadataFetch } from './metadata-fetch.js';
 export type { EngineOptions } from './options.js';
 export type { CloseReason } from './ports.js';
+export { resolveFrom } from './resolve-from.js';
 export * from './snapshot.js';
 export type { AddOptions, Torrent } from './torrent.js';
 export * from './torrent-files.js';

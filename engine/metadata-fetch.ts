@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { describeMagnet } from './describe.js';
-import { type Resolve, systemResolve } from './discovery/resolve.js';
+import type { Resolve } from './discovery/resolve.js';
 import { SwarmError, toSwarmError } from './errors.js';
 import { metainfoOf } from './metainfo/from-magnet.js';
 import type { Magnet } from './metainfo/magnet.js';
@@ -38,7 +38,7 @@ export interface FetchHost {
   /** Undefined where peers are not told of each other. */
   readonly pex: PexCodec | undefined;
   readonly sources: PeerSources;
-  readonly resolve?: Resolve;
+  readonly resolve: Resolve;
   /** A peer has a DHT node. */
   onDhtNode(address: PeerAddress): void;
   log(level: 'info' | 'warn' | 'error', text: string): void;
@@ -189,7 +189,7 @@ export class MetadataFetch {
 
   /** `x.pe`: names among them become all of their addresses. */
   #meetNamed(): void {
-    const { resolve = systemResolve } = this.#host;
+    const { resolve } = this.#host;
     for (const { host, port } of this.#magnet.peers.slice(0, MAX_NAMED_PEERS)) {
       if (isIP(host) !== 0) this.#meet([{ host, port }]);
       else

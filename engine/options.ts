@@ -16,6 +16,18 @@ const ENCRYPTION_MODES = ['off', 'prefer', 'require'] as const;
 export interface EngineOptions {
   /** Address to listen on for peers. Default `0.0.0.0` and `::` where available. */
   readonly listenHost?: string;
+  /**
+   * Interface, or address of one, that everything is sent from and nothing goes around; nothing is sent while it is
+   * down. Default: any.
+   */
+  readonly bind?: string;
+  /** Name servers to ask where `bind` is set, as addresses; `:port` may follow. Default: the system's. */
+  readonly dnsServers?: readonly string[];
+  /**
+   * `socks5://[user:password@]host:port`: connections to peers and HTTP trackers go through it, and nothing goes
+   * around it: no listening, UDP tracker, DHT, local discovery or port mapping. Default: none.
+   */
+  readonly proxy?: string;
   /** TCP port to listen on; 0 lets the system choose; null does not listen. Default 0. */
   readonly listenPort?: number | null;
   /** Whether connections are obfuscated; protects nothing. `require` misses peers that cannot. Default `prefer`. */
@@ -55,6 +67,9 @@ export interface EngineOptions {
 
 export interface ResolvedEngineOptions {
   readonly listenHost: string | undefined;
+  readonly bind: string | undefined;
+  readonly dnsServers: readonly string[] | undefined;
+  readonly proxy: ProxyOptions | undefined;
   readonly listenPort: number | null;
   readonly encryption: EncryptionMode;
   readonly maxPeers: number;
@@ -71,6 +86,10 @@ export interface ResolvedEngineOptions {
   readonly lsd: boolean;
   readonly pex: boolean;
   readonly portMapping: boolean;
+}
+
+export interface ProxyOptions extends HostPort {
+  readonly credentials: { readonly username: string; readonly password: string } | undefined;
 }
 
 /** `host` may be a name. */
@@ -98,9 +117,17 @@ const PUBLIC_DHT: readonly HostPort[] = [
 
 /** @throws SwarmError USAGE_INVALID_OPTION naming the option */
 export function resolveEngineOptions(options: EngineOptions, machine: Machine): ResolvedEngineOptions {
+  const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
+  if (proxy !== undefined) assertNotAround(options);
   return {
     listenHost: options.listenHost,
-    listenPort: options.listenPort === null ? null : whole('listenPort', options.listenPort ?? 0, 0, 65_535),
+    bind: options.bind,
+    dnsServers: options.dnsServers,
+    proxy,
+    listenPort:
+      options.listenPort === null || proxy !== undefined
+        ? null
+        : whole('listenPort', options.listenPort ?? 0, 0, 65_535),
     encryption: oneOf('encryption', options.encryption ?? 'prefer', ENCRYPTION_MODES),
     maxPeers: whole('maxPeers', options.maxPeers ?? 200, 1, 10_000),
     maxPeersPerTorrent: whole('maxPeersPerTorrent', options.maxPeersPerTorrent ?? 80, 1, 10_000),
@@ -111,12 +138,59 @@ export function resolveEngineOptions(options: EngineOptions, machine: Machine): 
     readCacheBytes: whole('readCacheBytes', options.readCacheBytes ?? 16 * MIB, MIB, 2 ** 31),
     workers: whole('workers', options.workers ?? Math.min(Math.max(machine.cores - 1, 1), 4), 1, 64),
     stateDir: options.stateDir ?? machine.stateDir,
-    dht: options.dht ?? (machine.discovery || options.dhtBootstrap !== undefined),
+    dht: proxy === undefined && (options.dht ?? (machine.discovery || options.dhtBootstrap !== undefined)),
     dhtBootstrap: options.dhtBootstrap ?? (isLoopback(options.listenHost ?? '') ? [] : PUBLIC_DHT),
-    lsd: options.lsd ?? machine.discovery,
+    lsd: proxy === undefined && (options.lsd ?? machine.discovery),
     pex: options.pex ?? true,
-    portMapping: options.portMapping ?? machine.discovery,
+    portMapping: proxy === undefined && (options.portMapping ?? machine.discovery),
   };
+}
+
+const SOCKS_PORT = 1080;
+/** Of a user name, and of a password (RFC 1929). */
+const MAX_CREDENTIAL_BYTES = 255;
+
+/** @throws SwarmError USAGE_INVALID_OPTION; never with the password in it */
+export function parseProxy(text: string): ProxyOptions {
+  const bad = (why: string): SwarmError =>
+    new SwarmError('USAGE_INVALID_OPTION', `proxy must be socks5://[user:password@]host:port: ${why}`, {
+      option: 'proxy',
+    });
+  if (!URL.canParse(text)) throw bad('it is no URL');
+  const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(text);
+  if (protocol !== 'socks5:' && protocol !== 'socks5h:') throw bad('only SOCKS5 is spoken');
+  if (hostname === '') throw bad('it has no host');
+  if (port === '0') throw bad('it has no port');
+  if ((pathname !== '' && pathname !== '/') || search !== '' || hash !== '')
+    throw bad('something follows the port');
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const [name, secret] = [username, password].map((part) => decoded(part));
+  if (name === undefined || secret === undefined) throw bad('its user name or password is not UTF-8');
+  if ([name, secret].some((part) => new TextEncoder().encode(part).length > MAX_CREDENTIAL_BYTES))
+    throw bad('its user name or password is too long');
+  return {
+    host,
+    port: port === '' ? SOCKS_PORT : Number(port),
+    credentials: name === '' && secret === '' ? undefined : { username: name, password: secret },
+  };
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the user wants all the same would go around the proxy. */
+function assertNotAround({ listenPort, dht, lsd, portMapping, dhtBootstrap }: EngineOptions): void {
+  const around = Object.entries({ dht, lsd, portMapping }).find(([, wanted]) => wanted === true)?.[0];
+  const option =
+    around ??
+    (typeof listenPort === 'number' ? 'listenPort' : dhtBootstrap === undefined ? undefined : 'dhtBootstrap');
+  if (option === undefined) return;
+  throw new SwarmError('USAGE_INVALID_OPTION', `${option} would go around the proxy`, { option });
 }
 
 function oneOf<Value extends string>(name: string, value: string, values: readonly Value[]): Value {

@@ -16,6 +16,8 @@ export interface OutsideOptions {
   readonly secretBytes: (length: number) => Uint8Array;
   /** Ask the router to forward our ports. */
   readonly portMapping: boolean;
+  /** Undefined: of all interfaces. */
+  readonly device?: () => string | undefined;
   /** The router forwards now, or does no more. */
   readonly onChange: (mapping: PortMappingSnapshot) => void;
 }
@@ -52,6 +54,16 @@ export class Outside {
     const { clock, portMapping } = this.#options;
     if (!portMapping || addressKind(listening.host) === 'loopback') return;
     this.#timer = clock.schedule(asMillis(clock.now() + MAP_AFTER_MS), () => void this.#map(listening));
+  }
+
+  /** The way out is gone: what the router has for us is left there, as nothing may be sent. `start` may follow. */
+  lose(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#listening = undefined;
+    this.#mapper?.abandon();
+    this.#mapper = undefined;
+    this.#seenAs.clear();
   }
 
   /** The port by which the world's peers reach us; 0: they do not. */
@@ -109,11 +121,14 @@ export class Outside {
   }
 
   /** Loaded when it is needed: the UPnP client alone takes as long to load as the rest of the engine. */
-  async #map({ tcpPort, udpPort }: Listening): Promise<void> {
+  async #map(listening: Listening): Promise<void> {
+    const { tcpPort, udpPort } = listening;
     const { PortMapper } = await import('./reach/mapping/port-mapper.js');
-    if (this.#isClosed) return;
-    const { clock, rng, secretBytes, onChange } = this.#options;
-    const mapper = new PortMapper({ clock, rng, secretBytes });
+    const { routeOf, systemRoute } = await import('./reach/mapping/route.js');
+    if (this.#isClosed || listening !== this.#listening) return;
+    const { clock, rng, secretBytes, onChange, device } = this.#options;
+    const findRoute = device === undefined ? systemRoute : () => routeOf(device());
+    const mapper = new PortMapper({ clock, rng, secretBytes, findRoute });
     this.#mapper = mapper;
     mapper.onChange = () => {
       const mapping = mapper.snapshot();

@@ -30,6 +30,8 @@ export interface EngineSnapshot {
   readonly peerCount: number;
   readonly halfOpenCount: number;
   readonly arena: { readonly usedBytes: number; readonly totalBytes: number };
+  /** Null where sockets are bound to no interface or address in particular. */
+  readonly binding: BindingSnapshot | null;
   readonly portMapping: PortMappingSnapshot;
   readonly reachability: Reachability;
   /** Null where the option turns it off. */
@@ -40,6 +42,20 @@ export interface EngineSnapshot {
 }
 
 export type { Reachability };
+
+/** The one interface or address that everything is sent from. */
+export interface BindingSnapshot {
+  /** What the user named. */
+  readonly target: string;
+  /** While it is lost nothing is sent. */
+  readonly state: 'bound' | 'lost';
+  /** Addresses that sockets are bound to now: at most one of each family. */
+  readonly hosts: readonly string[];
+  /** The kernel keeps what is sent on the interface; otherwise the routes do, as far as we see. */
+  readonly pinned: boolean;
+  /** Why it is lost; empty while it is not. */
+  readonly message: string;
+}
 
 /** What the router does for us. */
 export interface PortMappingSnapshot {

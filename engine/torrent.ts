@@ -203,6 +203,11 @@ export class Torrent {
     this.#sources?.portChanged();
   }
 
+  /** Asks for further peers now, as far as those who know of some allow it. */
+  wantPeers(): void {
+    this.#sources?.wantPeers();
+  }
+
   /** Plain data for a display; costs a pass over the pieces. */
   snapshot(): TorrentSnapshot {
     const { metainfo } = this;

@@ -41,6 +41,10 @@ const ADAPTER = [
   'engine/metainfo/metainfo',
   'engine/network-fault',
   'engine/untrusted-text',
+  'engine/socket-binding',
+  'engine/bound-sockets',
+  'engine/proxied-sockets',
+  'engine/socks5-dialogue',
 ];
 
 /** Folder → what its files may import of the project, besides their own folder. */

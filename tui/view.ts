@@ -2,6 +2,7 @@
 import type { EngineSnapshot } from './engine.js';
 import { formatDuration, formatRate, formatSize } from './format.js';
 import type { Model, Panel } from './model.js';
+import { shorten } from './shorten.js';
 import type { Row, Span } from './spans.js';
 import { beside, fitRow, rowWidth, span, spread } from './spans.js';
 import { filesPanel } from './view/files.js';
@@ -118,7 +119,8 @@ function header({ snapshot, width }: Model): Row {
 const PROTOCOLS = { upnp: 'UPnP', 'nat-pmp': 'NAT-PMP', pcp: 'PCP' } as const;
 
 /** How others reach us; nothing while nobody can say. */
-function wayIn({ listen, reachability: { state, how, confirmed } }: EngineSnapshot): Row {
+function wayIn({ listen, binding, reachability: { state, how, confirmed } }: EngineSnapshot): Row {
+  if (binding?.state === 'lost') return [span(' '), span(`${shorten(binding.target, 20)} is away`, 'bad')];
   if (listen === null || state === 'unknown') return [];
   if (state === 'outgoing only') return [span(' '), span('outgoing only', 'warn')];
   if (state === 'mapped') return [span(how === null ? ' mapped' : ` mapped by ${PROTOCOLS[how]}`, 'dim')];

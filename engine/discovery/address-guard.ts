@@ -91,7 +91,11 @@ export function addressScope(bytes: Uint8Array): 'public' | 'local' | 'never' {
 export function mayNamePeer(tracker: readonly JudgedAddress[], host: string): boolean {
   const bytes = ipBytes(host);
   if (bytes === undefined || addressScope(bytes) === 'never') return false;
-  const isPublic = tracker.some((address) => addressScope(ipBytes(address.host) ?? bytes) === 'public');
+  const isPublic = tracker.some((address) => {
+    const its = ipBytes(address.host);
+    // A name that is left to a proxy.
+    return its === undefined || addressScope(its) === 'public';
+  });
   return !isPublic || !isLoopback(bytes);
 }
 
@@ -100,13 +104,16 @@ const isLoopback = (bytes: Uint8Array): boolean =>
 
 /** Judges one tracker's addresses, its redirects included; lives as long as the tracker is used. */
 export class AddressGuard {
-  readonly #resolve: Resolve;
+  readonly #resolve: Resolve | 'by-proxy';
   readonly #mayAskLocal: (url: TrackerUrl) => boolean;
   readonly #remembered = new Map<string, readonly JudgedAddress[]>();
   #wasPublic = false;
 
-  /** @param mayAskLocal what this machine and its network may be asked; default: what looks like a tracker's */
-  constructor(resolve: Resolve, mayAskLocal: (url: TrackerUrl) => boolean = looksLikeTracker) {
+  /**
+   * @param resolve `by-proxy` leaves names as they are: whoever connects looks them up
+   * @param mayAskLocal what this machine and its network may be asked; default: what looks like a tracker's
+   */
+  constructor(resolve: Resolve | 'by-proxy', mayAskLocal: (url: TrackerUrl) => boolean = looksLikeTracker) {
     this.#resolve = resolve;
     this.#mayAskLocal = mayAskLocal;
   }
@@ -119,7 +126,8 @@ export class AddressGuard {
   async admit(url: TrackerUrl, signal: AbortSignal, reuse = false): Promise<readonly JudgedAddress[]> {
     const remembered = this.#remembered.get(url.host);
     if (reuse && remembered !== undefined) return remembered;
-    const addresses = this.#judge(url, await this.#lookup(url.host, signal));
+    const isLeft = this.#resolve === 'by-proxy' && ipBytes(url.host) === undefined;
+    const addresses = isLeft ? this.#judgeName(url) : this.#judge(url, await this.#lookup(url.host, signal));
     if (this.#remembered.size >= MAX_REMEMBERED_HOSTS) this.#remembered.clear();
     this.#remembered.set(url.host, addresses);
     return addresses;
@@ -127,7 +135,17 @@ export class AddressGuard {
 
   async #lookup(host: string, signal: AbortSignal): Promise<readonly string[]> {
     signal.throwIfAborted();
-    return ipBytes(host) === undefined ? await this.#resolve(host, signal) : [host];
+    if (ipBytes(host) !== undefined || this.#resolve === 'by-proxy') return [host];
+    return await this.#resolve(host, signal);
+  }
+
+  /** Names of the proxy's own machine and network are for nobody. */
+  #judgeName(url: TrackerUrl): readonly JudgedAddress[] {
+    const name = url.host.toLowerCase().replace(/\.$/, '');
+    if (!name.includes('.') || /\.(?:localhost|local|internal|home\.arpa)$/.test(name))
+      throw forbidden(`${url.host} is no public name`, url.text);
+    this.#wasPublic = true;
+    return [{ host: url.host, family: 4 }];
   }
 
   #judge(url: TrackerUrl, hosts: readonly string[]): readonly JudgedAddress[] {

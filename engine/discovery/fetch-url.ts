@@ -3,6 +3,7 @@
  * included, is the user's to say; where a public server then redirects to is not.
  */
 import { SwarmError } from '../errors.js';
+import type { SocketBinding } from '../socket-binding.js';
 import { AddressGuard, parseTrackerUrl, withoutCredentials } from './address-guard.js';
 import { httpGet } from './http-get.js';
 import { type Resolve, systemResolve } from './resolve.js';
@@ -16,12 +17,13 @@ export interface FetchUrlOptions {
   readonly signal: AbortSignal;
   /** For all of it: name, connection, redirects, body. Default a minute. */
   readonly timeoutMs?: number;
-  readonly resolve?: Resolve;
+  readonly resolve?: Resolve | 'by-proxy';
+  readonly binding?: SocketBinding;
 }
 
 /** @throws SwarmError INPUT_NOT_FOUND when it cannot be had, or the signal's reason */
 export async function fetchUrl(text: string, options: FetchUrlOptions): Promise<Uint8Array> {
-  const { maxBytes, userAgent, signal, timeoutMs = FETCH_MS, resolve = systemResolve } = options;
+  const { maxBytes, userAgent, signal, timeoutMs = FETCH_MS, resolve = systemResolve, binding } = options;
   const limit = AbortSignal.timeout(timeoutMs);
   try {
     const url = parseTrackerUrl(text);
@@ -36,6 +38,7 @@ export async function fetchUrl(text: string, options: FetchUrlOptions): Promise<
       userAgent,
       signal: both,
       maxBodyBytes: maxBytes,
+      ...(binding === undefined ? {} : { binding }),
     });
     if (status !== 200) throw notFound(text, `the server answered ${status}`);
     return body;

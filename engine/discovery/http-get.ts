@@ -5,10 +5,15 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import type { LookupFunction, TcpNetConnectOpts } from 'node:net';
+import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
 import { gunzipSync } from 'node:zlib';
+import { connectFrom } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
 import { networkFault } from '../network-fault.js';
+import { connectThrough } from '../proxied-sockets.js';
+import { isReachable, type SocketBinding, UNBOUND } from '../socket-binding.js';
 import {
   type AddressGuard,
   type JudgedAddress,
@@ -25,6 +30,8 @@ export interface HttpGetOptions {
   readonly signal: AbortSignal;
   /** Default 1 MiB. */
   readonly maxBodyBytes?: number;
+  /** Default: from any address. */
+  readonly binding?: SocketBinding;
 }
 
 export interface HttpAnswer {
@@ -72,6 +79,8 @@ function getOnce(url: TrackerUrl, addresses: readonly JudgedAddress[], options: 
     };
     const fail = (error: unknown): void => settle(() => reject(errorOf(url, error, options.signal)));
     request.on('error', fail);
+    // One that comes from a proxy is paused.
+    request.on('socket', (socket) => socket.resume());
     request.on('information', () => {
       if (++information > MAX_INFORMATION) fail(badAnswer(url, 'too many 1xx answers'));
     });
@@ -102,7 +111,7 @@ function getOnce(url: TrackerUrl, addresses: readonly JudgedAddress[], options: 
 function startRequest(
   url: TrackerUrl,
   addresses: readonly JudgedAddress[],
-  { userAgent, signal }: HttpGetOptions,
+  { userAgent, signal, binding }: HttpGetOptions,
 ): http.ClientRequest {
   const headers: http.OutgoingHttpHeaders = {
     'User-Agent': userAgent,
@@ -115,8 +124,11 @@ function startRequest(
     port: url.port,
     path: `${url.path}${url.query}`,
     headers,
-    agent: false,
     lookup: pinnedLookup(addresses),
+    // An agent would make connections of its own.
+    ...(binding === undefined || binding === UNBOUND
+      ? { agent: false }
+      : { createConnection: (_options, done) => connectBound(url, addresses, binding, done) }),
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: CONNECT_ATTEMPT_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -124,6 +136,26 @@ function startRequest(
   };
   if (url.scheme === 'http') return http.request(request);
   return https.request({ ...request, servername: tlsServerName(url.host) });
+}
+
+/** Where none of the addresses is reached it ends with ADDRESS_UNAVAILABLE. */
+function connectBound(
+  url: TrackerUrl,
+  addresses: readonly JudgedAddress[],
+  binding: SocketBinding,
+  done: (error: Error | null, socket: Duplex) => void,
+): undefined {
+  const { port } = url;
+  const secured = (socket: Socket): Socket =>
+    url.scheme === 'http' ? socket : tls.connect({ socket, servername: tlsServerName(url.host) });
+  const { host } = addresses.find((each) => isReachable(binding, each.host)) ?? addresses[0] ?? url;
+  if (binding.proxy === undefined) done(null, secured(connectFrom(binding, { host, port })));
+  else
+    connectThrough(binding.proxy, { host, port }).then(
+      (socket) => done(null, secured(socket)),
+      // There is no socket then, whatever the type says.
+      (error: Error) => done(error, undefined as unknown as Duplex),
+    );
 }
 
 /** Answers every question of the socket with the judged addresses; DNS is not asked a second time. */

@@ -4,6 +4,7 @@
  */
 
 import type { Clock, PeerSource, PeerSourceHandler, TimerHandle } from '../ports.js';
+import type { SocketBinding } from '../socket-binding.js';
 import { asMillis, type InfoHash, type Millis, type PeerAddress } from '../units.js';
 import { canonicalHost } from './compact-peers.js';
 import { formatLsd, parseLsd } from './lsd-packet.js';
@@ -18,6 +19,8 @@ export interface LocalDiscoveryOptions {
   readonly cookie: string;
   /** Only on the interface that has this address; undefined, or an unspecified one: on all but loopback. */
   readonly host?: string;
+  /** Instead of `host`: what it gives now, if anything. */
+  readonly binding?: SocketBinding;
   /** Families to use. Default: that of `host`, or both. */
   readonly families?: readonly (4 | 6)[];
   /** Port of the groups. Default 6771. */
@@ -85,14 +88,15 @@ export class LocalDiscovery {
   }
 
   #open(): void {
-    const { host, families = familiesOf(host), port = PORT } = this.#options;
+    const { binding, host, families = familiesOf(host), port = PORT } = this.#options;
     for (const family of families) {
       const group = GROUPS[family];
       const socket = new MulticastSocket({
         family,
         group,
         port,
-        ...(host === undefined || ANY.includes(host) ? {} : { host }),
+        host: () =>
+          binding === undefined ? (ANY.includes(host) ? undefined : host) : sourceOf(binding, family),
         onPacket: (packet, from) => this.#onPacket(packet, from),
         onReady: () => this.#arm(),
         onError: ({ message }) => {
@@ -161,5 +165,13 @@ class Intake {
 /** `::` takes IPv4 too. */
 const familiesOf = (host: string | undefined): readonly (4 | 6)[] =>
   host === undefined || host === '::' ? [4, 6] : [host.includes(':') ? 6 : 4];
+
+function sourceOf(binding: SocketBinding, family: 4 | 6): string | undefined | null {
+  try {
+    return binding.source(family)?.host;
+  } catch {
+    return null;
+  }
+}
 
 const ANY: readonly (string | undefined)[] = ['0.0.0.0', '::'];

@@ -10,8 +10,8 @@ export interface MulticastOptions {
   readonly family: 4 | 6;
   readonly group: string;
   readonly port: number;
-  /** Only the interface that has this address; undefined: all but loopback. */
-  readonly host?: string;
+  /** Only the interface that has this address; undefined: all but loopback; null: none now. */
+  readonly host: () => string | undefined | null;
   /** A zone is part of a link-local `from`. */
   onPacket(packet: Uint8Array, from: string): void;
   /** From now on `send` sends. */
@@ -100,7 +100,8 @@ export class MulticastSocket {
   }
 
   #interfaces(): Interface[] {
-    const { family, host } = this.#options;
+    const { family } = this.#options;
+    const host = this.#options.host();
     const found = new Map<string, Interface>();
     this.#networks = new BlockList();
     for (const [zone, addresses = []] of Object.entries(networkInterfaces())) {
@@ -113,6 +114,8 @@ export class MulticastSocket {
         this.#networks.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6');
       }
     }
+    // One that comes back is joined again.
+    for (const name of this.#joined) if (!found.has(name)) this.#joined.delete(name);
     return [...found.values()];
   }
 

@@ -3,6 +3,7 @@
  * announced to over both at once (BEP 7), as it can tell others only about the address that it saw.
  */
 import { SwarmError } from '../errors.js';
+import type { SocketBinding } from '../socket-binding.js';
 import {
   AddressGuard,
   type JudgedAddress,
@@ -16,11 +17,12 @@ import type { Resolve } from './resolve.js';
 import type { UdpTrackerSockets } from './udp-tracker.js';
 
 export interface EndpointOptions {
-  readonly resolve: Resolve;
+  readonly resolve: Resolve | 'by-proxy';
   readonly udp: UdpTrackerSockets;
   readonly userAgent: string;
   /** Families that we listen on. */
   readonly families: readonly (4 | 6)[];
+  readonly binding?: SocketBinding;
 }
 
 export class TrackerEndpoint {
@@ -90,7 +92,14 @@ export class TrackerEndpoint {
   }
 
   #http(addresses: readonly JudgedAddress[], signal: AbortSignal) {
-    return { guard: this.#guard, addresses, userAgent: this.#options.userAgent, signal };
+    const { userAgent, binding } = this.#options;
+    return {
+      guard: this.#guard,
+      addresses,
+      userAgent,
+      signal,
+      ...(binding === undefined ? {} : { binding }),
+    };
   }
 
   /** UDP takes the first address: silence is found out too late to try the next one after it. */

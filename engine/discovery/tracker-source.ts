@@ -5,6 +5,7 @@
 import { SwarmError, toSwarmError } from '../errors.js';
 import type { Clock, PeerSource, PeerSourceHandler, Rng, TimerHandle, TransferTotals } from '../ports.js';
 import type { TrackerSnapshot } from '../snapshot.js';
+import type { SocketBinding } from '../socket-binding.js';
 import { asMillis, type InfoHash } from '../units.js';
 import { withoutCredentials } from './address-guard.js';
 import type { AnnounceAnswer, AnnounceIdentity, AnnounceRequest, ScrapeAnswer } from './announce.js';
@@ -38,7 +39,8 @@ export interface TrackerSourceOptions {
   /** Address families to announce over: those that we listen on. Default both. */
   readonly families?: readonly (4 | 6)[];
   readonly limits?: Partial<TierLimits & { readonly requestMs: number; readonly udpRequestMs: number }>;
-  readonly resolve?: Resolve;
+  readonly resolve?: Resolve | 'by-proxy';
+  readonly binding?: SocketBinding;
 }
 
 /** All of an HTTP announce: name, connection, redirects, answer. */
@@ -83,6 +85,7 @@ export class TrackerSource implements PeerSource {
       udp: options.udp,
       userAgent: options.userAgent,
       families: options.families ?? [4, 6],
+      ...(options.binding === undefined ? {} : { binding: options.binding }),
     };
     this.#endpoints = this.#tiers.urls.map((url, id) => this.#endpoint(id, url, endpoint));
   }

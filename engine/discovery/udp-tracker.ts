@@ -4,9 +4,11 @@
  * unanswered packets are sent again after 15·2^n seconds until the caller's signal ends it.
  */
 import { randomBytes } from 'node:crypto';
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
+import { closeQuietly, datagramFrom } from '../bound-sockets.js';
 import { SwarmError, toSwarmError } from '../errors.js';
 import type { Clock, TimerHandle } from '../ports.js';
+import { type SocketBinding, UNBOUND } from '../socket-binding.js';
 import { addressKey, asMillis, type PeerAddress } from '../units.js';
 import type { AnnounceAnswer, AnnounceRequest, ScrapeAnswer } from './announce.js';
 import { canonicalHost } from './compact-peers.js';
@@ -60,6 +62,7 @@ interface Exchange {
 
 export class UdpTrackerSockets {
   readonly #clock: Clock;
+  readonly #binding: SocketBinding;
   readonly #sockets = new Map<4 | 6, Socket>();
   /** By transaction id. */
   readonly #exchanges = new Map<number, Exchange>();
@@ -67,8 +70,9 @@ export class UdpTrackerSockets {
   readonly #connectionIds = new Map<string, ConnectionId>();
   #closed = false;
 
-  constructor(options: { readonly clock: Clock }) {
+  constructor(options: { readonly clock: Clock; readonly binding?: SocketBinding }) {
     this.#clock = options.clock;
+    this.#binding = options.binding ?? UNBOUND;
   }
 
   /**
@@ -101,8 +105,9 @@ export class UdpTrackerSockets {
   close(): void {
     this.#closed = true;
     for (const exchange of [...this.#exchanges.values()]) exchange.fail(closed());
-    for (const socket of this.#sockets.values()) socket.close();
+    const sockets = [...this.#sockets.values()];
     this.#sockets.clear();
+    for (const socket of sockets) closeQuietly(socket);
     this.#connectionIds.clear();
   }
 
@@ -156,7 +161,14 @@ export class UdpTrackerSockets {
       usable === undefined
         ? formatConnect(exchange.transactionId)
         : request.format(usable, exchange.transactionId);
-    const socket = this.#socket(exchange.family);
+    let socket: Socket;
+    try {
+      this.#binding.sourceFor(tracker.host);
+      socket = this.#socket(exchange.family);
+    } catch (error) {
+      exchange.fail(error);
+      return;
+    }
     socket.ref();
     socket.send(packet, tracker.port, tracker.host, (error) => {
       if (error !== null && this.#exchanges.get(exchange.transactionId) === exchange)
@@ -235,15 +247,23 @@ export class UdpTrackerSockets {
   #socket(family: 4 | 6): Socket {
     const open = this.#sockets.get(family);
     if (open !== undefined) return open;
-    const socket = createSocket(family === 4 ? { type: 'udp4' } : { type: 'udp6', ipv6Only: true });
+    const socket = datagramFrom(this.#binding, family, 0, (error) => this.#onSocketError(family, error));
     socket.on('message', (packet, from) => this.#onPacket(packet, from));
-    socket.on('error', (error) => this.#onSocketError(family, error));
+    // Not by `close()` below, which forgets it first.
+    socket.on('close', () => {
+      if (this.#sockets.get(family) === socket) this.#onSocketGone(family, lost());
+    });
     this.#sockets.set(family, socket);
     return socket;
   }
 
   #onSocketError(family: 4 | 6, error: Error): void {
-    this.#sockets.get(family)?.close();
+    const socket = this.#sockets.get(family);
+    this.#onSocketGone(family, error);
+    if (socket !== undefined) closeQuietly(socket);
+  }
+
+  #onSocketGone(family: 4 | 6, error: Error): void {
     this.#sockets.delete(family);
     for (const exchange of [...this.#exchanges.values()])
       if (exchange.family === family) exchange.fail(toSwarmError(error, 'TRACKER_UNREACHABLE'));
@@ -251,5 +271,7 @@ export class UdpTrackerSockets {
 }
 
 const familyOf = ({ host }: PeerAddress): 4 | 6 => (host.includes(':') ? 6 : 4);
+
+const lost = (): SwarmError => new SwarmError('ADDRESS_UNAVAILABLE', 'the address to send from is gone');
 
 const closed = (): SwarmError => new SwarmError('CLOSED', 'the engine is closed');

@@ -25,6 +25,7 @@ export class SlottedDialer implements PeerDialer {
   readonly #slots: ConnectionSlots;
   /** In the order of their `dial`. */
   readonly #waiting = new Set<Dial>();
+  #isPaused = false;
 
   constructor(connector: Connector, slots: ConnectionSlots) {
     this.#connector = connector;
@@ -50,7 +51,18 @@ export class SlottedDialer implements PeerDialer {
     return () => this.#abort(dial);
   }
 
+  /** Attempts wait until `resume`; those under way go on. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#startWaiting();
+  }
+
   #startWaiting(): void {
+    if (this.#isPaused) return;
     for (const dial of this.#waiting) {
       if (!this.#slots.takeHalfOpen()) return;
       this.#waiting.delete(dial);

@@ -3,8 +3,10 @@
  * a torrent that is registered is handed to its owner, everybody else is closed.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { listenFrom } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
 import type { HandshakeIdentity, PeerConnection } from '../ports.js';
+import { isReachable, type SocketBinding, type Source, UNBOUND } from '../socket-binding.js';
 import { hostKey } from '../wire/ip-bytes.js';
 import { torrentMark } from '../wire/mse-keys.js';
 import type { TcpWire } from '../wire/tcp-wire.js';
@@ -33,11 +35,13 @@ export class PeerListener {
   /** Aborts of the handshakes under way. */
   readonly #handshakes = new Set<() => void>();
   readonly #handshakesOfHost = new Map<string, number>();
-  #server: Server | undefined;
+  readonly #binding: SocketBinding;
+  readonly #servers: Server[] = [];
 
-  constructor(acceptor: Acceptor, slots: ConnectionSlots) {
+  constructor(acceptor: Acceptor, slots: ConnectionSlots, binding: SocketBinding = UNBOUND) {
     this.#acceptor = acceptor;
     this.#slots = slots;
+    this.#binding = binding;
   }
 
   /** Takes peers for a torrent; a second registration replaces the first. `onPeer` sets the connection's handler during the call. */
@@ -52,37 +56,44 @@ export class PeerListener {
   }
 
   /**
-   * Listens, once. Without a host: all IPv6 and IPv4 addresses, or IPv4 alone where there is no IPv6.
+   * Listens, also there. Without a host: all IPv6 and IPv4 addresses, or IPv4 alone where there is no IPv6.
    * @param port 0 lets the system choose
    * @returns where it listens
    * @throws SwarmError ADDRESS_UNAVAILABLE
    */
-  listen(port: number, host?: string): Promise<{ host: string; port: number }> {
+  listen(port: number, at?: string | Source): Promise<{ host: string; port: number }> {
+    const host = typeof at === 'string' ? at : at?.host;
     const server = createServer({ pauseOnConnect: true }, (socket) => this.#onSocket(socket));
-    this.#server = server;
+    this.#servers.push(server);
     return new Promise((resolve, reject) => {
       const onError = (error: NodeJS.ErrnoException): void => {
-        this.#server = undefined;
+        this.#servers.splice(this.#servers.indexOf(server), 1);
         reject(addressError(error, port, host));
       };
       server.once('error', onError);
-      server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
+      const onListening = (): void => {
         server.off('error', onError);
         // From here on errors are of single accepts (no file descriptors left): that peer is lost, the port is not.
         server.on('error', () => {});
         const address = server.address();
         if (address === null || typeof address === 'string')
           reject(new SwarmError('CLOSED', 'not listening'));
-        else resolve({ host: address.address, port: address.port });
-      });
+        else resolve({ host: host ?? address.address, port: address.port });
+      };
+      if (typeof at === 'object') listenFrom(server, at, port, onListening);
+      else server.listen({ port, ...(host === undefined ? {} : { host }) }, onListening);
     });
   }
 
   /** Frees the port and ends the handshakes under way. Connections that were handed on are their owners'. */
   close(): void {
-    this.#server?.close();
-    this.#server = undefined;
+    this.stopListening();
     this.#torrents.clear();
+  }
+
+  /** The same, and whoever is registered stays so: `listen` may follow. */
+  stopListening(): void {
+    for (const server of this.#servers.splice(0)) server.close();
     for (const abort of this.#handshakes) abort();
   }
 
@@ -91,6 +102,7 @@ export class PeerListener {
     const ofHost = host === undefined ? 0 : (this.#handshakesOfHost.get(host) ?? 0);
     if (
       host === undefined ||
+      !isReachable(this.#binding, host) ||
       this.#handshakes.size >= MAX_HANDSHAKES ||
       ofHost >= MAX_HANDSHAKES_PER_HOST ||
       !this.#slots.take()

@@ -2,10 +2,14 @@
  * Peer socket: a TCP socket that hands chunks to its owner by direct calls. All sockets read into one buffer
  * that they share: Node's own way, a buffer for each read, costs a third of a CPU second more a GiB.
  */
-import { connect, type OnReadOpts, Socket } from 'node:net';
+import { type OnReadOpts, Socket } from 'node:net';
+import { connectFrom } from '../bound-sockets.js';
 import { networkFault } from '../network-fault.js';
 import type { CloseReason } from '../ports.js';
+import { type SocketBinding, UNBOUND } from '../socket-binding.js';
+import { Socks5Dialogue } from '../socks5-dialogue.js';
 import type { PeerAddress } from '../units.js';
+import { ProxiedOwner } from './proxied-owner.js';
 import type { Rc4 } from './rc4.js';
 
 export interface SocketOwner {
@@ -64,11 +68,25 @@ export class PeerSocket {
     socket.on('close', () => this.#gone({ kind: 'network', text: 'the connection is lost' }));
   }
 
-  /** `address` must be a literal IP and a port from 1 to 65535. */
-  static connect(address: PeerAddress, firstOwner: SocketOwner): PeerSocket {
+  /**
+   * `address` must be a literal IP and a port from 1 to 65535.
+   * @throws SwarmError ADDRESS_UNAVAILABLE when the binding does not lead there
+   */
+  static connect(
+    address: PeerAddress,
+    firstOwner: SocketOwner,
+    binding: SocketBinding = UNBOUND,
+  ): PeerSocket {
+    const { proxy } = binding;
+    if (proxy !== undefined) {
+      const { host, port } = address;
+      const owner = new ProxiedOwner(new Socks5Dialogue(host, port, proxy.credentials), firstOwner);
+      owner.socket = PeerSocket.connect(proxy, owner, proxy.from);
+      return owner.socket;
+    }
     const receiver = new Receiver(firstOwner);
-    const { host, port } = address;
-    return new PeerSocket(connect({ host, port, noDelay: true, onread: readFor(receiver) }), receiver);
+    const options = { noDelay: true, onread: readFor(receiver) };
+    return new PeerSocket(connectFrom(binding, address, options), receiver);
   }
 
   /** `socket` was accepted with `pauseOnConnect`, and belongs to the peer socket from here on. */

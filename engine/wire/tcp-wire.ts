@@ -1,7 +1,9 @@
 /** TCP wire: makes established peer connections out of addresses to dial and sockets that were accepted. */
 import { isIP, type Socket } from 'node:net';
+import { holdTcp } from '../bound-sockets.js';
 import type { EncryptionMode } from '../options.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection } from '../ports.js';
+import { type SocketBinding, UNBOUND } from '../socket-binding.js';
 import type { PeerAddress } from '../units.js';
 import { Handshake, type KnownTorrents } from './handshake.js';
 import type { Heartbeat } from './heartbeat.js';
@@ -19,15 +21,22 @@ export class TcpWire {
   readonly #heartbeat: Heartbeat;
   readonly #encryption: EncryptionMode;
   readonly #sendQueues: SendQueues | undefined;
+  readonly #binding: SocketBinding;
   readonly #keyExchanges = new KeyExchangeBudget();
   /** `host port` of peers that answered in plaintext and not to an encrypted handshake. */
   readonly #plaintextPeers = new Set<string>();
 
   /** @param sendQueues is to watch every socket */
-  constructor(heartbeat: Heartbeat, encryption: EncryptionMode, sendQueues?: SendQueues) {
+  constructor(
+    heartbeat: Heartbeat,
+    encryption: EncryptionMode,
+    sendQueues?: SendQueues,
+    binding: SocketBinding = UNBOUND,
+  ) {
     this.#heartbeat = heartbeat;
     this.#encryption = encryption;
     this.#sendQueues = sendQueues;
+    this.#binding = binding;
   }
 
   /**
@@ -61,9 +70,7 @@ export class TcpWire {
         onNotEncrypted: () => attempt('off'),
         onClosed,
       });
-      if (isDialable(remote)) handshake.start(this.#watched(PeerSocket.connect(remote, handshake)), identity);
-      else
-        process.nextTick(() => handshake.onGone({ kind: 'network', text: 'not an address to connect to' }));
+      this.#open(remote, handshake, identity);
     };
     attempt(this.#plaintextPeers.has(name) ? 'off' : this.#encryption);
     return () => handshake.abort();
@@ -84,8 +91,20 @@ export class TcpWire {
     };
     const encryption = this.#encryption;
     const handshake = new Handshake({ remote, accepting, heartbeat, encryption, done, onClosed });
-    handshake.start(this.#watched(PeerSocket.accepted(socket, handshake)));
+    const accepted = PeerSocket.accepted(socket, handshake);
+    holdTcp(this.#binding, accepted.socket);
+    handshake.start(this.#watched(accepted));
     return () => handshake.abort();
+  }
+
+  #open(remote: PeerAddress, handshake: Handshake, identity: HandshakeIdentity): void {
+    try {
+      if (!isDialable(remote)) throw new Error('not an address to connect to');
+      handshake.start(this.#watched(PeerSocket.connect(remote, handshake, this.#binding)), identity);
+    } catch (error) {
+      const { message } = error as Error;
+      process.nextTick(() => handshake.onGone({ kind: 'network', text: message }));
+    }
   }
 
   #watched(socket: PeerSocket): PeerSocket {

@@ -20,6 +20,8 @@ const PROBES = {
   /** Not clients, but what makes a router. */
   miniupnpd: ['which', 'miniupnpd'],
   nft: ['nft', '--version'],
+  /** Not a client, but a proxy. */
+  microsocks: ['which', 'microsocks'],
   /** Not a client, but namespaces need it. */
   'ip netns': ['ip', 'netns', 'list'],
 } as const satisfies Record<string, readonly string[]>;

@@ -71,6 +71,7 @@ export class DemoEngine {
       limits: { downloadBytesPerSecond: 0, uploadBytesPerSecond: 0 },
       listen: { host: '0.0.0.0', port: 6881 },
       peerCount: sum((torrent) => torrent.connectedPeers),
+      binding: null,
       halfOpenCount: 3,
       arena: { usedBytes: 12 * 1_048_576, totalBytes: 32 * 1_048_576 },
       portMapping: {

@@ -1,7 +1,9 @@
 /** The UDP socket that the DHT shares with whoever else speaks on the same port: a port of the engine, and the real one. */
-import { createSocket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { closeQuietly, datagramFrom } from '../../bound-sockets.js';
 import { toSwarmError } from '../../errors.js';
+import { type SocketBinding, UNBOUND } from '../../socket-binding.js';
 import type { PeerAddress } from '../../units.js';
 import { canonicalHost } from '../compact-peers.js';
 
@@ -26,13 +28,20 @@ export async function openDatagramSocket(
   family: 4 | 6,
   port: number,
   host: string | undefined,
+  binding: SocketBinding = UNBOUND,
 ): Promise<DatagramSocket> {
-  const socket = createSocket(family === 4 ? { type: 'udp4' } : { type: 'udp6', ipv6Only: true });
+  const isBound = binding.source(family) !== undefined;
+  let fault: Error | undefined;
+  const socket = datagramFrom(binding, family, port, (error) => {
+    fault ??= error;
+  });
   try {
-    socket.bind({ port, ...(host === undefined ? {} : { address: host }), exclusive: true });
-    await once(socket, 'listening');
+    if (!isBound) socket.bind({ port, ...(host === undefined ? {} : { address: host }), exclusive: true });
+    // It may be through with that already.
+    if (fault !== undefined) throw fault;
+    if (!isListening(socket)) await once(socket, 'listening');
   } catch (error) {
-    socket.close();
+    closeQuietly(socket);
     throw toSwarmError(error, 'ADDRESS_UNAVAILABLE');
   }
   socket.unref();
@@ -48,9 +57,13 @@ export async function openDatagramSocket(
     close() {
       if (closed) return;
       closed = true;
-      socket.close();
+      closeQuietly(socket);
     },
   };
+  // The binding may close it.
+  socket.on('close', () => {
+    closed = true;
+  });
   socket.on('message', (datagram, { address, port: fromPort }) => {
     const from = canonicalHost(address);
     if (!closed && from !== undefined && fromPort > 0)
@@ -59,6 +72,14 @@ export async function openDatagramSocket(
   // A failing send (no route, no buffers) is a lost datagram.
   socket.on('error', ignore);
   return opened;
+}
+
+function isListening(socket: Socket): boolean {
+  try {
+    return socket.address().port > 0;
+  } catch {
+    return false;
+  }
 }
 
 const ignore = (): void => {};

@@ -96,6 +96,13 @@ export class PortMapper {
     return this.#closed;
   }
 
+  /** Closes without a packet: what was mapped stays until its lease is over. */
+  abandon(): void {
+    this.#session?.client.close();
+    this.#session = undefined;
+    void this.close(0);
+  }
+
   async #close(withinMs: number): Promise<void> {
     this.#timer?.cancel();
     this.#stopListening?.();

@@ -21,6 +21,15 @@ export const systemRoute: FindRoute = async () => {
   return table === undefined ? likelyRoute(networkInterfaces()) : defaultRoute(table, networkInterfaces());
 };
 
+/** The same by one interface alone; none without one. */
+export async function routeOf(device: string | undefined): Promise<Route | undefined> {
+  const all = networkInterfaces();
+  if (device === undefined || all[device] === undefined) return undefined;
+  const table = await readFile('/proc/net/route', 'utf8').catch(() => undefined);
+  const only = { [device]: all[device] };
+  return table === undefined ? likelyRoute(only) : defaultRoute(table, only);
+}
+
 /** @param table the text of /proc/net/route: one route a line, addresses as hexadecimal in the machine's byte order */
 export function defaultRoute(table: string, interfaces: Interfaces): Route | undefined {
   const routes = table

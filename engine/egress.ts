@@ -1,0 +1,64 @@
+/** Egress: by which way everything that the engine sends leaves, as the options say. */
+import { isIP } from 'node:net';
+import { boundResolve } from './discovery/bound-resolve.js';
+import { type Resolve, systemResolve } from './discovery/resolve.js';
+import { SwarmError } from './errors.js';
+import { type EngineOptions, type ProxyOptions, parseProxy } from './options.js';
+import { proxiedBinding } from './proxied-sockets.js';
+import { LocalBinding } from './reach/local-binding.js';
+import { type SocketBinding, UNBOUND } from './socket-binding.js';
+import { systemClock } from './system.js';
+
+export interface Egress {
+  /** The interface or address, where one was chosen. */
+  readonly local: LocalBinding | undefined;
+  readonly binding: SocketBinding;
+  readonly resolve: Resolve;
+  /** How those look up names who connect to them: through a proxy it is the proxy's task. */
+  readonly resolveToConnect: Resolve | 'by-proxy';
+}
+
+interface Chosen {
+  readonly bind: string | undefined;
+  readonly dnsServers: readonly string[] | undefined;
+  readonly proxy: ProxyOptions | undefined;
+}
+
+/** To be closed by `local.close()`. @throws SwarmError ADDRESS_UNAVAILABLE */
+export async function openEgress({ bind: target, dnsServers, proxy }: Chosen): Promise<Egress> {
+  const local = target === undefined ? undefined : await LocalBinding.open({ target, clock: systemClock });
+  const from = local ?? UNBOUND;
+  const resolve = local === undefined ? systemResolve : boundResolve(local, dnsServers);
+  if (proxy === undefined) return { local, binding: from, resolve, resolveToConnect: resolve };
+  try {
+    const host = isIP(proxy.host) === 0 ? await hostOf(proxy, resolve) : proxy.host;
+    const binding = proxiedBinding({ ...proxy, host }, from);
+    return { local, binding, resolve: refuseNames, resolveToConnect: 'by-proxy' };
+  } catch (error) {
+    local?.close();
+    throw error;
+  }
+}
+
+/** The same for who has the options of an engine and none yet. */
+export function egressOf({ bind, dnsServers, proxy }: EngineOptions): Promise<Egress> {
+  return openEgress({ bind, dnsServers, proxy: proxy === undefined ? undefined : parseProxy(proxy) });
+}
+
+const RESOLVE_MS = 10_000;
+
+async function hostOf({ host }: ProxyOptions, resolve: Resolve): Promise<string> {
+  try {
+    const [first] = await resolve(host, AbortSignal.timeout(RESOLVE_MS));
+    if (first !== undefined) return first;
+  } catch {
+    // as when there is none
+  }
+  throw new SwarmError('ADDRESS_UNAVAILABLE', `the name ${host} of the proxy cannot be resolved`, { host });
+}
+
+const refuseNames: Resolve = async (host) => {
+  throw new SwarmError('ADDRESS_UNAVAILABLE', `${host} is not looked up, as that would go around the proxy`, {
+    host,
+  });
+};

@@ -1,0 +1,75 @@
+/** Proxied sockets: a binding that leads through a SOCKS5 proxy and nowhere else, and sockets by it. */
+import type { Socket } from 'node:net';
+import { connectFrom } from './bound-sockets.js';
+import { SwarmError, toSwarmError } from './errors.js';
+import type { SocketBinding } from './socket-binding.js';
+import { type Credentials, Socks5Dialogue } from './socks5-dialogue.js';
+
+export interface Proxy {
+  /** Literal address. */
+  readonly host: string;
+  readonly port: number;
+  readonly credentials: Credentials | undefined;
+}
+
+/** Of a proxy and who is behind it: name, connection and dialogue. */
+const CONNECT_MS = 20_000;
+
+/** Whoever knows nothing of the proxy gets nothing sent: there is no source for him. */
+export function proxiedBinding(proxy: Proxy, from: SocketBinding): SocketBinding {
+  const refuse = (): never => {
+    throw new SwarmError(
+      'ADDRESS_UNAVAILABLE',
+      'this does not go through the proxy, and nothing goes around it',
+    );
+  };
+  return {
+    source: refuse,
+    sourceFor: refuse,
+    hold: (holder) => from.hold(holder),
+    proxy: { ...proxy, from },
+  };
+}
+
+/**
+ * A socket that is connected to `host`, which may be a name, through the proxy; paused.
+ * @throws SwarmError ADDRESS_UNAVAILABLE
+ */
+export function connectThrough(
+  { from, credentials, ...address }: NonNullable<SocketBinding['proxy']>,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const dialogue = new Socks5Dialogue(host, port, credentials);
+    const socket = connectFrom(from, address);
+    const fail = (why: unknown): void => {
+      settle();
+      socket.destroy();
+      reject(toSwarmError(why, 'ADDRESS_UNAVAILABLE'));
+    };
+    const timer = setTimeout(() => fail(new Error('the proxy took too long')), CONNECT_MS);
+    const onClose = (): void => fail(new Error('the proxy closed the connection'));
+    const onError = ({ message }: Error): void => fail(new Error(`the proxy cannot be reached: ${message}`));
+    const onConnect = (): void => void socket.write(dialogue.greeting);
+    const onData = (chunk: Buffer): void => {
+      try {
+        const { send, rest } = dialogue.take(chunk);
+        if (send !== undefined) socket.write(send);
+        if (rest === undefined) return;
+        settle();
+        socket.pause();
+        if (rest.length > 0) socket.unshift(rest);
+        resolve(socket);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const settle = (): void => {
+      clearTimeout(timer);
+      socket.off('connect', onConnect).off('data', onData).off('close', onClose).off('error', onError);
+      // Until it has another owner.
+      socket.on('error', () => {});
+    };
+    socket.on('connect', onConnect).on('data', onData).on('close', onClose).on('error', onError);
+  });
+}

@@ -1,0 +1,186 @@
+/** `--bind` on a host with two interfaces: what is bound to one is never seen on the other, whatever becomes of it. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { BIND_LAB, BindLab, requireBindLab } from '../support/bind-lab.js';
+import { cleanUpOf, temporaryFolder } from '../support/cleanup.js';
+import type { RunningClient } from '../support/clients.js';
+import { assertSameContent, writeContent } from '../support/content.js';
+import { Exchange, type MadeTorrent } from '../support/exchange.js';
+import { startSwarm } from '../support/swarm-command.js';
+
+const support = fileURLToPath(new URL('../support/', import.meta.url));
+const TIMEOUT_MS = 60_000;
+/** Trackers, nodes and peers would all be tried again meanwhile. */
+const LOST_MS = 4_000;
+const PIECE_LENGTH = 64 * 1024;
+const CONTENT_BYTES = 3_000_000;
+const SEED_PORT = 7_001;
+
+/** A lab with content, which is seeded on the far sides, to be downloaded by the host. */
+class Bound {
+  readonly lab: BindLab;
+  #getter: RunningClient | undefined;
+
+  private constructor(
+    readonly scope: ReturnType<typeof cleanUpOf>,
+    readonly exchange: Exchange,
+    readonly torrent: MadeTorrent,
+    readonly received: string,
+  ) {
+    this.lab = BindLab.create(scope);
+  }
+
+  static async create(t: TestContext, tracker?: string): Promise<Bound> {
+    const scope = cleanUpOf(t);
+    const exchange = await Exchange.create(scope, PIECE_LENGTH, {
+      'film.bin': (path) => writeContent(path, CONTENT_BYTES, t.name),
+    });
+    const torrent = await exchange.torrentOf('film.bin', tracker);
+    return new Bound(scope, exchange, torrent, await exchange.receiver());
+  }
+
+  async seed(side: 'vpn' | 'net', host: string, ...more: readonly string[]): Promise<RunningClient> {
+    const flags = ['--torrent', this.torrent.file, '--listen', `${host}:${SEED_PORT}`, '--json', ...more];
+    const argv = ['seed', `${this.exchange.source}/film.bin`, ...flags];
+    const seed = startSwarm(this.scope, this.lab.side(side), await temporaryFolder(this.scope), argv);
+    await seed.printed(/"seeding"/);
+    return seed;
+  }
+
+  async get(...more: readonly string[]): Promise<RunningClient> {
+    const flags = ['--bind', 'tun0', '--out', this.received, '--json', ...more];
+    const argv = ['get', this.torrent.file, ...flags];
+    this.#getter = startSwarm(this.scope, this.lab.side('host'), await temporaryFolder(this.scope), argv);
+    return this.#getter;
+  }
+
+  async completes(): Promise<void> {
+    const getter = this.#getter!;
+    if (getter.process.exitCode === null) await once(getter.process, 'exit');
+    assert.equal(getter.process.exitCode, 0, getter.output());
+    await assertSameContent(this.received, this.exchange.source);
+  }
+}
+
+async function boundTest(t: TestContext, tracker?: string): Promise<Bound | undefined> {
+  return requireBindLab(t) ? Bound.create(t, tracker) : undefined;
+}
+
+describe('swarm get --bind', { concurrency: 2 }, () => {
+  test('downloads over the bound interface only, with the default route over another', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const bound = await boundTest(t);
+    if (bound === undefined) return;
+    await bound.seed('vpn', BIND_LAB.vpnHost);
+    await bound.seed('net', BIND_LAB.netHost);
+    const peers = [BIND_LAB.vpnHost, BIND_LAB.netHost, BIND_LAB.publicHost];
+    await bound.get(...peers.flatMap((host) => ['--peer', `${host}:${SEED_PORT}`]));
+    await bound.completes();
+    assert.equal(bound.lab.astray(), 0);
+  });
+
+  test('asks name servers, trackers, the DHT and the web over the bound interface only, before and after it goes down', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const bound = await boundTest(t, 'http://tracker-a.example:6969/announce');
+    if (bound === undefined) return;
+    const { lab, scope } = bound;
+    const { file } = bound.torrent;
+    const vpn = lab.start(
+      'vpn',
+      process.execPath,
+      join(support, 'vpn-process.js'),
+      BIND_LAB.publicHost,
+      file,
+    );
+    await vpn.printed(/ready/);
+    const tracker = startSwarm(scope, lab.side('vpn'), await temporaryFolder(scope), ['tracker', '--json']);
+    await tracker.printed(/6969/);
+    const announce = `http://${BIND_LAB.publicHost}:6969/announce`;
+    await bound.seed(
+      'vpn',
+      BIND_LAB.publicHost,
+      '--tracker',
+      announce,
+      '--dht-bootstrap',
+      `${BIND_LAB.publicHost}:1`,
+    );
+    const getter = startSwarm(
+      scope,
+      lab.side('host'),
+      await temporaryFolder(scope),
+      [
+        ...['get', 'http://web.example:8080/film.torrent', '--bind', 'tun0', '--dns', BIND_LAB.publicHost],
+        ...['--tracker', 'udp://tracker-b.example:6969'],
+        ...[
+          '--dht-bootstrap',
+          `dht.example:${SEED_PORT}`,
+          '--out',
+          bound.received,
+          '--json',
+          '--keep-seeding',
+        ],
+      ],
+      { SWARM_DISCOVERY: 'on' },
+    );
+    await getter.printed(/"type":"complete"/);
+    await assertSameContent(bound.received, bound.exchange.source);
+    for (const name of ['web', 'tracker-a', 'tracker-b', 'dht'])
+      await vpn.printed(new RegExp(`asked ${name}.example`));
+    assert.match(vpn.output(), /served/);
+    await getter.printed(/"type":"peers-found".*"source":"tracker"/);
+    assert.equal(lab.astray(), 0, 'while it is up');
+    lab.ip('link', 'set', 'tun0', 'down');
+    await delay(LOST_MS);
+    getter.process.kill('SIGINT');
+    await once(getter.process, 'exit');
+    assert.equal(lab.astray(), 0);
+  });
+
+  test('does not begin where the interface is down', { timeout: TIMEOUT_MS }, async (t) => {
+    const bound = await boundTest(t);
+    if (bound === undefined) return;
+    bound.lab.ip('link', 'set', 'tun0', 'down');
+    const getter = await bound.get('--peer', `${BIND_LAB.netHost}:${SEED_PORT}`);
+    await once(getter.process, 'exit');
+    assert.notEqual(getter.process.exitCode, 0);
+    assert.match(getter.output(), /ADDRESS_UNAVAILABLE/);
+    assert.match(getter.output(), /cannot bind to tun0/);
+    assert.equal(bound.lab.astray(), 0);
+  });
+
+  const LOSSES = [
+    ['goes down', ['link', 'set', 'tun0', 'down'], ['link', 'set', 'tun0', 'up']],
+    [
+      'loses its address',
+      ['addr', 'del', `${BIND_LAB.tunHost}/24`, 'dev', 'tun0'],
+      ['addr', 'add', `${BIND_LAB.tunHost}/24`, 'dev', 'tun0'],
+    ],
+  ] as const;
+  for (const [how, lose, restore] of LOSSES)
+    test(`goes on when the interface ${how} and comes back`, { timeout: TIMEOUT_MS }, async (t) => {
+      const bound = await boundTest(t);
+      if (bound === undefined) return;
+      await bound.seed('vpn', BIND_LAB.vpnHost);
+      await bound.seed('net', BIND_LAB.netHost);
+      const peers = [BIND_LAB.vpnHost, BIND_LAB.netHost];
+      const getter = await bound.get(
+        ...peers.flatMap((host) => ['--peer', `${host}:${SEED_PORT}`]),
+        ...['--down', '500K'],
+      );
+      await getter.printed(/"type":"progress".*"downloadedBytes":[1-9]\d{4}/);
+      bound.lab.ip(...lose);
+      await delay(LOST_MS);
+      assert.match(getter.output(), /nothing is sent until tun0 is back/);
+      const astray = bound.lab.astray();
+      t.diagnostic(`${astray} packets left by the other interface`);
+      bound.lab.ip(...restore);
+      await bound.completes();
+      assert.equal(astray, 0);
+    });
+});

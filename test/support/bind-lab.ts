@@ -1,0 +1,136 @@
+/**
+ * Bind lab: a host with two interfaces, in three network namespaces. Its default route leads over eth0; what is bound
+ * to tun0 must never be seen there.
+ *
+ *   vpn 11.1.0.2 ── 11.1.0.1 tun0 host eth0 11.2.0.1 ── 11.2.0.2 net
+ *
+ * Both far ends have 11.9.0.1 too, which stands for the Internet. These networks exist only in here.
+ */
+import { spawnSync } from 'node:child_process';
+import type { TestContext } from 'node:test';
+import { type RunningClient, requireClient, type Scope, skip, startClient } from './clients.js';
+import { canMakeNamespaces, ip, type NetworkSide, removeNamespace, staleNamespaces } from './namespaces.js';
+
+export const BIND_LAB = {
+  tunHost: '11.1.0.1',
+  vpnHost: '11.1.0.2',
+  ethHost: '11.2.0.1',
+  netHost: '11.2.0.2',
+  /** Of both far ends. */
+  publicHost: '11.9.0.1',
+} as const;
+
+const SIDES = ['host', 'vpn', 'net'] as const;
+type Side = (typeof SIDES)[number];
+
+/** Everything that leaves by eth0, neighbour discovery of the kernel's own excepted. */
+const WATCH = `
+table inet watch {
+  counter astray { }
+  chain output {
+    type filter hook output priority 0; policy accept;
+    oifname "eth0" meta l4proto { tcp, udp, icmp, igmp } counter name astray
+  }
+}`;
+
+export function requireBindLab(t: TestContext): boolean {
+  if (!requireClient(t, 'nft')) return false;
+  if (canMakeNamespaces()) return true;
+  skip(t, 'needs network namespaces, which only root can make');
+  return false;
+}
+
+let made = 0;
+
+export class BindLab {
+  readonly #name = `swarm-bind-${process.pid}-${made++}`;
+  readonly #scope: Scope;
+
+  private constructor(scope: Scope) {
+    this.#scope = scope;
+  }
+
+  /** Gone, with every process in it, when the scope ends. */
+  static create(scope: Scope): BindLab {
+    for (const stale of staleNamespaces(/^swarm-bind-(?<pid>\d+)-/)) removeNamespace(stale);
+    const lab = new BindLab(scope);
+    scope.after(() => {
+      for (const side of SIDES) removeNamespace(lab.namespace(side));
+    });
+    lab.#build();
+    return lab;
+  }
+
+  namespace(side: Side): string {
+    return `${this.#name}-${side}`;
+  }
+
+  /** For programs that are told where they run. */
+  side(side: Side): NetworkSide {
+    const hosts = { host: BIND_LAB.tunHost, vpn: BIND_LAB.vpnHost, net: BIND_LAB.netHost };
+    return { hosts: [hosts[side]], prefix: ['ip', 'netns', 'exec', this.namespace(side)] };
+  }
+
+  start(side: Side, command: string, ...args: readonly string[]): RunningClient {
+    return startClient(this.#scope, 'ip', ['netns', 'exec', this.namespace(side), command, ...args]);
+  }
+
+  /** `ip …` on the host. */
+  ip(...args: readonly string[]): void {
+    ip('-n', this.namespace('host'), ...args);
+  }
+
+  /** Packets that left by eth0 since the beginning. */
+  astray(): number {
+    const args = [
+      'netns',
+      'exec',
+      this.namespace('host'),
+      'nft',
+      'list',
+      'counter',
+      'inet',
+      'watch',
+      'astray',
+    ];
+    const { stdout } = spawnSync('ip', args, { encoding: 'utf8' });
+    return Number(/packets (\d+)/.exec(stdout)?.[1] ?? Number.NaN);
+  }
+
+  /** What is sent from tun0's address goes to the Internet by tun0, as a VPN beside the default route sets it up. */
+  routeByTun(): void {
+    this.ip('route', 'add', 'default', 'via', BIND_LAB.vpnHost, 'dev', 'tun0', 'table', '100');
+    this.ip('rule', 'add', 'from', BIND_LAB.tunHost, 'lookup', '100');
+  }
+
+  #build(): void {
+    const [host, vpn, net] = SIDES.map((side) => this.namespace(side)) as [string, string, string];
+    for (const namespace of [host, vpn, net]) {
+      ip('netns', 'add', namespace);
+      ip('-n', namespace, 'link', 'set', 'lo', 'up');
+    }
+    ip('link', 'add', 'tun0', 'netns', host, 'type', 'veth', 'peer', 'name', 'veth0', 'netns', vpn);
+    ip('link', 'add', 'eth0', 'netns', host, 'type', 'veth', 'peer', 'name', 'veth0', 'netns', net);
+    const addresses = [
+      [host, 'tun0', `${BIND_LAB.tunHost}/24`],
+      [host, 'eth0', `${BIND_LAB.ethHost}/24`],
+      [vpn, 'veth0', `${BIND_LAB.vpnHost}/24`],
+      [net, 'veth0', `${BIND_LAB.netHost}/24`],
+      [vpn, 'lo', `${BIND_LAB.publicHost}/32`],
+      [net, 'lo', `${BIND_LAB.publicHost}/32`],
+    ] as const;
+    for (const [namespace, device, address] of addresses) {
+      ip('-n', namespace, 'addr', 'add', address, 'dev', device);
+      ip('-n', namespace, 'link', 'set', device, 'up');
+    }
+    ip('-n', host, 'route', 'add', 'default', 'via', BIND_LAB.netHost);
+    // So that whatever comes astray could be answered.
+    ip('-n', net, 'route', 'add', 'default', 'via', BIND_LAB.ethHost);
+    ip('-n', vpn, 'route', 'add', 'default', 'via', BIND_LAB.tunHost);
+    const { status, stderr } = spawnSync('ip', ['netns', 'exec', host, 'nft', '-f', '-'], {
+      input: WATCH,
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`nft: ${stderr}`);
+  }
+}
