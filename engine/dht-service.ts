@@ -2,6 +2,7 @@
  * DHT service: the engine's DHT node. Loaded and opened when the first torrent needs it, on the port that peers
  * connect to, joined through what it knew last time or the bootstrap hosts, and saved at the end.
  */
+import { createHash } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -27,7 +28,13 @@ export interface DhtServiceOptions {
   readonly listenHost: string | undefined;
   /** Instead of `listenHost`, and of the system's name servers. */
   readonly bound:
-    | { readonly binding: SocketBinding; readonly families: readonly (4 | 6)[]; readonly resolve: Resolve }
+    | {
+        /** What the user named. */
+        readonly target: string;
+        readonly binding: SocketBinding;
+        readonly families: readonly (4 | 6)[];
+        readonly resolve: Resolve;
+      }
     | undefined;
   /** The port to open, if it is free; 0 lets the system choose. */
   readonly port: () => number;
@@ -39,7 +46,6 @@ export interface DhtServiceOptions {
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
-const STATE_FILE = 'dht.json';
 /** 400 nodes of two families have 60 KB. */
 const MAX_STATE_BYTES = 512 * 1024;
 /** Nodes that are told before there is a node to take them. */
@@ -126,10 +132,10 @@ export class DhtService {
     node.close();
     const isWorthIt = (saved.v4?.nodes.length ?? 0) + (saved.v6?.nodes.length ?? 0) > 0;
     if (!isWorthIt) return;
-    const { stateDir, log } = this.#options;
+    const { stateDir, bound, log } = this.#options;
     try {
       await makeFolder(stateDir, 0o700);
-      await (await replaceOwnFile(join(stateDir, STATE_FILE), JSON.stringify(saved))).close();
+      await (await replaceOwnFile(join(stateDir, stateFile(bound?.target)), JSON.stringify(saved))).close();
     } catch (error) {
       log('warn', `the DHT's nodes are not kept for the next start: ${(error as Error).message}`);
     }
@@ -195,8 +201,9 @@ export class DhtService {
   }
 
   async #load(): Promise<unknown> {
+    const { stateDir, bound } = this.#options;
     try {
-      const content = await readOwnFile(join(this.#options.stateDir, STATE_FILE), MAX_STATE_BYTES);
+      const content = await readOwnFile(join(stateDir, stateFile(bound?.target)), MAX_STATE_BYTES);
       return JSON.parse(content.toString('utf8'));
     } catch {
       return undefined;
@@ -220,6 +227,15 @@ export class DhtService {
     const answers = await Promise.allSettled([this.#resolver.resolve4(name), this.#resolver.resolve6(name)]);
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
   }
+}
+
+/**
+ * Our id comes of our address (BEP 42), and the nodes that we knew know it: with either, whoever is bound could be
+ * recognised as who he is without.
+ */
+function stateFile(target: string | undefined): string {
+  if (target === undefined) return 'dht.json';
+  return `dht-${createHash('sha256').update(target).digest('hex').slice(0, 16)}.json`;
 }
 
 /** A source that takes a while to make: what is asked of it meanwhile is done then. */

@@ -101,7 +101,8 @@ export class Engine {
       rng: systemRng,
       secretBytes,
       portMapping: resolved.portMapping,
-      ...(local === undefined ? {} : { device: () => local.device }),
+      proxied: resolved.proxy !== undefined,
+      ...(local === undefined ? {} : { binding: local }),
       onChange: (mapping) => {
         this.#log.add(...mappingLine(mapping));
         this.#dht?.review();
@@ -119,7 +120,7 @@ export class Engine {
       secretBytes,
       stateDir: resolved.stateDir,
       listenHost: resolved.listenHost,
-      bound: local && { binding: local, families: local.families, resolve },
+      bound: local && { target: local.snapshot().target, binding: local, families: local.families, resolve },
       port: () => this.#listen?.port ?? 0,
       announcedPort: () => this.#outside.peerPort,
       isUnreachable: () => this.#outside.isUnreachable,
@@ -345,6 +346,7 @@ export class Engine {
 
   /** @param metainfo undefined while there is a magnet only */
   #identityOf(infoHash: InfoHash, metainfo: Metainfo | undefined): HandshakeIdentity {
+    const outside = this.#outside;
     return {
       infoHash,
       peerId: this.#peerId,
@@ -354,7 +356,9 @@ export class Engine {
       geometry: metainfo && new TorrentGeometry(metainfo.pieceLength, metainfo.totalBytes),
       extendedHandshake: {
         client: CLIENT_NAME,
-        listenPort: this.#listen?.port ?? 0,
+        get listenPort() {
+          return outside.peerPort;
+        },
         requestQueue: MAX_QUEUED_REQUESTS,
         // Who may have a private torrent is its tracker's to say.
         ...(metainfo === undefined || metainfo.private ? {} : { metadataSize: metainfo.rawInfo.length }),
@@ -381,6 +385,13 @@ export class Engine {
     }));
   }
 
+  /** A name that is left to a proxy may have addresses of any. */
+  #families(): readonly (4 | 6)[] {
+    const { local, binding } = this.#egress;
+    if (binding.proxy !== undefined) return [4, 6];
+    return local?.families ?? familiesOf(this.#listen?.host);
+  }
+
   #trackersOf(
     infoHash: InfoHash,
     tiers: Wanted['tiers'],
@@ -403,7 +414,7 @@ export class Engine {
       userAgent: USER_AGENT,
       firstTierOnly: isPrivate,
       // Only of addresses that somebody listens at.
-      families: this.#egress.local?.families ?? familiesOf(this.#listen?.host),
+      families: this.#families(),
       binding: this.#egress.binding,
       resolve: this.#egress.resolveToConnect,
     });

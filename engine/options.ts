@@ -119,6 +119,10 @@ const PUBLIC_DHT: readonly HostPort[] = [
 export function resolveEngineOptions(options: EngineOptions, machine: Machine): ResolvedEngineOptions {
   const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
   if (proxy !== undefined) assertNotAround(options);
+  if (options.dnsServers !== undefined && options.bind === undefined)
+    throw new SwarmError('USAGE_INVALID_OPTION', 'dnsServers are asked only where bind is set', {
+      option: 'dnsServers',
+    });
   return {
     listenHost: options.listenHost,
     bind: options.bind,

@@ -8,6 +8,7 @@ import { type Reachability, reachability, SeenAs } from './policy/reachability.j
 import type { Clock, Rng, TimerHandle } from './ports.js';
 import type { PortMapper } from './reach/mapping/port-mapper.js';
 import { NO_PORT_MAPPING, type PortMappingSnapshot } from './snapshot.js';
+import { type SocketBinding, sourceOf } from './socket-binding.js';
 import { asMillis, type Millis } from './units.js';
 
 export interface OutsideOptions {
@@ -16,8 +17,10 @@ export interface OutsideOptions {
   readonly secretBytes: (length: number) => Uint8Array;
   /** Ask the router to forward our ports. */
   readonly portMapping: boolean;
-  /** Undefined: of all interfaces. */
-  readonly device?: () => string | undefined;
+  /** Everything goes through a proxy. */
+  readonly proxied: boolean;
+  /** Everything that the router is asked leaves by it, and only its addresses are ours. Undefined: those of all interfaces. */
+  readonly binding?: SocketBinding;
   /** The router forwards now, or does no more. */
   readonly onChange: (mapping: PortMappingSnapshot) => void;
 }
@@ -32,6 +35,7 @@ export interface Listening {
 /** A short download is over before a mapping would matter, and should not wait to take it away. */
 const MAP_AFTER_MS = 1_500;
 const INTERFACES_FOR_MS = 10_000;
+const FAMILIES = [4, 6] as const;
 
 export class Outside {
   readonly #options: OutsideOptions;
@@ -93,6 +97,7 @@ export class Outside {
       portMapping,
       reachability: reachability({
         listenHost: this.#listening?.host ?? null,
+        proxied: this.#options.proxied,
         interfaceHosts: this.#interfaceHosts(),
         mapping: portMapping,
         incomingFromOutside: this.#incomingFromOutside,
@@ -124,10 +129,10 @@ export class Outside {
   async #map(listening: Listening): Promise<void> {
     const { tcpPort, udpPort } = listening;
     const { PortMapper } = await import('./reach/mapping/port-mapper.js');
-    const { routeOf, systemRoute } = await import('./reach/mapping/route.js');
+    const { routeFrom, systemRoute } = await import('./reach/mapping/route.js');
     if (this.#isClosed || listening !== this.#listening) return;
-    const { clock, rng, secretBytes, onChange, device } = this.#options;
-    const findRoute = device === undefined ? systemRoute : () => routeOf(device());
+    const { clock, rng, secretBytes, onChange, binding } = this.#options;
+    const findRoute = binding === undefined ? systemRoute : () => routeFrom(binding);
     const mapper = new PortMapper({ clock, rng, secretBytes, findRoute });
     this.#mapper = mapper;
     mapper.onChange = () => {
@@ -141,6 +146,8 @@ export class Outside {
   }
 
   #interfaceHosts(): readonly string[] {
+    const { binding } = this.#options;
+    if (binding !== undefined) return FAMILIES.flatMap((family) => sourceOf(binding, family)?.host ?? []);
     const now = this.#options.clock.now();
     if (this.#interfaces === undefined || now >= this.#interfaces.until) {
       const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);

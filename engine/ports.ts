@@ -171,12 +171,13 @@ export interface HandshakeIdentity {
   readonly geometry: TorrentGeometry | undefined;
   /** Where our DHT node listens, which we tell peers that have one (BEP 5); 0: we have none, or not for this torrent. */
   dhtPort?(): number;
-  /** BEP 10 fields and extension names that we announce; encoded once. */
+  /** BEP 10 fields and extension names that we announce. */
   readonly extendedHandshake: LocalExtendedHandshake;
 }
 
 interface LocalExtendedHandshake {
   readonly client: string;
+  /** By which peers reach us; 0: they do not. Read for each handshake, as the router may begin to forward another. */
   readonly listenPort: number;
   readonly requestQueue: number;
   readonly metadataSize?: number;

@@ -2,6 +2,7 @@
  * Socket binding: which of our addresses sockets are bound to, for everybody who opens one. Without a binding the
  * system chooses.
  */
+
 /** Where a socket is bound to. */
 export interface Source {
   readonly host: string;
@@ -43,6 +44,15 @@ export const UNBOUND: SocketBinding = {
   sourceFor: () => undefined,
   hold: () => () => {},
 };
+
+/** What to bind a socket of the family to, if there is anything now. */
+export function sourceOf(binding: SocketBinding, family: 4 | 6): Source | undefined {
+  try {
+    return binding.source(family);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Whether packets may go to `host`, a literal address, now. */
 export function isReachable(binding: SocketBinding, host: string): boolean {

@@ -7,7 +7,7 @@ import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
 import { closeQuietly, datagramFrom } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
-import { isReachable, type SocketBinding } from '../socket-binding.js';
+import { isReachable, type SocketBinding, sourceOf } from '../socket-binding.js';
 import { canonicalHost } from './compact-peers.js';
 import { formatQuestion, parseAnswer } from './dns-packets.js';
 import type { Resolve } from './resolve.js';
@@ -29,7 +29,7 @@ export function boundResolve(binding: SocketBinding, servers?: readonly string[]
     const usable = all.filter(({ host }) => isReachable(binding, host) && !isLoopback(host));
     if (usable.length === 0)
       throw unresolved(name, 'no name server is reached from where we are bound to', 'Name one with --dns.');
-    const families = ([4, 6] as const).filter((family) => hasSource(binding, family));
+    const families = ([4, 6] as const).filter((family) => sourceOf(binding, family) !== undefined);
     let answered = false;
     for (let round = 0; round < ROUNDS; round++) {
       for (const server of usable.slice(0, MAX_SERVERS)) {
@@ -94,14 +94,6 @@ function serverOf(text: string): Server {
 }
 
 const isLoopback = (host: string): boolean => host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-
-function hasSource(binding: SocketBinding, family: 4 | 6): boolean {
-  try {
-    return binding.source(family) !== undefined;
-  } catch {
-    return false;
-  }
-}
 
 function unresolved(name: string, why: string, hint?: string): SwarmError {
   return new SwarmError(

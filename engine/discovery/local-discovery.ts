@@ -4,7 +4,7 @@
  */
 
 import type { Clock, PeerSource, PeerSourceHandler, TimerHandle } from '../ports.js';
-import type { SocketBinding } from '../socket-binding.js';
+import { type SocketBinding, sourceOf } from '../socket-binding.js';
 import { asMillis, type InfoHash, type Millis, type PeerAddress } from '../units.js';
 import { canonicalHost } from './compact-peers.js';
 import { formatLsd, parseLsd } from './lsd-packet.js';
@@ -96,7 +96,11 @@ export class LocalDiscovery {
         group,
         port,
         host: () =>
-          binding === undefined ? (ANY.includes(host) ? undefined : host) : sourceOf(binding, family),
+          binding === undefined
+            ? ANY.includes(host)
+              ? undefined
+              : host
+            : (sourceOf(binding, family)?.host ?? null),
         onPacket: (packet, from) => this.#onPacket(packet, from),
         onReady: () => this.#arm(),
         onError: ({ message }) => {
@@ -165,13 +169,5 @@ class Intake {
 /** `::` takes IPv4 too. */
 const familiesOf = (host: string | undefined): readonly (4 | 6)[] =>
   host === undefined || host === '::' ? [4, 6] : [host.includes(':') ? 6 : 4];
-
-function sourceOf(binding: SocketBinding, family: 4 | 6): string | undefined | null {
-  try {
-    return binding.source(family)?.host;
-  } catch {
-    return null;
-  }
-}
 
 const ANY: readonly (string | undefined)[] = ['0.0.0.0', '::'];

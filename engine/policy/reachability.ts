@@ -26,6 +26,8 @@ export interface Reachability {
 export interface ReachabilityFacts {
   /** Where we take connections; null: nowhere. */
   readonly listenHost: string | null;
+  /** Everything goes through a proxy. Default false. */
+  readonly proxied?: boolean;
   /** Literal addresses of this machine's interfaces. */
   readonly interfaceHosts: readonly string[];
   readonly mapping: {
@@ -76,6 +78,11 @@ export function reachability(facts: ReachabilityFacts): Reachability {
     confirmed: listenHost !== null && !isLocal && incomingFromOutside > 0,
   });
 
+  if (facts.proxied === true)
+    return say(
+      'outgoing only',
+      'by a proxy nobody can connect to us, and no UDP goes: no DHT, no UDP trackers, no local discovery',
+    );
   if (listenHost === null)
     return say(
       'outgoing only',

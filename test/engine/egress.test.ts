@@ -45,6 +45,7 @@ for (const drips of [false, true])
     const proxy = await Socks5Proxy.start(lab, { password: 'me:p@ss', drips });
     const engine = await engineOf(lab, { proxy: `socks5://me:p%40ss@127.0.0.1:${proxy.port}` });
     assert.equal(engine.listen, null);
+    assert.match(engine.snapshot().reachability.reason, /proxy.*no UDP/);
     await engine.add(torrent.metainfo, { out: lab.here, peers: [{ host, port: Number(port) }] }).completed;
     await lab.assertGot(torrent);
     assert.deepEqual([...new Set(proxy.asked)], [seed]);
@@ -189,6 +190,10 @@ test('nothing goes around a proxy that is down, or to a UDP tracker', async (t) 
   });
   assert.match(String(added.snapshot().trackers[0]?.message), /proxy/);
   assert.equal(came, 0);
+});
+
+test('refuses name servers where nothing is bound, as the system asks its own', async () => {
+  await assert.rejects(Engine.create({ dnsServers: ['127.0.0.1'] }), { code: 'USAGE_INVALID_OPTION' });
 });
 
 test('refuses what would go around the proxy, and what is no proxy, without telling the password', async () => {

@@ -22,6 +22,12 @@ const CASES: readonly (readonly [
   state: string,
   says: RegExp,
 ])[] = [
+  [
+    'by a proxy there is no way in, whatever else there is',
+    { proxied: true, listenHost: null, interfaceHosts: ['8.8.4.4'] },
+    'outgoing only',
+    /proxy.*no UDP/,
+  ],
   ['a public address is direct', { interfaceHosts: ['8.8.4.4'] }, 'direct', /public address 8\.8\.4\.4/],
   ['a mapping on a public router is mapped', { mapping: mapped('8.8.4.4') }, 'mapped', /forwards our port/],
   ['a router without an address is mapped', { mapping: mapped(null) }, 'mapped', /does not tell/],

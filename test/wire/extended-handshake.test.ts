@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeBencode } from '../../engine/metainfo/bencode.js';
 import { decodeExtendedHandshake } from '../../engine/wire/extended-handshake.js';
+import { GuardedWire } from '../../engine/wire/guarded-wire.js';
 import { packIp, unpackIp } from '../../engine/wire/ip-bytes.js';
+import { identity } from './harness.js';
 
 test('reads every field of a real extended handshake', () => {
   const payload = encodeBencode({
@@ -89,4 +91,25 @@ test('packs and unpacks addresses', () => {
   assert.equal(unpackIp(packIp('fe80::1%eth0')), 'fe80::1');
   assert.deepEqual([...packIp('::ffff:1.2.3.4')].slice(-6), [255, 255, 1, 2, 3, 4]);
   for (const wrong of [0, 3, 5, 15, 17]) assert.equal(unpackIp(new Uint8Array(wrong)), undefined);
+});
+
+test('each handshake names the port by which peers reach us now', () => {
+  let port = 6881;
+  const us = identity();
+  const { client, requestQueue, extensions } = us.extendedHandshake;
+  const ours = {
+    ...us,
+    extendedHandshake: {
+      ...{ client, requestQueue, extensions },
+      get listenPort() {
+        return port;
+      },
+    },
+  };
+  const named = () => new GuardedWire(false, ours, '192.0.2.7', () => {}).extendedHandshake.p;
+  assert.equal(named(), 6881);
+  port = 20_000;
+  assert.equal(named(), 20_000);
+  port = 0;
+  assert.equal(named(), undefined);
 });

@@ -2,9 +2,11 @@
  * Gateway exchange: one datagram to the gateway and the answer to it, sent again with doubling pauses. The socket is
  * connected, so the kernel drops what others send, and a port nobody listens on is known at once.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
+import { closeQuietly, datagramFrom } from '../../bound-sockets.js';
 import { networkFault } from '../../network-fault.js';
 import type { Clock, TimerHandle } from '../../ports.js';
+import { type SocketBinding, UNBOUND } from '../../socket-binding.js';
 import { asMillis } from '../../units.js';
 import { mappingError } from './failure.js';
 
@@ -17,6 +19,8 @@ export interface GatewayAddress {
   readonly port: number;
   /** Our address to send from. */
   readonly localHost: string;
+  /** Default: the system says by which way. */
+  readonly binding?: SocketBinding | undefined;
 }
 
 /**
@@ -24,7 +28,7 @@ export interface GatewayAddress {
  * @throws what `accept` throws; SwarmError ADDRESS_NOT_MAPPED when nothing was accepted; the signal's reason
  */
 export function askGateway<T>(
-  { host, port, localHost }: GatewayAddress,
+  { host, port, localHost, binding = UNBOUND }: GatewayAddress,
   request: Uint8Array,
   accept: (packet: Buffer) => T | undefined,
   clock: Clock,
@@ -32,7 +36,11 @@ export function askGateway<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const socket = createSocket('udp4');
+    const source = binding.sourceFor(host);
+    const socket =
+      source === undefined
+        ? createSocket('udp4')
+        : datagramFrom(binding, 4, 0, (error) => fail(unreachable(host, error)));
     let timer: TimerHandle | undefined;
     let sent = 0;
     let settled = false;
@@ -68,9 +76,13 @@ export function askGateway<T>(
       }
     });
     socket.on('connect', send);
-    socket.bind({ address: localHost, exclusive: true }, () => {
+    // The binding may end it.
+    socket.on('close', () => fail(mappingError('no-answer', `the way to the router ${host} is gone`)));
+    const aim = (): void => {
       if (!settled) socket.connect(port, host);
-    });
+    };
+    if (source === undefined) socket.bind({ address: localHost, exclusive: true }, aim);
+    else aim();
   });
 }
 
@@ -78,12 +90,4 @@ function unreachable(host: string, error: NodeJS.ErrnoException) {
   const why =
     error.code === 'ECONNREFUSED' ? 'does not take such requests' : `cannot be asked: ${networkFault(error)}`;
   return mappingError('no-answer', `the router ${host} ${why}`);
-}
-
-function closeQuietly(socket: Socket): void {
-  try {
-    socket.close();
-  } catch {
-    // it never opened, or closed by itself
-  }
 }

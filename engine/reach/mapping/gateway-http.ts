@@ -3,7 +3,9 @@
  * connection kept, 3 seconds and 256 KiB at most.
  */
 import http from 'node:http';
+import { connectFrom } from '../../bound-sockets.js';
 import { SwarmError } from '../../errors.js';
+import { type SocketBinding, UNBOUND } from '../../socket-binding.js';
 import { mappingError } from './failure.js';
 
 const TIMEOUT_MS = 3_000;
@@ -15,6 +17,8 @@ export interface GatewayHttpRequest {
   readonly url: URL;
   /** Our address to ask from. */
   readonly localHost: string;
+  /** Default: the system says by which way. */
+  readonly binding?: SocketBinding | undefined;
   readonly signal: AbortSignal;
   /** Of a POST. */
   readonly body?: string;
@@ -23,7 +27,7 @@ export interface GatewayHttpRequest {
 
 /** @throws SwarmError ADDRESS_NOT_MAPPED, or the signal's reason */
 export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status: number; text: string }> {
-  const { url, localHost, body, headers } = request;
+  const { url, localHost, binding = UNBOUND, body, headers } = request;
   request.signal.throwIfAborted();
   const deadline = AbortSignal.timeout(TIMEOUT_MS);
   const signal = AbortSignal.any([request.signal, deadline]);
@@ -32,8 +36,10 @@ export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status
     return await new Promise((resolve, reject) => {
       const sent = http.request(url, {
         method: body === undefined ? 'GET' : 'POST',
-        agent: false,
-        localAddress: localHost,
+        // An agent would make connections of its own.
+        ...(binding === UNBOUND
+          ? { agent: false, localAddress: localHost }
+          : { createConnection: () => connectFrom(binding, { host: url.hostname, port: portOf(url) }) }),
         maxHeaderSize: MAX_HEADER_BYTES,
         headers: {
           Connection: 'close',
@@ -80,6 +86,8 @@ export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status
     throw mappingError('bad-answer', `the router ${hostname} breaks off its answer (${reasonOf(error)})`);
   }
 }
+
+const portOf = ({ port }: URL): number => (port === '' ? 80 : Number(port));
 
 const reasonOf = (error: unknown): string => {
   const { code, message } = error as NodeJS.ErrnoException;

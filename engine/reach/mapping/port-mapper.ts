@@ -256,8 +256,9 @@ export class PortMapper {
   #clientsFor(route: Route): readonly MappingClient[] {
     const { clock, rng, secretBytes, gatewayPort = GATEWAY_PORT } = this.#options;
     const upnp = new UpnpClient(route, clock, rng, this.#options.searchRouters ?? searchRouters);
-    if (route.gateway === null) return [upnp];
-    const address = { host: route.gateway, port: gatewayPort, localHost: route.localHost };
+    const { gateway: host, localHost, binding } = route;
+    if (host === null) return [upnp];
+    const address = { host, port: gatewayPort, localHost, binding };
     return [new PcpClient(address, clock, secretBytes), new NatPmpClient(address, clock), upnp];
   }
 }

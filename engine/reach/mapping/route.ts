@@ -2,11 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { endianness, type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { addressKind } from '../../policy/ip-address.js';
+import { type SocketBinding, sourceOf } from '../../socket-binding.js';
 
 export interface Route {
   /** Null where the system does not tell: then only who answers a multicast can be asked. */
   readonly gateway: string | null;
   readonly localHost: string;
+  /** What is sent to the router leaves by it. Default: the system says by which way. */
+  readonly binding?: SocketBinding | undefined;
 }
 
 export type FindRoute = () => Promise<Route | undefined>;
@@ -21,13 +24,14 @@ export const systemRoute: FindRoute = async () => {
   return table === undefined ? likelyRoute(networkInterfaces()) : defaultRoute(table, networkInterfaces());
 };
 
-/** The same by one interface alone; none without one. */
-export async function routeOf(device: string | undefined): Promise<Route | undefined> {
-  const all = networkInterfaces();
-  if (device === undefined || all[device] === undefined) return undefined;
+/** The same by the one address of a binding alone; none while there is none. */
+export async function routeFrom(binding: SocketBinding): Promise<Route | undefined> {
+  const { host, device } = sourceOf(binding, 4) ?? { host: '', device: '' };
+  const own = networkInterfaces()[device]?.filter(({ address }) => address === host) ?? [];
   const table = await readFile('/proc/net/route', 'utf8').catch(() => undefined);
-  const only = { [device]: all[device] };
-  return table === undefined ? likelyRoute(only) : defaultRoute(table, only);
+  const only = { [device]: own };
+  const route = table === undefined ? likelyRoute(only) : defaultRoute(table, only);
+  return route && { ...route, binding };
 }
 
 /** @param table the text of /proc/net/route: one route a line, addresses as hexadecimal in the machine's byte order */

@@ -252,6 +252,7 @@ export class UpnpClient implements MappingClient {
     return askOverHttp({
       url,
       localHost: this.#route.localHost,
+      binding: this.#route.binding,
       signal: this.#lifetime.signal,
       ...post,
     });

@@ -4,7 +4,9 @@
  */
 import type { Socket } from 'node:dgram';
 import type { Client, Ssdp } from 'nat-upnp';
+import { closeQuietly, datagramFrom } from '../../bound-sockets.js';
 import type { Clock } from '../../ports.js';
+import { sourceOf } from '../../socket-binding.js';
 import { asMillis } from '../../units.js';
 import { mappingError } from './failure.js';
 import { isOnLan, type Route } from './route.js';
@@ -65,22 +67,41 @@ export const searchRouters: SearchRouters = (client, route, clock, signal) =>
  */
 export function guardSearch({ ssdp }: Client, route: Route): () => void {
   const all = [...ssdp.sockets];
+  const bound = boundSocket(ssdp, route);
   let ours: Socket | undefined;
   const close = (socket: Socket): void => {
-    if (socket === ours) ours = undefined;
+    if (socket === ours || socket === bound) ours = undefined;
     closeQuietly(socket);
   };
+  if (bound !== undefined) bound.once('close', () => close(bound));
   // A fresh list each time: the package removes sockets from it, and sometimes the wrong one.
   Object.defineProperty(ssdp, 'sockets', { get: () => (ours === undefined ? [] : [ours]) });
   for (const socket of all) socket.on('error', () => close(socket)).unref();
   // By then the package has noted on each what address it is for, in the place of the method.
   process.nextTick(() => {
-    ours = all.find(({ address }) => (address as unknown) === route.localHost);
+    const own = all.find(({ address }) => (address as unknown) === route.localHost);
+    ours = route.binding === undefined ? own : bound;
     for (const socket of all) if (socket !== ours) closeQuietly(socket);
+    // The package begins when it hears of one of its own.
+    if (bound !== undefined) own?.emit('listening');
   });
   guardAnswers(ssdp, route);
   // Not before the package has bound them: it would throw where nobody catches.
-  return () => process.nextTick(() => all.forEach(close));
+  return () => process.nextTick(() => [...all, ...(bound === undefined ? [] : [bound])].forEach(close));
+}
+
+/** Undefined without a binding, and where it leads nowhere now: then nobody is asked. */
+function boundSocket(ssdp: Ssdp, { binding, localHost }: Route): Socket | undefined {
+  if (binding === undefined || sourceOf(binding, 4) === undefined) return undefined;
+  try {
+    const socket = datagramFrom(binding, 4, 0, () => {});
+    socket.on('message', (packet, { address }) =>
+      ssdp.parseResponse(packet.toString(), localHost, { address: address.replace(/^::ffff:/, '') }),
+    );
+    return socket.unref();
+  } catch {
+    return undefined;
+  }
 }
 
 function guardAnswers(ssdp: Ssdp, { gateway }: Route): void {
@@ -93,12 +114,4 @@ function guardAnswers(ssdp: Ssdp, { gateway }: Route): void {
     const { protocol, hostname } = new URL(location);
     if (protocol === 'http:' && hostname === remote.address) parse.call(ssdp, response, localHost, remote);
   };
-}
-
-function closeQuietly(socket: Socket): void {
-  try {
-    socket.close();
-  } catch {
-    // it is closed
-  }
 }
