@@ -1,6 +1,7 @@
 /** Events: every line that --json can print. docs/json-events.md explains them to users. */
 import type { Finding, Verdict } from '../engine/diagnose.js';
 import type {
+  BindingSnapshot,
   EngineSnapshot,
   Magnet,
   TorrentDescription,
@@ -46,6 +47,7 @@ export type CommandEvent =
   | { readonly type: 'interrupted'; readonly message: string }
   | { readonly type: 'hashing'; readonly doneBytes: number; readonly totalBytes: number }
   // get and seed.
+  | ({ readonly type: 'binding' } & BindingSnapshot)
   | ({ readonly type: 'reachability' } & EngineSnapshot['reachability'])
   | { readonly type: 'searching'; readonly infoHash: string; readonly name: string | null }
   | OfTorrent<ToldTorrentEvent>

@@ -2,20 +2,14 @@
  * Session: an engine on the command line. Shows what happens in the form that was asked for until the command's own
  * condition is met or the user interrupts, and then takes leave of everybody.
  */
-import {
-  type BindingSnapshot,
-  Engine,
-  type EngineOptions,
-  type EngineSnapshot,
-  printable,
-  type Torrent,
-} from '../engine/index.js';
+import { Engine, type EngineOptions, type EngineSnapshot, type Torrent } from '../engine/index.js';
 import type { CommandEvent } from './events.js';
 import { unlessAborted, withInterrupts } from './interrupts.js';
 import { liveLines, ratioOf } from './live-lines.js';
 import type { Output } from './output.js';
 import { openDashboard, openLines } from './view.js';
 import { tellWayIn } from './way-in.js';
+import { tellWayOut } from './way-out.js';
 
 const CHECK_MS = 100;
 /** Leaving is not worth a word before. */
@@ -51,8 +45,9 @@ export function withSession<T>(
     const engine = await Engine.create(engineOptions);
     const view = dashboard
       ? await openDashboard(() => engine.snapshot(), interrupt, output)
-      : openLines(lines(engine, output));
-    const stopTelling = tellWayIn(engine, isServing, output);
+      : openLines(() => show(engine, output));
+    const isProxied = engineOptions.proxy !== undefined;
+    const stopTelling = [tellWayIn(engine, isServing || isProxied, output), tellWayOut(engine, output)];
     try {
       return await work({
         engine,
@@ -60,7 +55,7 @@ export function withSession<T>(
         until: (check) => until(check, signal),
       });
     } finally {
-      stopTelling();
+      for (const stop of stopTelling) stop();
       view.close();
       await leave(engine, output);
     }
@@ -83,23 +78,6 @@ export function summaryOf(torrent: Torrent, startedAt: number): CommandEvent & {
     ratio: ratioOf(snapshot),
     seconds: Math.round(performance.now() - startedAt) / 1000,
   };
-}
-
-function lines(engine: Engine, output: Output): () => void {
-  let wasLost = false;
-  return () => {
-    show(engine, output);
-    const { binding } = engine;
-    const isLost = binding?.state === 'lost';
-    if (binding !== null && isLost !== wasLost) output.note(bindingLine(binding));
-    wasLost = isLost;
-  };
-}
-
-function bindingLine({ state, target, message }: BindingSnapshot): string {
-  return state === 'lost'
-    ? `nothing is sent until ${printable(target)} is back: ${message}`
-    : `${printable(target)} is back`;
 }
 
 function show(engine: Engine, output: Output): void {
