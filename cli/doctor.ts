@@ -4,7 +4,7 @@ import { printable } from '../engine/text.js';
 import { defineCommand, flag, list, text, value } from './command.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { withInterrupts } from './interrupts.js';
-import { parseHostPort } from './network-options.js';
+import { bindOptions, NETWORK_OPTIONS, parseHostPort } from './network-options.js';
 import type { Colour, Output } from './output.js';
 import { parseListen, parseUrl } from './units-text.js';
 import { plural } from './words.js';
@@ -29,6 +29,8 @@ export const command = defineCommand({
   positionals: { placeholder: '', min: 0, max: 0 },
   options: {
     listen: value('[IP:]PORT', 'the port to check (default: any free port)', parseListen),
+    bind: NETWORK_OPTIONS.bind,
+    dns: NETWORK_OPTIONS.dns,
     tracker: list('URL', 'see whether this tracker answers', (url) =>
       parseUrl(url, ['http', 'https', 'udp']),
     ),
@@ -40,6 +42,7 @@ export const command = defineCommand({
     ['doctor', 'this machine and its router'],
     ['doctor --listen 6881', 'whether others can reach that port'],
     ['doctor --tracker udp://tracker.example:6969/announce', 'and this tracker'],
+    ['doctor --bind tun0', 'whether everything can be sent by that interface alone'],
     ['doctor --json | jq -r \'select(.verdict == "bad") | .advice\'', 'what must be done'],
   ],
 
@@ -48,6 +51,7 @@ export const command = defineCommand({
     let exit: ExitCode = EXIT.done;
     await withInterrupts(async (signal) => {
       const findings = diagnose({
+        ...bindOptions({ ...options, proxy: undefined }),
         ...(options.listen?.host === undefined ? {} : { listenHost: options.listen.host }),
         listenPort: options.listen?.port ?? 0,
         portMapping: !options['no-nat'],

@@ -9,6 +9,8 @@ import {
   ownAddresses,
 } from './diagnosis/machine-checks.js';
 import {
+  bindingFault,
+  checkBinding,
   checkDhtNode,
   checkListening,
   checkMapping,
@@ -16,6 +18,7 @@ import {
   checkTracker,
   checkWayOut,
 } from './diagnosis/network-checks.js';
+import { type Egress, openEgress } from './egress.js';
 import { NO_PORT_MAPPING } from './snapshot.js';
 import { thisMachine } from './system.js';
 import type { PeerAddress } from './units.js';
@@ -23,7 +26,11 @@ import type { PeerAddress } from './units.js';
 export type { Finding, Verdict } from './diagnosis/finding.js';
 
 export interface DiagnoseOptions {
-  /** Default: every address. */
+  /** Interface or address to ask everything from. Default: any. */
+  readonly bind?: string;
+  /** Name servers to ask where `bind` is set. Default: the system's. */
+  readonly dnsServers?: readonly string[];
+  /** Default: every address, or those of `bind`. */
   readonly listenHost?: string;
   /** 0 lets the system choose. */
   readonly listenPort: number;
@@ -45,26 +52,7 @@ export interface DiagnoseOptions {
 export async function* diagnose(options: DiagnoseOptions): AsyncGenerator<Finding> {
   const { signal } = options;
   const begunAt = clocks();
-  const addresses = ownAddresses();
-  yield checkAddresses(addresses);
-  yield await checkWayOut('ipv4');
-  yield await checkWayOut('ipv6');
-  yield* checkTheWayIn(
-    options,
-    addresses.map(({ host }) => host),
-  );
-  if (options.trackers.length === 0)
-    yield skipped('tracker', 'none was named, so none was asked', 'Name one with --tracker URL.');
-  for (const url of options.trackers) {
-    signal.throwIfAborted();
-    yield await checkTracker(url, options.listenPort || ANY_PORT, signal);
-  }
-  if (options.dhtNodes.length === 0)
-    yield skipped('dht', 'no node was named, so none was asked', 'Name one with --dht-bootstrap HOST:PORT.');
-  for (const node of options.dhtNodes) {
-    signal.throwIfAborted();
-    yield await checkDhtNode(node, signal);
-  }
+  yield* checkNetwork(options);
   signal.throwIfAborted();
   yield await checkClock(begunAt, clocks());
   yield await checkFolder('state folder', thisMachine().stateDir);
@@ -75,11 +63,61 @@ export async function* diagnose(options: DiagnoseOptions): AsyncGenerator<Findin
 /** A goodbye needs a port that could be one. */
 const ANY_PORT = 6881;
 
-async function* checkTheWayIn(
-  { listenHost, listenPort, portMapping, signal }: DiagnoseOptions,
+/** Nothing more than the addresses where nothing may be sent. */
+async function* checkNetwork(options: DiagnoseOptions): AsyncGenerator<Finding> {
+  const { bind, dnsServers } = options;
+  const addresses = ownAddresses();
+  yield checkAddresses(addresses);
+  let egress: Egress;
+  try {
+    egress = await openEgress({ bind, dnsServers, proxy: undefined });
+  } catch (thrown) {
+    yield bindingFault(thrown);
+    return;
+  }
+  try {
+    const { local } = egress;
+    if (local !== undefined) yield checkBinding(local.snapshot());
+    const hosts = local?.sources() ?? addresses;
+    yield* checkWays(
+      options,
+      egress,
+      hosts.map(({ host }) => host),
+    );
+  } finally {
+    egress.local?.close();
+  }
+}
+
+async function* checkWays(
+  options: DiagnoseOptions,
+  egress: Egress,
   hosts: readonly string[],
 ): AsyncGenerator<Finding> {
-  const { finding, listening } = await checkListening(listenHost, listenPort);
+  const { signal } = options;
+  yield await checkWayOut('ipv4', egress);
+  yield await checkWayOut('ipv6', egress);
+  yield* checkTheWayIn(options, egress, hosts);
+  if (options.trackers.length === 0)
+    yield skipped('tracker', 'none was named, so none was asked', 'Name one with --tracker URL.');
+  for (const url of options.trackers) {
+    signal.throwIfAborted();
+    yield await checkTracker(url, options.listenPort || ANY_PORT, egress, signal);
+  }
+  if (options.dhtNodes.length === 0)
+    yield skipped('dht', 'no node was named, so none was asked', 'Name one with --dht-bootstrap HOST:PORT.');
+  for (const node of options.dhtNodes) {
+    signal.throwIfAborted();
+    yield await checkDhtNode(node, egress, signal);
+  }
+}
+
+async function* checkTheWayIn(
+  { listenHost, listenPort, portMapping, signal }: DiagnoseOptions,
+  egress: Egress,
+  hosts: readonly string[],
+): AsyncGenerator<Finding> {
+  const { finding, listening } = await checkListening(listenHost, listenPort, egress);
   yield finding;
   try {
     let mapping = NO_PORT_MAPPING;
@@ -87,12 +125,12 @@ async function* checkTheWayIn(
     else if (listening === null) yield skipped('mapping', 'there is no port to forward', 'See listening.');
     else if (hosts.length === 0) yield good('mapping', 'there is no network to be forwarded from');
     else {
-      const checked = await checkMapping(listening.port, signal);
+      const checked = await checkMapping(listening.port, egress, signal);
       signal.throwIfAborted();
       mapping = checked.mapping;
       yield checked.finding;
     }
-    yield checkReachability(hosts, listening === null ? null : (listenHost ?? '0.0.0.0'), mapping);
+    yield checkReachability(hosts, listening?.host ?? null, mapping);
   } finally {
     listening?.close();
   }

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.js';
 export type Verdict = 'good' | 'warning' | 'bad' | 'skipped';
 
 export type CheckName =
+  | 'binding'
   | 'addresses'
   | 'ipv4'
   | 'ipv6'

@@ -2,17 +2,20 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, isIPv6, type Server } from 'node:net';
+import { closeQuietly, datagramFrom, listenFrom } from '../bound-sockets.js';
 import { parseTrackerUrl } from '../discovery/address-guard.js';
 import type { AnnounceRequest } from '../discovery/announce.js';
-import { systemResolve } from '../discovery/resolve.js';
 import { TrackerEndpoint } from '../discovery/tracker-endpoint.js';
 import { UdpTrackerSockets } from '../discovery/udp-tracker.js';
+import type { Egress } from '../egress.js';
 import { SwarmError, toSwarmError } from '../errors.js';
 import { decodeBencode, encodeBencode } from '../metainfo/bencode.js';
 import { networkFault } from '../network-fault.js';
 import { reachability } from '../policy/reachability.js';
 import { PortMapper } from '../reach/mapping/port-mapper.js';
-import type { PortMappingSnapshot } from '../snapshot.js';
+import { routeFrom, systemRoute } from '../reach/mapping/route.js';
+import type { BindingSnapshot, PortMappingSnapshot } from '../snapshot.js';
+import type { SocketBinding, Source } from '../socket-binding.js';
 import { secretBytes, secretInt, systemClock, systemRng } from '../system.js';
 import type { PeerAddress } from '../units.js';
 import { USER_AGENT } from '../version.js';
@@ -24,14 +27,31 @@ const ELSEWHERE = { ipv4: '192.0.2.1', ipv6: '2001:db8::1' } as const;
 const TRACKER_MS = 10_000;
 const DHT_ATTEMPTS_MS = [1_000, 2_000];
 
+export function bindingFault(thrown: unknown): Finding {
+  const { code, message, hint } = toSwarmError(thrown, 'ADDRESS_UNAVAILABLE');
+  return bad('binding', code, message, hint === undefined ? {} : { advice: hint });
+}
+
+export function checkBinding({ target, hosts, pinned }: BindingSnapshot): Finding {
+  const details = { target, hosts, pinned };
+  const text = `everything leaves by ${target}, from ${hosts.join(' and ')}`;
+  if (pinned) return good('binding', `${text}; the kernel keeps it there`, details);
+  return warning('binding', `${text}, as long as the routes lead there`, {
+    advice: `When ${target} goes down, a packet may leave another way for up to a tenth of a second.`,
+    details,
+  });
+}
+
 /** Whether the system knows a way out, and the address of ours that it would use. */
-export async function checkWayOut(family: 'ipv4' | 'ipv6'): Promise<Finding> {
+export async function checkWayOut(family: 'ipv4' | 'ipv6', { binding }: Egress): Promise<Finding> {
   const name = family === 'ipv4' ? 'IPv4' : 'IPv6';
-  const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6');
+  let socket: Socket | undefined;
   try {
+    binding.sourceFor(ELSEWHERE[family]);
+    socket = datagramFrom(binding, family === 'ipv4' ? 4 : 6, 0, () => {});
     socket.connect(9, ELSEWHERE[family]);
     await once(socket, 'connect');
-    const { address } = socket.address();
+    const address = socket.address().address.replace(/^::ffff:/, '');
     return good(family, `there is a way out over ${name}, from ${address}`, { localHost: address });
   } catch {
     const advice =
@@ -40,11 +60,12 @@ export async function checkWayOut(family: 'ipv4' | 'ipv6'): Promise<Finding> {
         : "Switch on IPv6 in the router's settings, if the provider has it: more peers can reach us then.";
     return warning(family, `there is no way out over ${name}`, { advice });
   } finally {
-    socket.close();
+    if (socket !== undefined) closeQuietly(socket);
   }
 }
 
 export interface Listening {
+  readonly host: string;
   readonly port: number;
   close(): void;
 }
@@ -53,6 +74,7 @@ export interface Listening {
 export async function checkListening(
   host: string | undefined,
   port: number,
+  { local }: Egress,
 ): Promise<{ readonly finding: Finding; readonly listening: Listening | null }> {
   const server = createServer((socket) => socket.destroy()).on('error', () => {});
   let udp: Socket | undefined;
@@ -61,11 +83,17 @@ export async function checkListening(
     udp?.close();
   };
   try {
-    const taken = await listen(server, host, port);
-    udp = await bind(host ?? (server.address() as AddressInfo).address, taken);
+    const source = local?.sources().find((each) => host === undefined || host === each.host);
+    if (local !== undefined && source === undefined)
+      throw Object.assign(new Error('not an address of the interface'), { code: 'EADDRNOTAVAIL' });
+    const taken = await listen(server, source ?? host, port);
+    udp =
+      local === undefined || source === undefined
+        ? await bind(host ?? (server.address() as AddressInfo).address, taken)
+        : datagramFrom(local, isIPv6(source.host) ? 6 : 4, taken, () => {});
     const where = port === 0 ? `port ${taken}, which the system chose` : `port ${taken}`;
     const finding = good('listening', `connections can be taken on ${where}`, { port: taken });
-    return { finding, listening: { port: taken, close } };
+    return { finding, listening: { host: source?.host ?? host ?? '0.0.0.0', port: taken, close } };
   } catch (thrown) {
     close();
     const errno = (thrown as NodeJS.ErrnoException).code;
@@ -83,9 +111,11 @@ export async function checkListening(
 /** Has the router forward the port, looks at the result, and has it taken away again. */
 export async function checkMapping(
   port: number,
+  { local }: Egress,
   signal: AbortSignal,
 ): Promise<{ readonly finding: Finding; readonly mapping: PortMappingSnapshot }> {
-  const mapper = new PortMapper({ clock: systemClock, rng: systemRng, secretBytes });
+  const findRoute = local === undefined ? systemRoute : () => routeFrom(local);
+  const mapper = new PortMapper({ clock: systemClock, rng: systemRng, secretBytes, findRoute });
   try {
     mapper.start({ tcp: port, udp: port });
     await Promise.race([mapper.idle(), aborted(signal)]);
@@ -141,16 +171,21 @@ export function checkReachability(
 }
 
 /** Says goodbye to a swarm that nobody has: the tracker answers, and has nothing to remember. */
-export async function checkTracker(url: string, port: number, signal: AbortSignal): Promise<Finding> {
-  const udp = new UdpTrackerSockets({ clock: systemClock });
+export async function checkTracker(
+  url: string,
+  port: number,
+  { binding, resolve, local }: Egress,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const udp = new UdpTrackerSockets({ clock: systemClock, binding });
   const startedAt = performance.now();
   let shown = url;
   let externalIp: string | null = null;
   try {
     shown = parseTrackerUrl(url).text;
     const endpoint = new TrackerEndpoint(url, {
-      ...{ resolve: systemResolve, udp, userAgent: USER_AGENT },
-      families: [4, 6],
+      ...{ resolve, binding, udp, userAgent: USER_AGENT },
+      families: local?.families ?? [4, 6],
     });
     const request: AnnounceRequest = {
       ...{ infoHash: secretBytes(20), peerId: createPeerId(secretBytes(12)), key: secretInt(2 ** 32), port },
@@ -189,14 +224,18 @@ function trackerError(thrown: unknown): SwarmError {
 }
 
 /** Asks a node of the DHT whether it is there (`ping` of BEP 5). */
-export async function checkDhtNode(node: PeerAddress, signal: AbortSignal): Promise<Finding> {
+export async function checkDhtNode(
+  node: PeerAddress,
+  { binding, resolve }: Egress,
+  signal: AbortSignal,
+): Promise<Finding> {
   const shown = `${node.host} port ${node.port}`;
   const advice = 'Try another node; where none answers, this network blocks UDP.';
   try {
-    const [host] = isLiteral(node.host) ? [node.host] : await systemResolve(node.host, signal);
+    const [host] = isLiteral(node.host) ? [node.host] : await resolve(node.host, signal);
     if (host === undefined) throw new Error('the name has no address');
     const startedAt = performance.now();
-    const answered = await ping({ host, port: node.port }, signal);
+    const answered = await ping({ host, port: node.port }, binding, signal);
     const ms = Math.round(performance.now() - startedAt);
     const details = { host, port: node.port, ms };
     if (answered) return good('dht', `the node ${shown} answers after ${ms} ms`, details);
@@ -208,7 +247,7 @@ export async function checkDhtNode(node: PeerAddress, signal: AbortSignal): Prom
   }
 }
 
-function ping({ host, port }: PeerAddress, signal: AbortSignal): Promise<boolean> {
+function ping({ host, port }: PeerAddress, binding: SocketBinding, signal: AbortSignal): Promise<boolean> {
   const transaction = secretBytes(4);
   const query = encodeBencode({
     a: { id: secretBytes(20) },
@@ -217,7 +256,8 @@ function ping({ host, port }: PeerAddress, signal: AbortSignal): Promise<boolean
     y: new TextEncoder().encode('q'),
   });
   return new Promise((resolve, reject) => {
-    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+    binding.sourceFor(host);
+    const socket = datagramFrom(binding, isIPv6(host) ? 6 : 4, 0, (error) => settle(() => reject(error)));
     const timers: NodeJS.Timeout[] = [];
     let settled = false;
     const settle = (run: () => void): void => {
@@ -225,7 +265,7 @@ function ping({ host, port }: PeerAddress, signal: AbortSignal): Promise<boolean
       settled = true;
       for (const timer of timers) clearTimeout(timer);
       signal.removeEventListener('abort', abort);
-      socket.close();
+      closeQuietly(socket);
       run();
     };
     const abort = (): void => settle(() => reject(signal.reason));
@@ -233,7 +273,6 @@ function ping({ host, port }: PeerAddress, signal: AbortSignal): Promise<boolean
       if (!settled) socket.send(query);
     };
     signal.addEventListener('abort', abort, { once: true });
-    socket.on('error', (error) => settle(() => reject(error)));
     socket.on('message', (packet) => {
       if (isPong(packet, transaction)) settle(() => resolve(true));
     });
@@ -263,8 +302,9 @@ function isPong(packet: Uint8Array, transaction: Uint8Array): boolean {
 const isLiteral = (host: string): boolean => isIPv6(host) || /^\d+\.\d+\.\d+\.\d+$/.test(host);
 
 /** @returns the port; the system takes IPv4 alone where it has no IPv6 */
-async function listen(server: Server, host: string | undefined, port: number): Promise<number> {
-  server.listen({ port, ...(host === undefined ? {} : { host }) });
+async function listen(server: Server, at: string | Source | undefined, port: number): Promise<number> {
+  if (typeof at === 'object') listenFrom(server, at, port, () => {});
+  else server.listen({ port, ...(at === undefined ? {} : { host: at }) });
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
