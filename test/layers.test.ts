@@ -137,6 +137,70 @@ test('only one file touches blessed', () => {
   assert.ok(users.length <= 1, users.join(', '));
 });
 
+/** Who may open sockets or ask for names, by which calls, and how each keeps to what everything is bound to. */
+const OPENERS: Readonly<Record<string, readonly string[]>> = {
+  // For everybody else.
+  'engine/bound-sockets': [
+    'connect',
+    'createSocket',
+    'createSocket',
+    'createSocket',
+    'new Socket',
+    'new Socket',
+  ],
+  // By listenFrom where there is a binding.
+  'engine/reach/listener': ['createServer'],
+  'engine/diagnosis/network-checks': ['createServer', 'createSocket'],
+  // Of a connection that was accepted.
+  'engine/wire/peer-socket': ['new Socket'],
+  // By connectFrom, connectThrough or datagramFrom where there is a binding.
+  'engine/discovery/http-get': ['http.request', 'https.request', 'tls.connect'],
+  'engine/reach/mapping/gateway-http': ['http.request'],
+  'engine/reach/mapping/gateway-exchange': ['createSocket'],
+  // What it makes is sent by a socket of upnp-search.
+  'engine/reach/mapping/upnp-client': ['createClient'],
+  // By one interface at a time, that of the binding.
+  'engine/discovery/multicast-socket': ['createSocket'],
+  // Only where there is no binding.
+  'engine/discovery/resolve': ['lookup'],
+  'engine/dht-service': ['new Resolver'],
+  'cli/network-options': ['lookup'],
+  // Send nothing of their own: a route, what gateways tell, which name servers there are, answers.
+  'engine/reach/way-out': ['createSocket'],
+  'engine/reach/mapping/announcements': ['createSocket'],
+  'engine/discovery/bound-resolve': [],
+  'tracker/http-tracker': ['createServer'],
+  'tracker/udp-tracker': ['createSocket'],
+};
+/** What of them sends nothing. */
+const HARMLESS = /^(?:isIP(?:v[46])?|BlockList|type .*)$/;
+
+test('sockets are opened, and names asked for, in few files, which know of bindings', () => {
+  const statement =
+    /import\s+(?!type\s)([^;]*?)\s*(?:from\s*)?'(node:(?:net|dgram|tls|http|https|http2|dns|dns\/promises|cluster|inspector)|nat-upnp|ws|undici)'/g;
+  const late =
+    /(?:\bimport|\brequire)\s*\(\s*'(?:node:(?:net|dgram|tls|https?|http2|dns)[^']*|nat-upnp)'|\b(?:fetch|WebSocket|EventSource)\s*\(/;
+  const opens = ({ text }: Source): boolean => {
+    const code = withoutComments(text);
+    const imports = [...code.matchAll(statement)].some(([, names = '']) => {
+      const braced = /^\{([\s\S]*)\}$/.exec(names)?.[1];
+      if (braced === undefined) return true;
+      const each = braced
+        .split(',')
+        .map((name) => name.trim())
+        .filter(Boolean);
+      return !each.every((name) => HARMLESS.test(name));
+    });
+    return imports || late.test(code);
+  };
+  const call =
+    /(?:(?<![.#\w]|function |static )(?:connect|createConnection|createSocket|createServer|lookup)|\bcreateClient|\bnew (?:Socket|Server|Resolver|Agent)|\b(?:https?\.(?:request|get)|(?:net|tls|dgram)\.\w+))(?=[(<])/g;
+  const found = sources
+    .filter(opens)
+    .map(({ path, text }) => [path, [...withoutComments(text).matchAll(call)].map(([name]) => name).sort()]);
+  assert.deepEqual(Object.fromEntries(found), OPENERS);
+});
+
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
 }

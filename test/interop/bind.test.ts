@@ -1,6 +1,7 @@
 /** `--bind` on a host with two interfaces: what is bound to one is never seen on the other, whatever becomes of it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,6 +20,7 @@ const LOST_MS = 4_000;
 const PIECE_LENGTH = 64 * 1024;
 const CONTENT_BYTES = 3_000_000;
 const SEED_PORT = 7_001;
+const SOCKETS_MS = 60;
 
 /** A lab with content, which is seeded on the far sides, to be downloaded by the host. */
 class Bound {
@@ -52,7 +54,8 @@ class Bound {
   }
 
   async get(...more: readonly string[]): Promise<RunningClient> {
-    const flags = ['--bind', 'tun0', '--out', this.received, '--json', ...more];
+    const target = more.includes('--bind') ? [] : ['--bind', 'tun0'];
+    const flags = [...target, '--out', this.received, '--json', ...more];
     const argv = ['get', this.torrent.file, ...flags];
     this.#getter = startSwarm(this.scope, this.lab.side('host'), await temporaryFolder(this.scope), argv);
     return this.#getter;
@@ -64,6 +67,20 @@ class Bound {
     assert.equal(getter.process.exitCode, 0, getter.output());
     await assertSameContent(this.received, this.exchange.source);
   }
+}
+
+/** Sockets for multicasts alone: who tells neighbours of torrents, who hears of routers that start anew. */
+const OF_MULTICASTS = /:(?:6771|5350)$/;
+
+/** Looks again and again for sockets that are not kept on the interface. @returns those seen so far */
+function watchSockets(t: TestContext, lab: BindLab): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const look = () => {
+    for (const socket of lab.looseSockets()) if (!OF_MULTICASTS.test(socket)) seen.add(socket);
+  };
+  const timer = setInterval(look, SOCKETS_MS);
+  t.after(() => clearInterval(timer));
+  return seen;
 }
 
 async function boundTest(t: TestContext, tracker?: string): Promise<Bound | undefined> {
@@ -91,6 +108,7 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
     if (bound === undefined) return;
     const { lab, scope } = bound;
     const { file } = bound.torrent;
+    const loose = watchSockets(t, lab);
     const vpn = lab.start(
       'vpn',
       process.execPath,
@@ -110,10 +128,11 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
       '--dht-bootstrap',
       `${BIND_LAB.publicHost}:1`,
     );
+    const stateHome = await temporaryFolder(scope);
     const getter = startSwarm(
       scope,
       lab.side('host'),
-      await temporaryFolder(scope),
+      stateHome,
       [
         ...['get', 'http://web.example:8080/film.torrent', '--bind', 'tun0', '--dns', BIND_LAB.publicHost],
         ...['--tracker', 'udp://tracker-b.example:6969'],
@@ -135,10 +154,100 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
     assert.match(vpn.output(), /served/);
     await getter.printed(/"type":"peers-found".*"source":"tracker"/);
     assert.equal(lab.astray(), 0, 'while it is up');
+    assert.deepEqual([...loose], []);
     lab.ip('link', 'set', 'tun0', 'down');
     await delay(LOST_MS);
     getter.process.kill('SIGINT');
     await once(getter.process, 'exit');
+    assert.equal(lab.astray(), 0);
+    // Ours of without the binding would tell who we are.
+    const kept = (await readdir(join(stateHome, 'swarm'))).filter((name) => name.startsWith('dht'));
+    assert.equal(kept.length, 1, kept.join());
+    assert.match(kept[0]!, /^dht-[0-9a-f]{16}\.json$/);
+  });
+
+  test('asks a router to forward the port over the bound interface only, also while that goes down', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const bound = await boundTest(t);
+    if (bound === undefined) return;
+    const { lab, exchange, torrent, scope } = bound;
+    lab.addGateway(BIND_LAB.silentHost);
+    const loose = watchSockets(t, lab);
+    const flags = ['--torrent', torrent.file, '--bind', 'tun0', '--no-dht', '--no-lsd', '--json'];
+    const argv = ['seed', `${exchange.source}/film.bin`, ...flags];
+    const env = { SWARM_DISCOVERY: 'on' };
+    startSwarm(scope, lab.side('host'), await temporaryFolder(scope), argv, env);
+    const asked = () => lab.routerAsked();
+    // Each is sent again within the second.
+    while (asked().search < 2 || asked().gateway < 6) await delay(50);
+    assert.deepEqual([...loose], []);
+    lab.ip('link', 'set', 'tun0', 'down');
+    await delay(LOST_MS);
+    assert.equal(lab.astray(), 0);
+  });
+
+  test('downloads over IPv6 from the bound interface only, and sends nothing when it is down', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const bound = await boundTest(t);
+    if (bound === undefined) return;
+    const { lab } = bound;
+    lab.addIpv6();
+    await bound.seed('vpn', `[${BIND_LAB.vpnHost6}]`);
+    await bound.seed('net', `[${BIND_LAB.netHost6}]`);
+    const peers = [BIND_LAB.vpnHost6, BIND_LAB.netHost6, BIND_LAB.publicHost6];
+    const getter = await bound.get(
+      ...peers.flatMap((host) => ['--peer', `[${host}]:${SEED_PORT}`]),
+      ...['--bind', BIND_LAB.tunHost6, '--down', '500K'],
+    );
+    await getter.printed(/"type":"progress".*"downloadedBytes":[1-9]\d{4}/);
+    assert.deepEqual(lab.looseSockets(), []);
+    assert.equal(lab.astray(), 0);
+    lab.ip('link', 'set', 'tun0', 'down');
+    await getter.printed(/"type":"binding".*"state":"lost"/);
+    await delay(LOST_MS);
+    assert.equal(lab.astray(), 0);
+    lab.ip('link', 'set', 'tun0', 'up');
+    // The system forgets IPv6 addresses with the link.
+    lab.ip('addr', 'add', `${BIND_LAB.tunHost6}/64`, 'dev', 'tun0', 'nodad');
+    await bound.completes();
+  });
+
+  test('swarm doctor --bind asks name servers, trackers and nodes over the bound interface only', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const bound = await boundTest(t);
+    if (bound === undefined) return;
+    const { lab, scope } = bound;
+    lab.addGateway(BIND_LAB.vpnHost);
+    const loose = watchSockets(t, lab);
+    const args = [join(support, 'vpn-process.js'), BIND_LAB.publicHost, bound.torrent.file];
+    const vpn = lab.start('vpn', process.execPath, ...args);
+    await vpn.printed(/ready/);
+    const at = `${BIND_LAB.publicHost}:6969`;
+    const serve = ['tracker', '--http', at, '--udp', at, '--json'];
+    const tracker = startSwarm(scope, lab.side('vpn'), await temporaryFolder(scope), serve);
+    await tracker.printed(/6969/);
+    const doctor = async () => {
+      const argv = ['doctor', '--json', '--bind', 'tun0', '--dns', BIND_LAB.publicHost];
+      const asked = ['http://tracker-a.example:6969/announce', 'udp://tracker-b.example:6969'];
+      const named = [...asked.flatMap((url) => ['--tracker', url]), '--dht-bootstrap', 'dht.example:1'];
+      const run = startSwarm(scope, lab.side('host'), await temporaryFolder(scope), [...argv, ...named]);
+      await once(run.process, 'exit');
+      return run.output();
+    };
+    const up = await doctor();
+    assert.match(up, /"check":"binding","verdict":"good".*"pinned":true/);
+    assert.match(up, /"check":"ipv4","verdict":"good".*"localHost":"11\.1\.0\.1"/);
+    assert.equal(up.match(/"check":"tracker","verdict":"good"/g)?.length, 2, up);
+    assert.match(up, /"check":"dht","verdict":"bad"/);
+    assert.match(vpn.output(), /asked dht\.example/);
+    assert.ok(lab.routerAsked().gateway > 0);
+    assert.deepEqual([...loose], []);
+    assert.equal(lab.astray(), 0);
+    lab.ip('link', 'set', 'tun0', 'down');
+    assert.match(await doctor(), /"check":"binding","verdict":"bad".*"code":"ADDRESS_UNAVAILABLE"/);
     assert.equal(lab.astray(), 0);
   });
 
@@ -177,6 +286,11 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
       bound.lab.ip(...lose);
       await delay(LOST_MS);
       assert.match(getter.output(), /nothing is sent until tun0 is back/);
+      assert.match(
+        getter.output(),
+        /"type":"binding","target":"tun0","state":"bound","hosts":\["11\.1\.0\.1"\]/,
+      );
+      assert.match(getter.output(), /"type":"binding","target":"tun0","state":"lost","hosts":\[\]/);
       const astray = bound.lab.astray();
       t.diagnostic(`${astray} packets left by the other interface`);
       bound.lab.ip(...restore);

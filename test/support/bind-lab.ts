@@ -4,7 +4,8 @@
  *
  *   vpn 11.1.0.2 ── 11.1.0.1 tun0 host eth0 11.2.0.1 ── 11.2.0.2 net
  *
- * Both far ends have 11.9.0.1 too, which stands for the Internet. These networks exist only in here.
+ * Both far ends have 11.9.0.1 too, which stands for the Internet. These networks exist only in here. With IPv6, what
+ * ends in 11.S.0.N has fd11:S::N too.
  */
 import { spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
@@ -14,22 +15,32 @@ import { canMakeNamespaces, ip, type NetworkSide, removeNamespace, staleNamespac
 export const BIND_LAB = {
   tunHost: '11.1.0.1',
   vpnHost: '11.1.0.2',
+  /** Of tun0's network, and nobody's. */
+  silentHost: '11.1.0.77',
   ethHost: '11.2.0.1',
   netHost: '11.2.0.2',
   /** Of both far ends. */
   publicHost: '11.9.0.1',
+  tunHost6: 'fd11:1::1',
+  vpnHost6: 'fd11:1::2',
+  netHost6: 'fd11:2::2',
+  publicHost6: 'fd11:9::1',
 } as const;
 
 const SIDES = ['host', 'vpn', 'net'] as const;
 type Side = (typeof SIDES)[number];
 
-/** Everything that leaves by eth0, neighbour discovery of the kernel's own excepted. */
+/** Everything that leaves by eth0, neighbour discovery of the kernel's own excepted; what a router is asked by tun0. */
 const WATCH = `
 table inet watch {
   counter astray { }
+  counter search { }
+  counter gateway { }
   chain output {
     type filter hook output priority 0; policy accept;
     oifname "eth0" meta l4proto { tcp, udp, icmp, igmp } counter name astray
+    oifname "tun0" ip daddr 239.255.255.250 udp dport 1900 counter name search
+    oifname "tun0" udp dport 5351 counter name gateway
   }
 }`;
 
@@ -82,6 +93,27 @@ export class BindLab {
 
   /** Packets that left by eth0 since the beginning. */
   astray(): number {
+    return this.#count('astray');
+  }
+
+  /** What left by tun0 to find a router that forwards ports: datagrams of UPnP's search, of NAT-PMP and PCP. */
+  routerAsked(): { readonly search: number; readonly gateway: number } {
+    return { search: this.#count('search'), gateway: this.#count('gateway') };
+  }
+
+  /** Open sockets of the host that may send by another interface than tun0: transport and local address of each. */
+  looseSockets(): string[] {
+    const args = ['netns', 'exec', this.namespace('host'), 'ss', '-H', '-a', '-n', '-t', '-u'];
+    const { stdout } = spawnSync('ip', args, { encoding: 'utf8' });
+    return stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.trim().split(/\s+/))
+      .map(([transport = '', , , , local = '']) => `${transport} ${local}`)
+      .filter((socket) => !socket.includes('%tun0:'));
+  }
+
+  #count(counter: 'astray' | 'search' | 'gateway'): number {
     const args = [
       'netns',
       'exec',
@@ -91,16 +123,34 @@ export class BindLab {
       'counter',
       'inet',
       'watch',
-      'astray',
+      counter,
     ];
     const { stdout } = spawnSync('ip', args, { encoding: 'utf8' });
     return Number(/packets (\d+)/.exec(stdout)?.[1] ?? Number.NaN);
   }
 
-  /** What is sent from tun0's address goes to the Internet by tun0, as a VPN beside the default route sets it up. */
-  routeByTun(): void {
-    this.ip('route', 'add', 'default', 'via', BIND_LAB.vpnHost, 'dev', 'tun0', 'table', '100');
-    this.ip('rule', 'add', 'from', BIND_LAB.tunHost, 'lookup', '100');
+  /** A second default route, which the first one comes before: who looks for a router of tun0's network finds one. */
+  addGateway(host: string): void {
+    this.ip('route', 'add', 'default', 'via', host, 'dev', 'tun0', 'metric', '500');
+  }
+
+  addIpv6(): void {
+    const addresses = [
+      ['host', 'tun0', `${BIND_LAB.tunHost6}/64`],
+      ['host', 'eth0', 'fd11:2::1/64'],
+      ['vpn', 'veth0', `${BIND_LAB.vpnHost6}/64`],
+      ['net', 'veth0', `${BIND_LAB.netHost6}/64`],
+      ['vpn', 'lo', `${BIND_LAB.publicHost6}/128`],
+      ['net', 'lo', `${BIND_LAB.publicHost6}/128`],
+    ] as const;
+    for (const [side, device, address] of addresses)
+      ip('-n', this.namespace(side), 'addr', 'add', address, 'dev', device, 'nodad');
+    this.ip('-6', 'route', 'add', 'default', 'via', BIND_LAB.netHost6);
+    for (const [side, host] of [
+      ['vpn', BIND_LAB.tunHost6],
+      ['net', 'fd11:2::1'],
+    ] as const)
+      ip('-n', this.namespace(side), '-6', 'route', 'add', 'default', 'via', host);
   }
 
   #build(): void {
