@@ -128,7 +128,16 @@ function startRequest(
     // An agent would make connections of its own.
     ...(binding === undefined || binding === UNBOUND
       ? { agent: false }
-      : { createConnection: (_options, done) => connectBound(url, addresses, binding, done) }),
+      : {
+          createConnection: (_options, done) => {
+            connectBound(url, addresses, binding, signal).then(
+              (socket) => done(null, secured(socket, url)),
+              // There is no socket then, whatever the type says.
+              (error: Error) => done(error, undefined as unknown as Duplex),
+            );
+            return undefined;
+          },
+        }),
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: CONNECT_ATTEMPT_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -138,24 +147,56 @@ function startRequest(
   return https.request({ ...request, servername: tlsServerName(url.host) });
 }
 
-/** Where none of the addresses is reached it ends with ADDRESS_UNAVAILABLE. */
-function connectBound(
-  url: TrackerUrl,
+const secured = (socket: Socket, { scheme, host }: TrackerUrl): Socket =>
+  scheme === 'http' ? socket : tls.connect({ socket, servername: tlsServerName(host) });
+
+/** One address after the other, as Node does it where nothing is bound. @throws the fault of the last one */
+async function connectBound(
+  { host: name, port }: TrackerUrl,
   addresses: readonly JudgedAddress[],
   binding: SocketBinding,
-  done: (error: Error | null, socket: Duplex) => void,
-): undefined {
-  const { port } = url;
-  const secured = (socket: Socket): Socket =>
-    url.scheme === 'http' ? socket : tls.connect({ socket, servername: tlsServerName(url.host) });
-  const { host } = addresses.find((each) => isReachable(binding, each.host)) ?? addresses[0] ?? url;
-  if (binding.proxy === undefined) done(null, secured(connectFrom(binding, { host, port })));
-  else
-    connectThrough(binding.proxy, { host, port }).then(
-      (socket) => done(null, secured(socket)),
-      // There is no socket then, whatever the type says.
-      (error: Error) => done(error, undefined as unknown as Duplex),
-    );
+  signal: AbortSignal,
+): Promise<Socket> {
+  const [first] = addresses;
+  if (binding.proxy !== undefined) return connectThrough(binding.proxy, { host: first?.host ?? name, port });
+  const reachable = addresses.filter(({ host }) => isReachable(binding, host));
+  const last = reachable.pop() ?? first;
+  for (const { host } of reachable) {
+    try {
+      return await connected(connectFrom(binding, { host, port }), signal, CONNECT_ATTEMPT_MS);
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+  return connected(connectFrom(binding, { host: last?.host ?? name, port }), signal);
+}
+
+function connected(socket: Socket, signal: AbortSignal, withinMs?: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const settle = (run: () => void): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      socket.off('connect', done).off('close', gone);
+      run();
+    };
+    const fail = (why: unknown): void =>
+      settle(() => {
+        socket.destroy();
+        reject(why);
+      });
+    let fault: unknown = new Error('it takes no connection');
+    const done = (): void => settle(() => resolve(socket));
+    const gone = (): void => fail(fault);
+    const abort = (): void => fail(signal.reason);
+    const timer = withinMs === undefined ? undefined : setTimeout(gone, withinMs);
+    signal.addEventListener('abort', abort, { once: true });
+    // Also until it has another owner.
+    socket.on('error', (error) => {
+      fault = error;
+    });
+    socket.once('connect', done).once('close', gone);
+    if (signal.aborted) abort();
+  });
 }
 
 /** Answers every question of the socket with the judged addresses; DNS is not asked a second time. */

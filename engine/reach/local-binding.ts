@@ -7,6 +7,7 @@ import { BlockList, isIP } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { canPin } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
+import { addressKind } from '../policy/ip-address.js';
 import type { Clock, TimerHandle } from '../ports.js';
 import type { BindingSnapshot } from '../snapshot.js';
 import type { BindingHolder, SocketBinding, Source } from '../socket-binding.js';
@@ -59,6 +60,7 @@ export class LocalBinding implements SocketBinding {
   readonly #options: Required<LocalBindingOptions>;
   readonly #holders = new Set<BindingHolder>();
   #place: Place | undefined;
+  #lastHosts: Place['hosts'] = {};
   #families: readonly (4 | 6)[] = [];
   #why = '';
   #timer: TimerHandle | undefined;
@@ -82,6 +84,7 @@ export class LocalBinding implements SocketBinding {
         { hint: 'Nothing is sent any other way. Bring the interface up, or choose another one with --bind.' },
       );
     binding.#place = await binding.#ask(seen);
+    binding.#lastHosts = seen.hosts;
     binding.#families = FAMILIES.filter((family) => seen.hosts[family] !== undefined);
     binding.#arm();
     return binding;
@@ -183,6 +186,7 @@ export class LocalBinding implements SocketBinding {
     if (narrower) this.#lose(`the way out does not lead over ${found.device} any more`);
     const isBack = this.#place === undefined;
     this.#place = found;
+    this.#lastHosts = found.hosts;
     this.#why = '';
     if (!isBack) return;
     for (const holder of [...this.#holders]) holder.onBack?.();
@@ -207,8 +211,8 @@ export class LocalBinding implements SocketBinding {
       : target;
     const infos = (device === undefined ? undefined : all[device]) ?? [];
     const chosen = infos.filter(({ address }) => (isAddress ? address === target : !isLinkLocal6(address)));
-    const hosts4 = chosen.find(({ family }) => family === 'IPv4')?.address;
-    const hosts6 = chosen.find(({ family }) => family === 'IPv6')?.address;
+    const hosts4 = this.#pick(4, chosen);
+    const hosts6 = this.#pick(6, chosen);
     if (device === undefined || (hosts4 === undefined && hosts6 === undefined))
       return isAddress ? 'this machine has no such address' : 'the interface is down or has no address';
     return {
@@ -224,6 +228,14 @@ export class LocalBinding implements SocketBinding {
       signature: `${indexOf(device)} ${JSON.stringify(all)}`,
       index: indexOf(device),
     };
+  }
+
+  /** Of several the one that we have, as IPv6 addresses come and go by the hour; else one of the Internet's. */
+  #pick(family: 4 | 6, infos: readonly NetworkInterfaceInfo[]): string | undefined {
+    const hosts = infos.filter((info) => info.family === `IPv${family}`).map(({ address }) => address);
+    const last = this.#lastHosts[family];
+    if (last !== undefined && hosts.includes(last)) return last;
+    return hosts.find((host) => addressKind(host) === 'public') ?? hosts[0];
   }
 
   async #ask(seen: Seen): Promise<Place> {

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { fetchUrl } from '../../engine/discovery/fetch-url.js';
+import { LocalBinding } from '../../engine/reach/local-binding.js';
+import { systemClock } from '../../engine/system.js';
 
 const HOST = '127.0.0.1';
 const OPTIONS = { maxBytes: 1_000, userAgent: 'test', signal: new AbortController().signal };
@@ -37,4 +39,22 @@ test('a public server does not lead into this machine or its network', async (t)
     resolve: async (host) => (host === 'public.example' ? ['203.0.113.1'] : [HOST]),
   });
   await assert.rejects(guarded, { code: 'INPUT_NOT_FOUND' });
+});
+
+test('tries the next address of a name from an address that it is bound to, and ends what is left at the end', async (t) => {
+  const binding = await LocalBinding.open({ target: HOST, clock: systemClock });
+  t.after(() => binding.close());
+  const server = createServer((_, response) => response.end('here')).listen(0, HOST);
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const url = `http://two.example:${port}/`;
+  const from = (...hosts: string[]) => fetchUrl(url, { ...OPTIONS, binding, resolve: async () => hosts });
+  assert.equal(Buffer.from(await from('127.0.0.2', HOST)).toString(), 'here');
+  await assert.rejects(from('127.0.0.2'), { code: 'INPUT_NOT_FOUND' });
+  await assert.rejects(from(HOST, '203.0.113.1'), { code: 'ADDRESS_UNAVAILABLE' });
+  const ending = new AbortController();
+  const ended = fetchUrl(url, { ...OPTIONS, binding, resolve: async () => [HOST], signal: ending.signal });
+  ending.abort(new Error('enough'));
+  await assert.rejects(ended, /enough/);
 });

@@ -105,6 +105,22 @@ test('sends nothing while the interface is gone, and says so once; goes on by it
   refuses(binding, '2001:db8::9');
 });
 
+test('prefers an address of the Internet, and keeps the one that it has while others come and go', async (t) => {
+  const machine = new Machine();
+  const several = (...cidrs: string[]) => ({ ...TWO, tun0: cidrs.map(info) });
+  machine.interfaces = several('10.8.0.2/24', 'fd00::2/64', '2600:8::2/64');
+  const binding = await machine.bind(t, 'tun0');
+  assert.equal(binding.sourceFor('2600:8::9').host, '2600:8::2');
+  machine.interfaces = several('10.8.0.9/24', '10.8.0.2/24', '2600:8::7/64', '2600:8::2/64');
+  await machine.look();
+  assert.deepEqual(machine.told, []);
+  assert.deepEqual(binding.snapshot().hosts, ['10.8.0.2', '2600:8::2']);
+  machine.interfaces = several('10.8.0.2/24', '2600:8::7/64');
+  await machine.look();
+  assert.deepEqual(machine.told, ['lost', 'back']);
+  assert.equal(binding.sourceFor('2600:8::9').host, '2600:8::7');
+});
+
 test('a change of the address between two looks ends what was bound to the old one', async (t) => {
   const machine = new Machine();
   await machine.bind(t, 'tun0');

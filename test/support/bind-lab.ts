@@ -105,12 +105,15 @@ export class BindLab {
   looseSockets(): string[] {
     const args = ['netns', 'exec', this.namespace('host'), 'ss', '-H', '-a', '-n', '-t', '-u'];
     const { stdout } = spawnSync('ip', args, { encoding: 'utf8' });
-    return stdout
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => line.trim().split(/\s+/))
-      .map(([transport = '', , , , local = '']) => `${transport} ${local}`)
-      .filter((socket) => !socket.includes('%tun0:'));
+    return (
+      stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => line.trim().split(/\s+/))
+        .map(([transport = '', , , , local = '']) => `${transport} ${local}`)
+        // What talks to this machine itself leaves by no interface.
+        .filter((socket) => !/%tun0:|\b127\.0\.0\.1\]?:/.test(socket))
+    );
   }
 
   #count(counter: 'astray' | 'search' | 'gateway'): number {
