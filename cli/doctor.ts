@@ -31,6 +31,7 @@ export const command = defineCommand({
     listen: value('[IP:]PORT', 'the port to check (default: any free port)', parseListen),
     bind: NETWORK_OPTIONS.bind,
     dns: NETWORK_OPTIONS.dns,
+    proxy: NETWORK_OPTIONS.proxy,
     tracker: list('URL', 'see whether this tracker answers', (url) =>
       parseUrl(url, ['http', 'https', 'udp']),
     ),
@@ -51,7 +52,7 @@ export const command = defineCommand({
     let exit: ExitCode = EXIT.done;
     await withInterrupts(async (signal) => {
       const findings = diagnose({
-        ...bindOptions({ ...options, proxy: undefined }),
+        ...bindOptions(options),
         ...(options.listen?.host === undefined ? {} : { listenHost: options.listen.host }),
         listenPort: options.listen?.port ?? 0,
         portMapping: !options['no-nat'],

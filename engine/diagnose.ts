@@ -19,6 +19,7 @@ import {
   checkWayOut,
 } from './diagnosis/network-checks.js';
 import { type Egress, openEgress } from './egress.js';
+import { parseProxy } from './options.js';
 import { NO_PORT_MAPPING } from './snapshot.js';
 import { thisMachine } from './system.js';
 import type { PeerAddress } from './units.js';
@@ -30,6 +31,8 @@ export interface DiagnoseOptions {
   readonly bind?: string;
   /** Name servers to ask where `bind` is set. Default: the system's. */
   readonly dnsServers?: readonly string[];
+  /** As of an engine: what goes through it is asked through it, the rest is not asked. */
+  readonly proxy?: string;
   /** Default: every address, or those of `bind`. */
   readonly listenHost?: string;
   /** 0 lets the system choose. */
@@ -47,7 +50,7 @@ export interface DiagnoseOptions {
 
 /**
  * Contacts the router and whom the options name, nobody else. Findings come as they are found.
- * @throws the signal's reason
+ * @throws SwarmError USAGE_INVALID_OPTION, or the signal's reason
  */
 export async function* diagnose(options: DiagnoseOptions): AsyncGenerator<Finding> {
   const { signal } = options;
@@ -66,11 +69,12 @@ const ANY_PORT = 6881;
 /** Nothing more than the addresses where nothing may be sent. */
 async function* checkNetwork(options: DiagnoseOptions): AsyncGenerator<Finding> {
   const { bind, dnsServers } = options;
+  const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
   const addresses = ownAddresses();
   yield checkAddresses(addresses);
   let egress: Egress;
   try {
-    egress = await openEgress({ bind, dnsServers, proxy: undefined });
+    egress = await openEgress({ bind, dnsServers, proxy });
   } catch (thrown) {
     yield bindingFault(thrown);
     return;
@@ -95,18 +99,23 @@ async function* checkWays(
   hosts: readonly string[],
 ): AsyncGenerator<Finding> {
   const { signal } = options;
-  yield await checkWayOut('ipv4', egress);
-  yield await checkWayOut('ipv6', egress);
-  yield* checkTheWayIn(options, egress, hosts);
+  const isProxied = egress.binding.proxy !== undefined;
+  if (isProxied) yield checkReachability(hosts, null, NO_PORT_MAPPING, isProxied);
+  else {
+    yield await checkWayOut('ipv4', egress);
+    yield await checkWayOut('ipv6', egress);
+    yield* checkTheWayIn(options, egress, hosts);
+  }
   if (options.trackers.length === 0)
     yield skipped('tracker', 'none was named, so none was asked', 'Name one with --tracker URL.');
   for (const url of options.trackers) {
     signal.throwIfAborted();
     yield await checkTracker(url, options.listenPort || ANY_PORT, egress, signal);
   }
-  if (options.dhtNodes.length === 0)
+  if (isProxied) yield skipped('dht', 'no UDP goes through the proxy', 'See reachability.');
+  else if (options.dhtNodes.length === 0)
     yield skipped('dht', 'no node was named, so none was asked', 'Name one with --dht-bootstrap HOST:PORT.');
-  for (const node of options.dhtNodes) {
+  for (const node of isProxied ? [] : options.dhtNodes) {
     signal.throwIfAborted();
     yield await checkDhtNode(node, egress, signal);
   }

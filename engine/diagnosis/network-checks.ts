@@ -162,8 +162,10 @@ export function checkReachability(
   interfaceHosts: readonly string[],
   listenHost: string | null,
   mapping: PortMappingSnapshot,
+  proxied = false,
 ): Finding {
-  const found = reachability({ interfaceHosts, listenHost, mapping, incomingFromOutside: 0, seenAs: null });
+  const facts = { interfaceHosts, listenHost, proxied, mapping, incomingFromOutside: 0, seenAs: null };
+  const found = reachability(facts);
   const { state, reason, advice } = found;
   const text = `${state}: ${reason}`;
   if (state === 'direct' || state === 'mapped') return good('reachability', text, { ...found });
@@ -174,7 +176,7 @@ export function checkReachability(
 export async function checkTracker(
   url: string,
   port: number,
-  { binding, resolve, local }: Egress,
+  { binding, resolveToConnect: resolve, local }: Egress,
   signal: AbortSignal,
 ): Promise<Finding> {
   const udp = new UdpTrackerSockets({ clock: systemClock, binding });
@@ -185,7 +187,7 @@ export async function checkTracker(
     shown = parseTrackerUrl(url).text;
     const endpoint = new TrackerEndpoint(url, {
       ...{ resolve, binding, udp, userAgent: USER_AGENT },
-      families: local?.families ?? [4, 6],
+      families: binding.proxy === undefined && local !== undefined ? local.families : [4, 6],
     });
     const request: AnnounceRequest = {
       ...{ infoHash: secretBytes(20), peerId: createPeerId(secretBytes(12)), key: secretInt(2 ** 32), port },

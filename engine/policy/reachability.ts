@@ -82,6 +82,7 @@ export function reachability(facts: ReachabilityFacts): Reachability {
     return say(
       'outgoing only',
       'by a proxy nobody can connect to us, and no UDP goes: no DHT, no UDP trackers, no local discovery',
+      'Where that is wanted, use a VPN and --bind instead.',
     );
   if (listenHost === null)
     return say(

@@ -10,6 +10,7 @@ import { decodeBencode, encodeBencode } from '../../engine/metainfo/bencode.js';
 import { startTracker } from '../../tracker/index.js';
 import { cleanUpOf, temporaryFolder } from '../support/cleanup.js';
 import { type Json, jsonLines, runCli, spawnCli } from '../support/cli.js';
+import { Socks5Proxy } from '../support/socks5-proxy.js';
 
 const QUIET = ['doctor', '--no-nat'];
 
@@ -85,6 +86,40 @@ test('a tracker that answers is good, over HTTP and UDP, and remembers nobody', 
   assert.doesNotMatch(JSON.stringify(of('tracker')), /secret/);
   assert.equal(tracker.stats().http.announces + tracker.stats().udp.announces, 2);
   assert.equal(tracker.stats().peers, 0);
+});
+
+test('through a proxy trackers are asked, and what does not go through it is told of and left alone', async (t) => {
+  const host = '127.0.0.1';
+  const tracker = await startTracker({ http: { host, port: 0 }, udp: { host, port: 0 } });
+  t.after(() => tracker.close());
+  const proxy = await Socks5Proxy.start(t, { names: { 'tracker.example': host } });
+  const urls = [
+    `http://tracker.example:${tracker.http!.port}/announce`,
+    `udp://${host}:${tracker.udp!.port}/announce`,
+  ];
+  const { of, events } = await findings(
+    ...['--proxy', `socks5://${host}:${proxy.port}`, '--dht-bootstrap', '127.0.0.1:1'],
+    ...urls.flatMap((url) => ['--tracker', url]),
+  );
+  assert.deepEqual(
+    of('tracker').map(({ verdict }) => verdict),
+    ['good', 'bad'],
+  );
+  assert.match(String(of('reachability')[0]?.text), /no UDP/);
+  assert.equal(of('dht')[0]?.verdict, 'skipped');
+  assert.deepEqual(
+    events.filter(({ check }) => ['ipv4', 'ipv6', 'listening', 'mapping'].includes(String(check))),
+    [],
+  );
+  assert.deepEqual(proxy.asked, [`tracker.example:${tracker.http!.port}`]);
+  assert.equal(tracker.stats().udp.announces, 0);
+});
+
+test('nothing is asked from an address that is not ours', async () => {
+  const { code, of } = await findings('--bind', '192.0.2.77', '--tracker', 'http://127.0.0.1:1/announce');
+  assert.equal(code, 7);
+  assert.equal(of('binding')[0]?.verdict, 'bad');
+  assert.deepEqual(of('tracker'), []);
 });
 
 test('a tracker that is not there is bad, with exit code 4', async (t) => {
