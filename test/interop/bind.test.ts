@@ -263,14 +263,20 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
     assert.equal(bound.lab.astray(), 0);
   });
 
-  const LOSSES = [
-    ['goes down', ['link', 'set', 'tun0', 'down'], ['link', 'set', 'tun0', 'up']],
+  type Step = (lab: BindLab) => void;
+  const LOSSES: readonly (readonly [how: string, lose: Step, restore: Step])[] = [
+    [
+      'goes down',
+      (lab) => lab.ip('link', 'set', 'tun0', 'down'),
+      (lab) => lab.ip('link', 'set', 'tun0', 'up'),
+    ],
     [
       'loses its address',
-      ['addr', 'del', `${BIND_LAB.tunHost}/24`, 'dev', 'tun0'],
-      ['addr', 'add', `${BIND_LAB.tunHost}/24`, 'dev', 'tun0'],
+      (lab) => lab.ip('addr', 'del', `${BIND_LAB.tunHost}/24`, 'dev', 'tun0'),
+      (lab) => lab.ip('addr', 'add', `${BIND_LAB.tunHost}/24`, 'dev', 'tun0'),
     ],
-  ] as const;
+    ['goes away', (lab) => lab.ip('link', 'del', 'tun0'), (lab) => lab.makeTun()],
+  ];
   for (const [how, lose, restore] of LOSSES)
     test(`goes on when the interface ${how} and comes back`, { timeout: TIMEOUT_MS }, async (t) => {
       const bound = await boundTest(t);
@@ -283,7 +289,7 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
         ...['--down', '500K'],
       );
       await getter.printed(/"type":"progress".*"downloadedBytes":[1-9]\d{4}/);
-      bound.lab.ip(...lose);
+      lose(bound.lab);
       await delay(LOST_MS);
       assert.match(getter.output(), /nothing is sent until tun0 is back/);
       assert.match(
@@ -293,7 +299,7 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
       assert.match(getter.output(), /"type":"binding","target":"tun0","state":"lost","hosts":\[\]/);
       const astray = bound.lab.astray();
       t.diagnostic(`${astray} packets left by the other interface`);
-      bound.lab.ip(...restore);
+      restore(bound.lab);
       await bound.completes();
       assert.equal(astray, 0);
     });

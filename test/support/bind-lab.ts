@@ -132,6 +132,20 @@ export class BindLab {
     return Number(/packets (\d+)/.exec(stdout)?.[1] ?? Number.NaN);
   }
 
+  /** As a VPN that connects anew: another interface of the same name. */
+  makeTun(): void {
+    const [host, vpn] = [this.namespace('host'), this.namespace('vpn')];
+    ip('link', 'add', 'tun0', 'netns', host, 'type', 'veth', 'peer', 'name', 'veth0', 'netns', vpn);
+    for (const [namespace, device, address] of [
+      [host, 'tun0', BIND_LAB.tunHost],
+      [vpn, 'veth0', BIND_LAB.vpnHost],
+    ] as const) {
+      ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', device);
+      ip('-n', namespace, 'link', 'set', device, 'up');
+    }
+    ip('-n', vpn, 'route', 'add', 'default', 'via', BIND_LAB.tunHost);
+  }
+
   /** A second default route, which the first one comes before: who looks for a router of tun0's network finds one. */
   addGateway(host: string): void {
     this.ip('route', 'add', 'default', 'via', host, 'dev', 'tun0', 'metric', '500');
@@ -162,12 +176,9 @@ export class BindLab {
       ip('netns', 'add', namespace);
       ip('-n', namespace, 'link', 'set', 'lo', 'up');
     }
-    ip('link', 'add', 'tun0', 'netns', host, 'type', 'veth', 'peer', 'name', 'veth0', 'netns', vpn);
     ip('link', 'add', 'eth0', 'netns', host, 'type', 'veth', 'peer', 'name', 'veth0', 'netns', net);
     const addresses = [
-      [host, 'tun0', `${BIND_LAB.tunHost}/24`],
       [host, 'eth0', `${BIND_LAB.ethHost}/24`],
-      [vpn, 'veth0', `${BIND_LAB.vpnHost}/24`],
       [net, 'veth0', `${BIND_LAB.netHost}/24`],
       [vpn, 'lo', `${BIND_LAB.publicHost}/32`],
       [net, 'lo', `${BIND_LAB.publicHost}/32`],
@@ -176,10 +187,10 @@ export class BindLab {
       ip('-n', namespace, 'addr', 'add', address, 'dev', device);
       ip('-n', namespace, 'link', 'set', device, 'up');
     }
+    this.makeTun();
     ip('-n', host, 'route', 'add', 'default', 'via', BIND_LAB.netHost);
     // So that whatever comes astray could be answered.
     ip('-n', net, 'route', 'add', 'default', 'via', BIND_LAB.ethHost);
-    ip('-n', vpn, 'route', 'add', 'default', 'via', BIND_LAB.tunHost);
     const { status, stderr } = spawnSync('ip', ['netns', 'exec', host, 'nft', '-f', '-'], {
       input: WATCH,
       encoding: 'utf8',
