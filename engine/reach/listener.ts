@@ -102,7 +102,7 @@ export class PeerListener {
     const ofHost = host === undefined ? 0 : (this.#handshakesOfHost.get(host) ?? 0);
     if (
       host === undefined ||
-      !isReachable(this.#binding, host) ||
+      !isReachable(this.#binding, plainHost(socket.remoteAddress)) ||
       this.#handshakes.size >= MAX_HANDSHAKES ||
       ofHost >= MAX_HANDSHAKES_PER_HOST ||
       !this.#slots.take()
@@ -162,6 +162,9 @@ export class PeerListener {
     else torrent.onPeer(connection);
   }
 }
+
+/** An IPv4 address may come as `::ffff:1.2.3.4`. */
+const plainHost = (host = ''): string => host.replace(/^::ffff:(?=[\d.]+$)/i, '');
 
 function addressError(error: NodeJS.ErrnoException, port: number, host: string | undefined): SwarmError {
   const where = host === undefined ? `port ${port}` : `${host} port ${port}`;

@@ -126,6 +126,20 @@ describe('the Internet downloads from swarm seed behind a router', { concurrency
       assert.equal(lab.forwarded(), 0);
     });
 
+  for (const name of ['UPnP, version 1', 'NAT-PMP alone', 'PCP alone'] as const)
+    test(`that speaks ${name}, by the sockets that it is bound to`, { timeout: TIMEOUT_MS }, async (t) => {
+      const stage = await Stage.create(t, ROUTERS[name]!);
+      if (stage === undefined) return;
+      const { lab, magnet } = stage;
+      const seed = await stage.seed('--bind', LAB.lanHost);
+      const at = `${LAB.externalHost}:${PORT}`;
+      assert.ok((await stage.get('by address', 'user', [magnet, '--peer', at, '--no-dht'])).includes(at));
+      const ended = once(seed.process, 'exit');
+      seed.process.kill('SIGTERM');
+      await ended;
+      assert.equal(lab.forwarded(), 0);
+    });
+
   test('whose port of the same number is taken', { timeout: TIMEOUT_MS }, async (t) => {
     const stage = await Stage.create(t, { upnp: null, portControl: 'nat-pmp' });
     if (stage === undefined) return;
