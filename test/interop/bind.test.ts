@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -212,6 +213,33 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
     // The system forgets IPv6 addresses with the link.
     lab.ip('addr', 'add', `${BIND_LAB.tunHost6}/64`, 'dev', 'tun0', 'nodad');
     await bound.completes();
+  });
+
+  test('swarm seed --bind takes connections over the bound interface only, over IPv4 and IPv6', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const bound = await boundTest(t);
+    if (bound === undefined) return;
+    const { lab, exchange, torrent, scope } = bound;
+    lab.addIpv6();
+    const flags = ['--torrent', torrent.file, '--bind', 'tun0', '--listen', `${SEED_PORT}`, '--json'];
+    const argv = ['seed', `${exchange.source}/film.bin`, ...flags];
+    const seed = startSwarm(scope, lab.side('host'), await temporaryFolder(scope), argv);
+    await seed.printed(/"seeding"/);
+    const get = async (side: 'vpn' | 'net', host: string) => {
+      const out = await exchange.receiver(`${side} ${isIPv6(host) ? 6 : 4}`);
+      const peer = `${isIPv6(host) ? `[${host}]` : host}:${SEED_PORT}`;
+      const args = ['get', torrent.file, '--peer', peer, '--out', out, '--timeout', '2s', '--json'];
+      const run = startSwarm(scope, lab.side(side), await temporaryFolder(scope), args);
+      await once(run.process, 'exit');
+      return run.process.exitCode;
+    };
+    for (const host of [BIND_LAB.tunHost, BIND_LAB.tunHost6]) {
+      assert.equal(await get('vpn', host), 0, host);
+      assert.equal(lab.astray(), 0);
+    }
+    // By the other interface the address is reached, and nobody at it.
+    assert.equal(await get('net', BIND_LAB.tunHost), 4);
   });
 
   test('swarm doctor --bind asks name servers, trackers and nodes over the bound interface only', {
