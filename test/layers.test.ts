@@ -33,6 +33,7 @@ const SHARED_POLICIES = [
   'engine/policy/bitfield',
   'engine/policy/torrent-geometry',
   'engine/policy/file-layout',
+  'engine/policy/ip-address',
 ];
 const ADAPTER = [
   ...CONTRACTS,
@@ -55,12 +56,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/wire': ADAPTER,
   'engine/storage': [...ADAPTER, 'engine/metainfo/hash-pieces'],
   'engine/discovery': ADAPTER,
-  'engine/reach': [...ADAPTER, 'engine/wire/', 'engine/policy/ip-address'],
+  'engine/reach': [...ADAPTER, 'engine/wire/'],
   tracker: [
     'engine/units',
     'engine/errors',
     'engine/metainfo/bencode',
     'engine/discovery/compact-peers',
+    'engine/policy/ip-address',
     'engine/untrusted-text',
   ],
   tui: ['engine/index'],

@@ -2,7 +2,7 @@
  * Client addresses as the tracker keeps them: packed into strings, one character a byte, because such a string is
  * a map key, costs little memory, and is already what a compact answer consists of.
  */
-import { ipBytes, isUnicast } from '../engine/discovery/compact-peers.js';
+import { ipBytes, isUnicast } from '../engine/policy/ip-address.js';
 
 /** 4 characters for IPv4, 16 for IPv6, in network order; IPv4 inside IPv6 is IPv4. */
 export type PackedHost = string;

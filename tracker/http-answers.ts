@@ -2,7 +2,8 @@
  * The bencoded answers of the HTTP tracker (BEP 3, 7, 23, 24, 48), written directly: strings of one character a byte,
  * to be sent as latin1, with keys already in order.
  */
-import { COMPACT4_BYTES, ipText } from '../engine/discovery/compact-peers.js';
+import { COMPACT4_BYTES } from '../engine/discovery/compact-peers.js';
+import { ipText } from '../engine/policy/ip-address.js';
 import type { PackedHost } from './addresses.js';
 import type { AnnounceAnswer } from './announce.js';
 import { PEER_ID_BYTES } from './peer-pool.js';

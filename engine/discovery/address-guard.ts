@@ -9,7 +9,7 @@
  */
 import { isIP } from 'node:net';
 import { SwarmError } from '../errors.js';
-import { canonicalHost, ipBytes } from './compact-peers.js';
+import { canonicalHost, ipBytes } from '../policy/ip-address.js';
 import type { Resolve } from './resolve.js';
 
 export interface TrackerUrl {

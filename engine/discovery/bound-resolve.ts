@@ -7,8 +7,8 @@ import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
 import { closeQuietly, datagramFrom } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
+import { canonicalHost } from '../policy/ip-address.js';
 import { isReachable, type SocketBinding, sourceOf } from '../socket-binding.js';
-import { canonicalHost } from './compact-peers.js';
 import { formatQuestion, parseAnswer } from './dns-packets.js';
 import type { Resolve } from './resolve.js';
 

@@ -1,5 +1,5 @@
 /** DNS packets: a question for the addresses of a name and its answer (RFC 1035, section 4; RFC 3596). */
-import { ipText } from './compact-peers.js';
+import { ipText } from '../policy/ip-address.js';
 
 const DNS_TYPE = { 4: 1, 6: 28 } as const;
 

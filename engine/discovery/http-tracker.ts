@@ -1,6 +1,7 @@
 /** The tracker protocol over HTTP: the query of an announce and a scrape, and their answers (BEP 3, 7, 23, 24, 31, 48). */
 import { SwarmError } from '../errors.js';
 import { type BencodeDict, type BencodeValue, decodeBencodePrefix } from '../metainfo/bencode.js';
+import { ipText } from '../policy/ip-address.js';
 import type { PeerAddress } from '../units.js';
 import type { TrackerUrl } from './address-guard.js';
 import {
@@ -11,7 +12,7 @@ import {
   MAX_PEERS_PER_ANSWER,
   type ScrapeAnswer,
 } from './announce.js';
-import { ipText, parseCompactPeers4, parseCompactPeers6, parseDictPeers } from './compact-peers.js';
+import { parseCompactPeers4, parseCompactPeers6, parseDictPeers } from './compact-peers.js';
 import { type HttpAnswer, type HttpGetOptions, httpGet } from './http-get.js';
 
 /** An announce answer with what only HTTP has. */

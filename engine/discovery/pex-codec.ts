@@ -1,8 +1,9 @@
 /** Peer exchange on the wire (BEP 11): the payload of `ut_pex`, IPv4 and IPv6, with a byte of flags for each peer added. */
 import { type BencodeValue, decodeBencode, encodeBencode } from '../metainfo/bencode.js';
+import { ipBytes } from '../policy/ip-address.js';
 import type { PexCodec, PexMessage, PexPeer } from '../ports.js';
 import type { PeerAddress } from '../units.js';
-import { ipBytes, parseCompactPeers4, parseCompactPeers6 } from './compact-peers.js';
+import { parseCompactPeers4, parseCompactPeers6 } from './compact-peers.js';
 
 /** 200 peers of each family added and dropped. */
 const MAX_BYTES = 16 * 1024;

@@ -1,4 +1,4 @@
-/** IP addresses as bytes, and from where in the world they can be reached; pure, so that policies can ask. */
+/** IP addresses as bytes and as text, and from where in the world they can be reached; pure, so that policies can ask. */
 
 /**
  * From where in the world an address can be reached (RFC 6890). `public`: from anywhere. `shared`: from a provider's
@@ -18,22 +18,61 @@ const WIDTH: Readonly<Record<AddressKind, number>> = {
 };
 
 /**
- * 4 bytes for IPv4 and IPv4 inside IPv6, else 16; a zone (`%eth0`) is left out. Undefined for what is no literal
- * address.
+ * The bytes of a literal address in network order: 4 for IPv4 and for IPv4 inside IPv6, else 16.
+ * Undefined for anything that is not a plain literal: names, zones (`%eth0`), short or octal IPv4 forms.
  */
-export function hostBytes(host: string): Uint8Array | undefined {
-  const zone = host.indexOf('%');
-  const plain = zone < 0 ? host : host.slice(0, zone);
-  if (!plain.includes(':')) return dotted(plain);
-  const lastColon = plain.lastIndexOf(':');
-  const embedded = plain.includes('.') ? dotted(plain.slice(lastColon + 1)) : undefined;
-  if (plain.includes('.') && embedded === undefined) return undefined;
+export function ipBytes(host: string): Uint8Array | undefined {
+  if (!host.includes(':')) return dotted(host);
+  const lastColon = host.lastIndexOf(':');
+  const embedded = host.includes('.') ? dotted(host.slice(lastColon + 1)) : undefined;
+  if (host.includes('.') && embedded === undefined) return undefined;
   const text =
-    embedded === undefined ? plain : plain.slice(0, lastColon + 1) + groupsOf(embedded).map(hex).join(':');
+    embedded === undefined ? host : host.slice(0, lastColon + 1) + groupsOf(embedded).map(hex).join(':');
   const groups = expand(text);
   if (groups === undefined) return undefined;
   const bytes = Uint8Array.from(groups.flatMap((group) => [group >>> 8, group & 0xff]));
-  return isMapped(bytes) ? bytes.subarray(12) : bytes;
+  return unmapped(bytes);
+}
+
+/** The same of an address that may have a zone (`%eth0`), which is left out. */
+export function hostBytes(host: string): Uint8Array | undefined {
+  const zone = host.indexOf('%');
+  return ipBytes(zone < 0 ? host : host.slice(0, zone));
+}
+
+/** Canonical text of 4 or 16 address bytes (RFC 5952); IPv4 inside IPv6 comes out as IPv4. */
+export function ipText(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, got ${bytes.length}`);
+  if (isMapped(bytes)) return bytes.subarray(12).join('.');
+  const groups = groupsOf(bytes);
+  const gap = longestZeroRun(groups);
+  const texts = groups.map(hex);
+  if (gap.length < 2) return texts.join(':');
+  return `${texts.slice(0, gap.start).join(':')}::${texts.slice(gap.start + gap.length).join(':')}`;
+}
+
+/** The one canonical text of a literal address; undefined when `host` is none. */
+export function canonicalHost(host: string): string | undefined {
+  const bytes = ipBytes(host);
+  return bytes === undefined ? undefined : ipText(bytes);
+}
+
+/** IPv4 inside IPv6 as IPv4. */
+export const unmapped = (bytes: Uint8Array): Uint8Array => (isMapped(bytes) ? bytes.subarray(12) : bytes);
+
+/** False for addresses that no single host can have: this-network, multicast, reserved, unspecified. */
+export function isUnicast(bytes: Uint8Array): boolean {
+  const first = bytes[0] ?? 0;
+  if (bytes.length === 4) return first > 0 && first < 224;
+  if (first === 0xff) return false;
+  return bytes.some((byte) => byte !== 0);
+}
+
+/** Who a limit is kept for: one IPv4 address, or the /64 that one IPv6 host commonly has to itself. */
+export function hostKey(host: string): string {
+  const bytes = hostBytes(host);
+  return bytes?.length === 16 ? ipText(bytes.map((byte, i) => (i < 8 ? byte : 0))) : host;
 }
 
 export function addressKind(host: string): AddressKind {
@@ -79,7 +118,7 @@ function kind6(bytes: Uint8Array): AddressKind {
 
 function dotted(text: string): Uint8Array | undefined {
   const parts = text.split('.');
-  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255))
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255))
     return undefined;
   return Uint8Array.from(parts, Number);
 }
@@ -97,12 +136,25 @@ function expand(text: string): number[] | undefined {
   return [...head, ...zeros, ...(tail ?? [])].map((group) => Number.parseInt(group, 16));
 }
 
-const groupsOf = (bytes: Uint8Array): number[] => [
-  ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0),
-  ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0),
-];
+function groupsOf(bytes: Uint8Array): number[] {
+  const groups: number[] = [];
+  for (let at = 0; at < bytes.length; at += 2) groups.push(((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0));
+  return groups;
+}
+
+function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 };
+  let start = 0;
+  for (let at = 0; at <= groups.length; at++) {
+    if (groups[at] === 0) continue;
+    if (at - start > best.length) best = { start, length: at - start };
+    start = at + 1;
+  }
+  return best;
+}
 
 const hex = (group: number): string => group.toString(16);
 
+/** ::ffff:0:0/96, the IPv4 addresses inside IPv6. */
 const isMapped = (bytes: Uint8Array): boolean =>
-  bytes.every((byte, i) => i >= 12 || byte === (i < 10 ? 0 : 0xff));
+  bytes.length === 16 && bytes.every((byte, i) => i >= 12 || byte === (i < 10 ? 0 : 0xff));

@@ -5,9 +5,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { listenFrom } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
+import { hostKey } from '../policy/ip-address.js';
 import type { HandshakeIdentity, PeerConnection } from '../ports.js';
 import { isReachable, type SocketBinding, type Source, UNBOUND } from '../socket-binding.js';
-import { hostKey } from '../wire/ip-bytes.js';
 import { torrentMark } from '../wire/mse-keys.js';
 import type { TcpWire } from '../wire/tcp-wire.js';
 import type { ConnectionSlots } from './connection-slots.js';

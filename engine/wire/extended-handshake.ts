@@ -1,7 +1,7 @@
 /** Extended handshake: reads a peer's BEP 10 handshake into few, bounded fields; what is odd in one field drops that field. */
 import { type BencodeValue, decodeBencode } from '../metainfo/bencode.js';
+import { ipText } from '../policy/ip-address.js';
 import type { ExtendedHandshake } from '../ports.js';
-import { unpackIp } from './ip-bytes.js';
 
 /** Real ones are below 1 KiB. */
 const MAX_BYTES = 16 * 1024;
@@ -41,7 +41,7 @@ export function decodeExtendedHandshake(payload: Uint8Array): DecodedExtendedHan
   const uploadOnly = integer(root.get('upload_only'), 0, 1);
   const prefersEncryption = integer(root.get('e'), 0, 255);
   const yourIpBytes = root.get('yourip');
-  const yourIp = yourIpBytes instanceof Uint8Array ? unpackIp(yourIpBytes) : undefined;
+  const yourIp = yourIpBytes instanceof Uint8Array && isIp(yourIpBytes) ? ipText(yourIpBytes) : undefined;
   const handshake: ExtendedHandshake = {
     extensions,
     ...(client === undefined ? {} : { client }),
@@ -76,3 +76,5 @@ function text(value: BencodeValue | undefined): string | undefined {
   // At most 4 bytes a character: never decodes more than could be kept.
   return new TextDecoder().decode(value.subarray(0, MAX_CLIENT_CHARS * 4)).slice(0, MAX_CLIENT_CHARS);
 }
+
+const isIp = ({ length }: Uint8Array): boolean => length === 4 || length === 16;

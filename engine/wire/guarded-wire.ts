@@ -3,11 +3,10 @@
  * whole frames that frame-reader.ts has checked, parses them during the call, and what it sends goes, in
  * order and during the call, to one function.
  */
-import { isIPv4, isIPv6 } from 'node:net';
 import Wire from 'bittorrent-protocol';
+import { hostBytes } from '../policy/ip-address.js';
 import type { ExtendedHandshake, HandshakeIdentity } from '../ports.js';
 import { decodeExtendedHandshake } from './extended-handshake.js';
-import { packIp } from './ip-bytes.js';
 
 /** What the wire tells beyond the package's own events. Set before the first frame. */
 export interface GuardedWireSink {
@@ -35,6 +34,7 @@ export class GuardedWire extends Wire {
     super(incoming ? 'tcpIncoming' : 'tcpOutgoing', 0);
     this.#send = send;
     const { extendedHandshake: local } = identity;
+    const yourIp = hostBytes(remoteIp);
     local.extensions.forEach((name, index) => {
       this.extendedMapping[index + 1] = name;
     });
@@ -44,7 +44,7 @@ export class GuardedWire extends Wire {
       ...(local.listenPort > 0 ? { p: local.listenPort } : {}),
       ...(local.metadataSize === undefined ? {} : { metadata_size: local.metadataSize }),
       ...(local.uploadOnly ? { upload_only: 1 } : {}),
-      ...(isIPv4(remoteIp) || isIPv6(remoteIp) ? { yourip: packIp(remoteIp) } : {}),
+      ...(yourIp === undefined ? {} : { yourip: yourIp }),
     };
   }
 

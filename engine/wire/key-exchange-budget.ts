@@ -16,7 +16,7 @@ export class KeyExchangeBudget {
   /** At most `MAX_PER_WINDOW` of them. */
   readonly #begunByHost = new Map<string, number>();
 
-  /** @param host as hostKey (ip-bytes.ts) has it @returns false: not now */
+  /** @param host as hostKey (policy/ip-address.ts) has it @returns false: not now */
   take(host: string, now: Millis): boolean {
     if (now >= this.#windowEndsAt) {
       this.#windowEndsAt = now + WINDOW_MS;

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { packIp } from './ip-bytes.js';
+import { hostBytes } from '../policy/ip-address.js';
 import type { PeerSocket } from './peer-socket.js';
 
 /** A line of this is 150 bytes: on a machine with so many sockets a look costs too much. */
@@ -85,14 +85,19 @@ export class SendQueues {
 }
 
 /** Ports and the other end's address; the kernel prints an address as words of its own byte order. */
-function keyOf({ localPort, remoteAddress, remotePort }: Socket): string | undefined {
+function keyOf({ localPort, remoteAddress, remotePort, remoteFamily }: Socket): string | undefined {
   if (localPort === undefined || remoteAddress === undefined || remotePort === undefined) return undefined;
-  const bytes = packIp(remoteAddress);
+  const plain = hostBytes(remoteAddress) ?? [];
+  const isMapped = remoteFamily === 'IPv6' && plain.length === 4;
+  const bytes = isMapped ? [...MAPPED_PREFIX, ...plain] : plain;
   let address = '';
   for (let word = 0; word < bytes.length; word += 4) {
     for (let byte = word + 3; byte >= word; byte--) address += hex(bytes[byte] ?? 0, 2);
   }
   return `${hex(localPort, 4)} ${address}:${hex(remotePort, 4)}`;
 }
+
+/** IPv4 on a socket of both families. */
+const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 const hex = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0');

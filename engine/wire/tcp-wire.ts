@@ -2,12 +2,12 @@
 import { isIP, type Socket } from 'node:net';
 import { holdTcp } from '../bound-sockets.js';
 import type { EncryptionMode } from '../options.js';
+import { hostKey } from '../policy/ip-address.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection } from '../ports.js';
 import { type SocketBinding, UNBOUND } from '../socket-binding.js';
 import type { PeerAddress } from '../units.js';
 import { Handshake, type KnownTorrents } from './handshake.js';
 import type { Heartbeat } from './heartbeat.js';
-import { hostKey } from './ip-bytes.js';
 import { KeyExchangeBudget } from './key-exchange-budget.js';
 import { PeerSocket } from './peer-socket.js';
 import type { SendQueues } from './send-queues.js';

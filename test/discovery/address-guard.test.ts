@@ -7,8 +7,8 @@ import {
   parseTrackerUrl,
   withoutCredentials,
 } from '../../engine/discovery/address-guard.js';
-import { ipBytes } from '../../engine/discovery/compact-peers.js';
 import { SwarmError } from '../../engine/errors.js';
+import { ipBytes } from '../../engine/policy/ip-address.js';
 
 const never = new AbortController().signal;
 const noDns = async (): Promise<readonly string[]> => assert.fail('a literal must not be resolved');

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalHost, ipBytes, isUnicast } from '../../engine/discovery/compact-peers.js';
 import { pexCodec } from '../../engine/discovery/pex-codec.js';
 import { encodeBencode } from '../../engine/metainfo/bencode.js';
+import { canonicalHost, ipBytes, isUnicast } from '../../engine/policy/ip-address.js';
 
 const host = fc
   .oneof(fc.ipV4(), fc.ipV6())

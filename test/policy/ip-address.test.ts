@@ -1,27 +1,58 @@
 import assert from 'node:assert/strict';
+import { isIP, SocketAddress } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ipBytes, ipText } from '../../engine/discovery/compact-peers.js';
-import { addressKind, hostBytes, meansSomethingTo } from '../../engine/policy/ip-address.js';
+import {
+  addressKind,
+  canonicalHost,
+  hostBytes,
+  hostKey,
+  ipBytes,
+  ipText,
+  meansSomethingTo,
+} from '../../engine/policy/ip-address.js';
 
-test('reads every way to write an address as the system does', () => {
-  const hosts = [
-    '1.2.3.4',
-    '::',
-    '::1',
-    '1::',
-    'fe80::1',
-    '2001:db8::1:2',
-    '::ffff:1.2.3.4',
-    '64:ff9b::1.2.3.4',
-  ];
-  for (const host of [...hosts, '1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7::', '::2:3:4:5:6:7:8'])
-    assert.deepEqual(hostBytes(host), ipBytes(host), host);
+test('takes for an address what the system does, zones left aside', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(':', '::', '.', '0', '00', '01', '255', '256', 'f', 'ffff', 'g', '1'),
+    fc.nat(300),
+  );
+  const text = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.array(piece, { maxLength: 18, size: 'max' }).map((all) => all.join('')),
+  );
   fc.assert(
-    fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (host) => {
-      assert.deepEqual([...(hostBytes(host) ?? [])], [...(ipBytes(host) ?? [])], host);
+    fc.property(text, (host) => {
+      const bytes = ipBytes(host);
+      assert.equal(bytes === undefined ? 0 : host.includes(':') ? 6 : 4, isIP(host), host);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('has one text for each IPv6 address, the one the system uses', () => {
+  const group = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 65_535 }));
+  fc.assert(
+    fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+      fc.pre(groups.slice(0, 5).some((value) => value !== 0)); // the system writes ::1.2.3.4 dotted
+      const long = groups.map((value) => value.toString(16).padStart(4, '0')).join(':');
+      const canonical = canonicalHost(long);
+      assert.equal(canonical, new SocketAddress({ address: long, family: 'ipv6' }).address);
+      assert.deepEqual(ipBytes(canonical ?? ''), ipBytes(long));
     }),
   );
+});
+
+test('reads IPv4 inside IPv6 as IPv4, in every notation', () => {
+  for (const host of ['::ffff:127.0.0.1', '::FFFF:7f00:1', '0:0:0:0:0:ffff:7f00:0001'])
+    assert.equal(canonicalHost(host), '127.0.0.1');
+});
+
+test('keeps limits for an IPv4 address, or for all that one IPv6 host has', () => {
+  assert.equal(hostKey('192.0.2.7'), '192.0.2.7');
+  assert.equal(hostKey('2001:db8::1'), hostKey('2001:db8::ffff:1'));
+  assert.notEqual(hostKey('2001:db8::1'), hostKey('2001:db8:0:1::1'));
 });
 
 test('reads no name, and nothing that is cut or too long', () => {

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { encodeBencode } from '../../engine/metainfo/bencode.js';
 import { decodeExtendedHandshake } from '../../engine/wire/extended-handshake.js';
 import { GuardedWire } from '../../engine/wire/guarded-wire.js';
-import { packIp, unpackIp } from '../../engine/wire/ip-bytes.js';
 import { identity } from './harness.js';
 
 test('reads every field of a real extended handshake', () => {
@@ -83,14 +82,6 @@ test('refuses more values, or deeper ones, than any real handshake has', () => {
   const deep = (depth: number): Uint8Array => Buffer.from(`d1:x${'l'.repeat(depth)}${'e'.repeat(depth)}e`);
   assert.equal(typeof decodeExtendedHandshake(deep(5)), 'object');
   assert.equal(typeof decodeExtendedHandshake(deep(20)), 'string');
-});
-
-test('packs and unpacks addresses', () => {
-  for (const ip of ['0.0.0.0', '192.0.2.255', '::', '::1', '2001:db8::1:0:0:7', 'fe80::1', '1:2:3:4:5:6:7:8'])
-    assert.equal(unpackIp(packIp(ip)), ip);
-  assert.equal(unpackIp(packIp('fe80::1%eth0')), 'fe80::1');
-  assert.deepEqual([...packIp('::ffff:1.2.3.4')].slice(-6), [255, 255, 1, 2, 3, 4]);
-  for (const wrong of [0, 3, 5, 15, 17]) assert.equal(unpackIp(new Uint8Array(wrong)), undefined);
 });
 
 test('each handshake names the port by which peers reach us now', () => {

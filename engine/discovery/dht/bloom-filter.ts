@@ -1,6 +1,6 @@
 /** Bloom filters that count the peers of a swarm over many nodes (BEP 33): 2,048 bits, two a host. */
 import { createHash } from 'node:crypto';
-import { ipBytes } from '../compact-peers.js';
+import { ipBytes } from '../../policy/ip-address.js';
 import { BLOOM_BYTES } from './krpc.js';
 
 const BITS = BLOOM_BYTES * 8;

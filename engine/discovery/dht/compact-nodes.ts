@@ -1,5 +1,5 @@
 /** Compact node info (BEP 5, BEP 32): 20 bytes of id, then the address as trackers write it. */
-import { ipBytes, ipText, isUnicast } from '../compact-peers.js';
+import { ipBytes, ipText, isUnicast } from '../../policy/ip-address.js';
 import { ID_BYTES, type NodeContact } from './node-id.js';
 
 const ADDRESS_BYTES = { 4: 6, 6: 18 } as const;

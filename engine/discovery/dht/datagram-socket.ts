@@ -3,9 +3,9 @@ import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { closeQuietly, datagramFrom } from '../../bound-sockets.js';
 import { toSwarmError } from '../../errors.js';
+import { canonicalHost } from '../../policy/ip-address.js';
 import { type SocketBinding, UNBOUND } from '../../socket-binding.js';
 import type { PeerAddress } from '../../units.js';
-import { canonicalHost } from '../compact-peers.js';
 
 export interface DatagramSocket {
   readonly family: 4 | 6;

@@ -1,5 +1,5 @@
 /** What a restart needs of the DHT: our ids and the nodes that we knew, as plain data. Read back like anybody's file. */
-import { canonicalHost } from '../compact-peers.js';
+import { canonicalHost } from '../../policy/ip-address.js';
 import { familyOf, networkOf } from './node-address.js';
 import { ID_BYTES, type NodeContact, type NodeId } from './node-id.js';
 

@@ -1,7 +1,8 @@
 /** Which addresses a DHT node may have, who may name them, and the network that one party usually holds whole. */
+
+import { ipBytes } from '../../policy/ip-address.js';
 import type { PeerAddress } from '../../units.js';
 import { addressScope } from '../address-guard.js';
-import { ipBytes } from '../compact-peers.js';
 
 export interface Network {
   /** /24 of IPv4, /48 of IPv6: what a customer of a hoster or tunnel broker gets whole. */

@@ -2,9 +2,10 @@
  * One address family's DHT (BEP 32 keeps the two apart): its socket, routing table, queries, answers and upkeep.
  * Joins through whoever it is told of, looks up targets, and pings who is questionable.
  */
+
+import { ipBytes } from '../../policy/ip-address.js';
 import type { Clock, TimerHandle } from '../../ports.js';
 import { addressKey, asMillis, type PeerAddress, type Rng } from '../../units.js';
-import { ipBytes } from '../compact-peers.js';
 import type { DatagramSocket } from './datagram-socket.js';
 import { ExternalAddress } from './external-address.js';
 import { Joining } from './joining.js';

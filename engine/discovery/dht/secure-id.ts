@@ -2,8 +2,9 @@
  * BEP 42: the first 21 bits of a node's id follow from its address and three bits of choice, so that whoever has
  * few addresses cannot place nodes wherever they like.
  */
+
+import { ipBytes } from '../../policy/ip-address.js';
 import { addressScope } from '../address-guard.js';
-import { ipBytes } from '../compact-peers.js';
 import { ID_BYTES, type NodeId, type RandomBytes } from './node-id.js';
 
 const MASK_4 = [0x03, 0x0f, 0x3f, 0xff] as const;
