@@ -3,7 +3,7 @@
  * the torrent wants peers.
  */
 import type { Clock, PeerSource, PeerSourceHandler, Rng, TimerHandle, TransferTotals } from '../../ports.js';
-import { asMillis, type InfoHash } from '../../units.js';
+import { addressKey, asMillis, type InfoHash } from '../../units.js';
 import type { DhtNode } from './dht-node.js';
 import type { RunningLookup } from './lookups.js';
 
@@ -12,8 +12,11 @@ const ANNOUNCE_EVERY_MS = 25 * 60_000;
 const ANNOUNCE_SPREAD_MS = 5 * 60_000;
 /** After a lookup that found nobody but perhaps ourselves; twice as long after the next such one. */
 const RETRY_MS = 5_000;
-/** Between lookups on demand. */
+/** Between lookups on demand; twice as long after each that found nobody whom the one before had not. */
 const MIN_INTERVAL_MS = 60_000;
+const MAX_INTERVAL_MS = 16 * 60_000;
+/** Addresses that are remembered of one lookup. */
+const MAX_KNOWN = 1_000;
 
 export interface DhtSourceOptions {
   readonly node: Pick<DhtNode, 'lookUpPeers'>;
@@ -40,6 +43,9 @@ export class DhtSource implements PeerSource {
   /** That of the latest lookup. */
   #announcedPort = 0;
   #retryMs = RETRY_MS;
+  #intervalMs = MIN_INTERVAL_MS;
+  /** Whom the latest lookup found. */
+  #known: ReadonlySet<string> = new Set();
   #stopped = false;
   /** Peers found since the start; the same may have come several times. */
   found = 0;
@@ -60,7 +66,7 @@ export class DhtSource implements PeerSource {
 
   wantPeers(): void {
     if (this.#handler === undefined || this.#isLookingUp) return;
-    this.#lookUpAt(this.#lastAt + MIN_INTERVAL_MS);
+    this.#lookUpAt(this.#lastAt + this.#intervalMs);
   }
 
   portChanged(): void {
@@ -84,7 +90,7 @@ export class DhtSource implements PeerSource {
     this.#announcedPort = port;
     this.#timer?.cancel();
     this.#timer = undefined;
-    let others = 0;
+    const others = new Set<string>();
     this.#lookup?.cancel();
     this.#isLookingUp = true;
     this.#lookup = node.lookUpPeers({
@@ -92,7 +98,8 @@ export class DhtSource implements PeerSource {
       ...(port === 0 ? {} : { announce: { port, implied: false, seed: totals().leftBytes === 0 } }),
       onPeers: (peers) => {
         // What we announced comes back from an address that we may not know to be ours.
-        others += peers.filter((peer) => peer.port !== port).length;
+        for (const peer of peers)
+          if (peer.port !== port && others.size < MAX_KNOWN) others.add(addressKey(peer));
         this.found += peers.length;
         this.#handler?.onPeers(peers, 'dht');
       },
@@ -105,12 +112,15 @@ export class DhtSource implements PeerSource {
     this.#handler?.onStatus();
   }
 
-  #onDone(others: number): void {
+  #onDone(others: ReadonlySet<string>): void {
     if (this.#stopped) return;
+    const isNews = [...others].some((address) => !this.#known.has(address));
+    this.#intervalMs = isNews ? MIN_INTERVAL_MS : Math.min(2 * this.#intervalMs, MAX_INTERVAL_MS);
+    this.#known = others;
     const { rng, clock } = this.#options;
     const usual = ANNOUNCE_EVERY_MS + rng() * ANNOUNCE_SPREAD_MS;
-    const waitMs = others > 0 ? usual : Math.min(this.#retryMs, usual);
-    this.#retryMs = others > 0 ? RETRY_MS : 2 * this.#retryMs;
+    const waitMs = others.size > 0 ? usual : Math.min(this.#retryMs, usual);
+    this.#retryMs = others.size > 0 ? RETRY_MS : 2 * this.#retryMs;
     this.#lookUpAt(clock.now() + waitMs);
     // It changed while this lookup told of the former one.
     this.portChanged();

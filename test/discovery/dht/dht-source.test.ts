@@ -52,6 +52,26 @@ test('who finds nobody but itself soon looks again', () => {
   assert.equal(lookups.length, 5);
 });
 
+test('who wants peers looks less and less often while nobody comes', () => {
+  const known = Array<PeerAddress[]>(5).fill([OTHER]);
+  const { clock, source, lookups, start } = sourceOf(...known, [OTHER, { ...OTHER, port: 5_555 }], [OTHER]);
+  start();
+  for (let minute = 0; minute < 24; minute++) {
+    source.wantPeers();
+    clock.advance(60_000);
+  }
+  assert.deepEqual(
+    timesOf(lookups),
+    [0, 1, 3, 7, 15].map((minutes) => minutes * 60_000),
+  );
+  clock.advance(20 * 60_000);
+  const before = lookups.length;
+  assert.equal(before, 6, 'somebody else is there now');
+  source.wantPeers();
+  clock.advance(60_000);
+  assert.equal(lookups.length, before + 1);
+});
+
 test('a port by which the world reaches us otherwise is told soon, and once', () => {
   const { clock, lookups, moveTo, source, start } = sourceOf([OTHER], [OTHER], [OTHER]);
   start();
