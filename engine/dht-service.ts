@@ -78,6 +78,9 @@ export class DhtService {
   #opening: Promise<DhtNode | undefined> | undefined;
   #node: DhtNode | undefined;
   #port = 0;
+  /** Nobody else's node has the ids of the state file. */
+  #ownsState = false;
+  #loaded: object = {};
   readonly #closing = new AbortController();
   #isClosed = false;
 
@@ -131,11 +134,22 @@ export class DhtService {
     const saved = node.save();
     node.close();
     const isWorthIt = (saved.v4?.nodes.length ?? 0) + (saved.v6?.nodes.length ?? 0) > 0;
-    if (!isWorthIt) return;
-    const { stateDir, bound, log } = this.#options;
+    await this.#keep(isWorthIt ? saved : this.#loaded);
+    if (this.#ownsState) openHere.delete(this.#statePath);
+  }
+
+  get #statePath(): string {
+    const { stateDir, bound } = this.#options;
+    return join(stateDir, stateFile(bound?.target));
+  }
+
+  /** The ids and nodes of another node that runs are its own to keep. */
+  async #keep(state: object): Promise<void> {
+    if (!this.#ownsState) return;
+    const { stateDir, log } = this.#options;
     try {
       await makeFolder(stateDir, 0o700);
-      await (await replaceOwnFile(join(stateDir, stateFile(bound?.target)), JSON.stringify(saved))).close();
+      await (await replaceOwnFile(this.#statePath, JSON.stringify(state))).close();
     } catch (error) {
       log('warn', `the DHT's nodes are not kept for the next start: ${(error as Error).message}`);
     }
@@ -153,14 +167,17 @@ export class DhtService {
     if (this.#isClosed) return undefined;
     const { clock, rng, secretBytes, bootstrap } = this.#options;
     const { DhtNode } = await import('./discovery/dht/dht-node.js');
-    const [sockets, saved] = await Promise.all([this.#sockets(), this.#load()]);
+    const [sockets, { openBy, ...saved }] = await Promise.all([this.#sockets(), this.#load()]);
     if (sockets.length === 0) return undefined;
+    this.#loaded = saved;
+    this.#ownsState = !openHere.has(this.#statePath) && !isRunning(openBy);
     const node = new DhtNode({
       sockets,
       clock,
       rng,
       randomBytes: secretBytes,
       saved,
+      newIds: !this.#ownsState,
       entryPoints: () => this.#resolve(bootstrap),
     });
     if (this.#isClosed) {
@@ -171,6 +188,8 @@ export class DhtService {
     this.#port = sockets[0]?.port ?? 0;
     this.review();
     for (const address of this.#earlyNodes.splice(0)) node.addNode(address);
+    if (this.#ownsState) openHere.add(this.#statePath);
+    await this.#keep({ ...saved, openBy: process.pid });
     node.start();
     return node;
   }
@@ -200,13 +219,14 @@ export class DhtService {
     return opened.flatMap((socket) => socket ?? []);
   }
 
-  async #load(): Promise<unknown> {
-    const { stateDir, bound } = this.#options;
+  /** As it was written, or anything that somebody else wrote; `openBy` is the process whose node has these ids. */
+  async #load(): Promise<Readonly<Record<string, unknown>>> {
     try {
-      const content = await readOwnFile(join(stateDir, stateFile(bound?.target)), MAX_STATE_BYTES);
-      return JSON.parse(content.toString('utf8'));
+      const content = await readOwnFile(this.#statePath, MAX_STATE_BYTES);
+      const state: unknown = JSON.parse(content.toString('utf8'));
+      return typeof state === 'object' && state !== null ? { ...state } : {};
     } catch {
-      return undefined;
+      return {};
     }
   }
 
@@ -226,6 +246,20 @@ export class DhtService {
     if (bound !== undefined) return bound.resolve(name, this.#closing.signal).catch(() => []);
     const answers = await Promise.allSettled([this.#resolver.resolve4(name), this.#resolver.resolve6(name)]);
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  }
+}
+
+/** State files of nodes in this process. */
+const openHere = new Set<string>();
+
+/** Another process, and not one that has ended since. */
+function isRunning(pid: unknown): boolean {
+  if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -29,6 +29,8 @@ export interface DhtNodeOptions {
   readonly entryPoints?: () => Promise<readonly PeerAddress[]>;
   /** What `save` gave, or anything: what is not usable is ignored. */
   readonly saved?: unknown;
+  /** Another node has the saved ids: only the nodes are taken. */
+  readonly newIds?: boolean;
   /** What came on the sockets and is not of the DHT. */
   readonly onOtherDatagram?: (datagram: Uint8Array, from: PeerAddress, socket: DatagramSocket) => void;
   /** With 8 places in every bucket; for simulations of many nodes. */
@@ -78,7 +80,8 @@ export class DhtNode {
         clock,
         rng,
         randomBytes,
-        ...(restored === undefined ? {} : { id: restored.id, networkSize: restored.networkSize }),
+        networkSize: restored?.networkSize,
+        ...(restored === undefined || options.newIds === true ? {} : { id: restored.id }),
         isReadOnly: (host) => this.#readOnly && networkOf(host)?.local !== true,
         sibling: () => families.get(family === 4 ? 6 : 4),
         entryPoints: async () =>

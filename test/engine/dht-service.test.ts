@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { DhtService } from '../../engine/dht-service.js';
+import { decodeBencode } from '../../engine/metainfo/bencode.js';
+import { secretBytes, systemClock, systemRng } from '../../engine/system.js';
+import { asInfoHash } from '../../engine/units.js';
+
+const SAVED = { version: 1, v4: { id: '5a'.repeat(20), nodes: [['a5'.repeat(20), '127.0.0.1', 9]] } };
+
+async function stateFolder(t: TestContext, state: object): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'swarm-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'dht.json'), JSON.stringify(state));
+  return folder;
+}
+
+/** An open node of that state folder. */
+async function openNode(t: TestContext, stateDir: string): Promise<DhtService> {
+  const service = new DhtService({
+    ...{ clock: systemClock, rng: systemRng, secretBytes, stateDir, bootstrap: [], bound: undefined },
+    listenHost: '127.0.0.1',
+    port: () => 0,
+    announcedPort: () => 0,
+    isUnreachable: () => false,
+    log: (_level, text) => assert.fail(text),
+  });
+  t.after(() => service.close());
+  const opened = new Promise<void>((resolve) => {
+    const source = service.sourceOf(asInfoHash('ab'.repeat(20)), () => ({
+      ...{ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1 },
+    }));
+    source.start({ onPeers: () => {}, onStatus: resolve });
+  });
+  await opened;
+  return service;
+}
+
+/** What it answers to a ping (BEP 5). */
+async function idOf({ port }: DhtService): Promise<string> {
+  const socket = createSocket('udp4');
+  try {
+    socket.send(`d1:ad2:id20:${'q'.repeat(20)}e1:q4:ping1:t2:aa1:y1:qe`, port, '127.0.0.1');
+    for (;;) {
+      const [packet] = (await once(socket, 'message')) as [Buffer];
+      const answer = decodeBencode(packet);
+      const values = answer instanceof Map ? answer.get('r') : undefined;
+      const id = values instanceof Map ? values.get('id') : undefined;
+      if (id instanceof Uint8Array) return Buffer.from(id).toString('hex');
+    }
+  } finally {
+    socket.close();
+  }
+}
+
+const stateOf = async (folder: string): Promise<object> =>
+  JSON.parse(await readFile(join(folder, 'dht.json'), 'utf8')) as object;
+
+test('a second node of a state folder takes ids of its own, and leaves those of the first where they are', async (t) => {
+  const folder = await stateFolder(t, SAVED);
+  const first = await openNode(t, folder);
+  const second = await openNode(t, folder);
+  assert.equal(await idOf(first), SAVED.v4.id);
+  assert.notEqual(await idOf(second), SAVED.v4.id);
+  await second.close();
+  assert.deepEqual(await stateOf(folder), { ...SAVED, openBy: process.pid });
+  await first.close();
+  assert.deepEqual(await stateOf(folder), SAVED);
+  assert.equal(await idOf(await openNode(t, folder)), SAVED.v4.id);
+});
+
+test('the ids of a process that runs are its own, those of one that was killed are free', async (t) => {
+  const running = await stateFolder(t, { ...SAVED, openBy: process.ppid });
+  assert.notEqual(await idOf(await openNode(t, running)), SAVED.v4.id);
+  for (const openBy of [2 ** 30, -1, 0, 1.5, 'x', null]) {
+    const killed = await stateFolder(t, { ...SAVED, openBy });
+    assert.equal(await idOf(await openNode(t, killed)), SAVED.v4.id);
+  }
+});
