@@ -7,7 +7,12 @@ import type { PeerSource, PeerSourceHandler, TransferTotals } from './ports.js';
 import type { TrackerSnapshot } from './snapshot.js';
 
 /** What libtorrent tells trackers is left while it does not know: 0 would make it a seed. */
-const UNKNOWN: TransferTotals = { uploadedBytes: 0, downloadedBytes: 0, leftBytes: 16 * 1024 };
+const UNKNOWN: TransferTotals = {
+  uploadedBytes: 0,
+  downloadedBytes: 0,
+  leftBytes: 16 * 1024,
+  isPartialSeed: false,
+};
 
 export class PeerSources implements PeerSource {
   /** Set by who knows. */

@@ -275,6 +275,8 @@ export interface TransferTotals {
   readonly uploadedBytes: number;
   readonly downloadedBytes: number;
   readonly leftBytes: number;
+  /** Something is left, and nothing more is wanted (BEP 21). */
+  readonly isPartialSeed: boolean;
 }
 
 export interface PeerSource {

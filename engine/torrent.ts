@@ -424,7 +424,8 @@ export class Torrent {
 }
 
 /** As trackers want them. */
-function totalsOf({ totals, leftBytes }: Swarm): TransferTotals {
+function totalsOf({ totals, leftBytes, isPartialSeed }: Swarm): TransferTotals {
+  const { uploadedBytes, downloadedBytes } = totals;
   // Of everything: who chose some files only is no seed (BEP 21).
-  return { uploadedBytes: totals.uploadedBytes, downloadedBytes: totals.downloadedBytes, leftBytes };
+  return { uploadedBytes, downloadedBytes, leftBytes, isPartialSeed };
 }

@@ -1,7 +1,8 @@
 /** What is asked of a tracker and what it answers, over whichever protocol. */
 import type { PeerAddress } from '../units.js';
 
-export type AnnounceEvent = 'none' | 'started' | 'completed' | 'stopped';
+/** `paused`: instead of none, by partial seeds (BEP 21). */
+export type AnnounceEvent = 'none' | 'started' | 'completed' | 'stopped' | 'paused';
 
 /** Who announces; the same for all trackers of a torrent. */
 export interface AnnounceIdentity {

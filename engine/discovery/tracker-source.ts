@@ -259,7 +259,11 @@ export class TrackerSource implements PeerSource {
   #request({ event, numWant }: Pick<DueAnnounce, 'event' | 'numWant'>): AnnounceRequest {
     const { identity, totals } = this.#options;
     this.#announcedPort = identity.port();
-    return { ...this.#identity, port: this.#announcedPort || NO_PORT, ...totals(), event, numWant };
+    const { isPartialSeed, ...sums } = totals();
+    return {
+      ...{ ...this.#identity, port: this.#announcedPort || NO_PORT, ...sums, numWant },
+      event: event === 'none' && isPartialSeed ? 'paused' : event,
+    };
   }
 }
 

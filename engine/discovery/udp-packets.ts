@@ -13,7 +13,11 @@ import { parseCompactPeers4, parseCompactPeers6 } from './compact-peers.js';
 export const UDP_ACTION = { connect: 0, announce: 1, scrape: 2, error: 3 } as const;
 
 const PROTOCOL_ID = 0x41727101980n;
-const EVENT_CODE: Readonly<Record<AnnounceEvent, number>> = { none: 0, completed: 1, started: 2, stopped: 3 };
+/** BEP 15 has no word for partial seeds. */
+const EVENT_CODE: Readonly<Record<AnnounceEvent, number>> = {
+  ...{ none: 0, completed: 1, started: 2, stopped: 3 },
+  paused: 0,
+};
 const ANNOUNCE_BYTES = 98;
 const OPTION_URL_DATA = 2;
 const MAX_OPTION_BYTES = 255;

@@ -157,6 +157,11 @@ export class Swarm implements PieceStoreHandler {
     return (missing - 1) * geometry.pieceLength + geometry.pieceBytes(last);
   }
 
+  /** Not everything is here, and nothing more is wanted (BEP 21). Who has everything need not say so. */
+  get isPartialSeed(): boolean {
+    return this.state.picker.wantedLeft === 0 && !this.state.have.isFull;
+  }
+
   get candidateCount(): number {
     return this.#connecting.candidateCount;
   }
@@ -228,7 +233,7 @@ export class Swarm implements PieceStoreHandler {
     this.#parts.downloading.onPieceVerified(piece);
     if (this.state.picker.wantedLeft > 0) return;
     this.#dropUseless();
-    if (!this.#isPartialSeed) return;
+    if (!this.isPartialSeed) return;
     for (const { connection } of this.state.peers.values()) connection.uploadOnly(true);
   }
 
@@ -250,11 +255,6 @@ export class Swarm implements PieceStoreHandler {
     this.state.observer.onFailed(error);
   }
 
-  /** Not everything is here, and nothing more is wanted (BEP 21). Who has everything need not say so. */
-  get #isPartialSeed(): boolean {
-    return this.state.picker.wantedLeft === 0 && !this.state.have.isFull;
-  }
-
   // ─── Peers ─────────────────────────────────────────────────────────────────────────────────────────────
 
   #seat(connection: PeerConnection, source: PeerSourceName): void {
@@ -262,7 +262,7 @@ export class Swarm implements PieceStoreHandler {
     const peer = this.#take(connection, source);
     if (this.#parts.superSeeding !== undefined) this.#parts.superSeeding.onSeated(peer);
     else if (have.count > 0 || connection.fast) connection.bitfield(have);
-    if (this.#isPartialSeed) connection.uploadOnly(true);
+    if (this.isPartialSeed) connection.uploadOnly(true);
   }
 
   #take(connection: PeerConnection, source: PeerSourceName): Peer {

@@ -56,7 +56,7 @@ function peer(t: TestContext, url: string, port: number, left: number, infoHash 
       key: port,
       port: () => port,
     },
-    totals: () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes }),
+    totals: () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes, isPartialSeed: false }),
     clock: realClock,
     rng: Math.random,
     udp,

@@ -21,7 +21,7 @@ function source(tiers: readonly (readonly string[])[], options: Partial<TrackerS
   const trackers = new TrackerSource({
     tiers,
     identity: { infoHash: asInfoHash(INFO_HASH), peerId: PEER_ID, key: 0x1234abcd, port: () => 6881 },
-    totals: () => ({ uploadedBytes: 10, downloadedBytes: 20, leftBytes: 30 }),
+    totals: () => ({ uploadedBytes: 10, downloadedBytes: 20, leftBytes: 30, isPartialSeed: false }),
     clock,
     rng: () => 0.999,
     udp,
@@ -139,6 +139,22 @@ describe('tracker source', () => {
     clock.pass(60_000);
     await until(() => queries.length === 2);
     assert.equal(queries[1]?.get('numwant'), '200');
+  });
+
+  it('says that it is a partial seed while nothing else is to be said', { timeout: 5_000 }, async () => {
+    const clock = new ManualClock();
+    const { url, queries, events } = await tracker(() => ({ interval: 1_800 }));
+    const totals = () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 30, isPartialSeed: true });
+    const { trackers, handler, states } = source([[url]], { clock, totals });
+    trackers.start(handler);
+    clock.pass(0);
+    await until(() => states()[0] === 'working');
+    trackers.wantPeers();
+    clock.pass(60_000);
+    await until(() => queries.length === 2 && states()[0] === 'working');
+    await trackers.stop(1_000);
+    assert.deepEqual(events(), ['started', 'paused', 'stopped']);
+    assert.equal(queries[1]?.get('left'), '30');
   });
 
   it('sends the tracker id back', { timeout: 5_000 }, async () => {

@@ -32,7 +32,7 @@ async function openNode(t: TestContext, stateDir: string): Promise<DhtService> {
   t.after(() => service.close());
   const opened = new Promise<void>((resolve) => {
     const source = service.sourceOf(asInfoHash('ab'.repeat(20)), () => ({
-      ...{ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1 },
+      ...{ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1, isPartialSeed: false },
     }));
     source.start({ onPeers: () => {}, onStatus: resolve });
   });

@@ -28,7 +28,7 @@ function sourceOf(...answers: readonly (readonly PeerAddress[])[]) {
     infoHash: asInfoHash('ab'.repeat(20)),
     isPrivate: false,
     port: () => port,
-    totals: () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1 }),
+    totals: () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1, isPartialSeed: false }),
     clock,
     rng: () => 0,
   });

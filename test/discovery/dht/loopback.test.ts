@@ -115,7 +115,7 @@ test('a torrent finds peers through its source, and a private one never asks', {
       infoHash,
       isPrivate,
       port: () => port,
-      totals: () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes: port }),
+      totals: () => ({ uploadedBytes: 0, downloadedBytes: 0, leftBytes: port, isPartialSeed: false }),
       clock: systemClock,
       rng: Math.random,
     });
