@@ -19,6 +19,9 @@ import { makeFolder } from './storage/make-folder.js';
 import { readOwnFile, replaceOwnFile } from './storage/state-files.js';
 import type { InfoHash, PeerAddress } from './units.js';
 
+/** What programs may ask of the DHT. */
+export type Dht = Pick<DhtNode, 'scrape' | 'getImmutable' | 'getMutable' | 'putImmutable' | 'putMutable'>;
+
 export interface DhtServiceOptions {
   readonly clock: Clock;
   readonly rng: Rng;
@@ -97,7 +100,7 @@ export class DhtService {
   sourceOf(infoHash: InfoHash, totals: () => TransferTotals): PeerSource {
     const { announcedPort, clock, rng } = this.#options;
     return new LateSource(async () => {
-      const node = await this.#open();
+      const node = await this.open();
       if (node === undefined) return undefined;
       const { DhtSource } = await import('./discovery/dht/dht-source.js');
       return new DhtSource({ node, infoHash, isPrivate: false, port: announcedPort, totals, clock, rng });
@@ -155,7 +158,8 @@ export class DhtService {
     }
   }
 
-  #open(): Promise<DhtNode | undefined> {
+  /** Undefined when it cannot be opened. */
+  open(): Promise<DhtNode | undefined> {
     this.#opening ??= this.#start().catch((thrown: unknown) => {
       this.#options.log('warn', `no DHT: ${toSwarmError(thrown).message}`);
       return undefined;

@@ -3,7 +3,7 @@
  * arena and its workers, the rate limits, and the sockets to UDP trackers.
  */
 import { ActivityLog } from './activity-log.js';
-import { DhtService } from './dht-service.js';
+import { type Dht, DhtService } from './dht-service.js';
 import { LocalDiscovery } from './discovery/local-discovery.js';
 import { pexCodec } from './discovery/pex-codec.js';
 import { TrackerSource } from './discovery/tracker-source.js';
@@ -214,6 +214,14 @@ export class Engine {
     });
     this.#fetches.set(infoHash, fetch);
     return fetch;
+  }
+
+  /**
+   * Items (BEP 44) and estimates of swarms (BEP 33) in the DHT, whose node is opened when it is not yet. Undefined
+   * where there is none: the option `dht` is off, or no port can be had.
+   */
+  async openDht(): Promise<Dht | undefined> {
+    return this.#closed === undefined ? await this.#dht?.open() : undefined;
   }
 
   /** Plain data for a display. */

@@ -8,6 +8,8 @@
  * await torrent.completed;
  * await engine.close();
  */
+export type { Dht } from './dht-service.js';
+export { type Item, signItem } from './discovery/dht/items.js';
 export { Engine } from './engine.js';
 export type { FetchOptions, MetadataFetch } from './metadata-fetch.js';
 export type { EngineOptions } from './options.js';
