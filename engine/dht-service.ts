@@ -3,7 +3,6 @@
  * connect to, joined through what it knew last time or the bootstrap hosts, and saved at the end.
  */
 import { createHash } from 'node:crypto';
-import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { DhtNode } from './discovery/dht/dht-node.js';
@@ -29,14 +28,13 @@ export interface DhtServiceOptions {
   readonly stateDir: string;
   /** Undefined: all addresses. */
   readonly listenHost: string | undefined;
-  /** Instead of `listenHost`, and of the system's name servers. */
+  /** Instead of `listenHost`. */
   readonly bound:
     | {
         /** What the user named. */
         readonly target: string;
         readonly binding: SocketBinding;
         readonly families: readonly (4 | 6)[];
-        readonly resolve: Resolve;
       }
     | undefined;
   /** The port to open, if it is free; 0 lets the system choose. */
@@ -46,6 +44,7 @@ export interface DhtServiceOptions {
   /** Nobody on the Internet can reach us. */
   readonly isUnreachable: () => boolean;
   readonly bootstrap: readonly HostPort[];
+  readonly resolve: Resolve;
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
@@ -76,7 +75,6 @@ const NOT_OPEN: DhtSnapshot = {
 
 export class DhtService {
   readonly #options: DhtServiceOptions;
-  readonly #resolver = new Resolver({ timeout: RESOLVE_MS, tries: 1 });
   readonly #earlyNodes: PeerAddress[] = [];
   #opening: Promise<DhtNode | undefined> | undefined;
   #node: DhtNode | undefined;
@@ -130,7 +128,6 @@ export class DhtService {
   /** Keeps what it knows for the next start. Never rejects. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#resolver.cancel();
     this.#closing.abort();
     const node = await this.#opening;
     if (node === undefined) return;
@@ -238,7 +235,6 @@ export class DhtService {
     const found = await Promise.all(
       nodes.map(async ({ host, port }) => {
         if (isIP(host) !== 0) return [{ host, port }];
-        if (host === 'localhost') return [{ host: '127.0.0.1', port }];
         return (await this.#addressesOf(host)).map((each) => ({ host: each, port }));
       }),
     );
@@ -246,10 +242,8 @@ export class DhtService {
   }
 
   async #addressesOf(name: string): Promise<readonly string[]> {
-    const { bound } = this.#options;
-    if (bound !== undefined) return bound.resolve(name, this.#closing.signal).catch(() => []);
-    const answers = await Promise.allSettled([this.#resolver.resolve4(name), this.#resolver.resolve6(name)]);
-    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+    const limited = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(RESOLVE_MS)]);
+    return this.#options.resolve(name, limited).catch(() => []);
   }
 }
 

@@ -165,7 +165,6 @@ const OPENERS: Readonly<Record<string, readonly string[]>> = {
   'engine/discovery/multicast-socket': ['createSocket'],
   // Only where there is no binding.
   'engine/discovery/resolve': ['lookup'],
-  'engine/dht-service': ['new Resolver'],
   'cli/network-options': ['lookup'],
   // Send nothing of their own: a route, what gateways tell, which name servers there are, answers.
   'engine/reach/way-out': ['createSocket'],

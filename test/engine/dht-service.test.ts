@@ -5,10 +5,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { DhtService } from '../../engine/dht-service.js';
+import { DhtService, type DhtServiceOptions } from '../../engine/dht-service.js';
 import { decodeBencode } from '../../engine/metainfo/bencode.js';
 import { secretBytes, systemClock, systemRng } from '../../engine/system.js';
 import { asInfoHash } from '../../engine/units.js';
+import { until } from '../support/real-clients.js';
 
 const SAVED = { version: 1, v4: { id: '5a'.repeat(20), nodes: [['a5'.repeat(20), '127.0.0.1', 9]] } };
 
@@ -20,23 +21,28 @@ async function stateFolder(t: TestContext, state: object): Promise<string> {
 }
 
 /** An open node of that state folder. */
-async function openNode(t: TestContext, stateDir: string): Promise<DhtService> {
+async function openNode(
+  t: TestContext,
+  stateDir: string,
+  options: Partial<DhtServiceOptions> = {},
+): Promise<DhtService> {
   const service = new DhtService({
     ...{ clock: systemClock, rng: systemRng, secretBytes, stateDir, bootstrap: [], bound: undefined },
+    resolve: () => Promise.resolve([]),
     listenHost: '127.0.0.1',
     port: () => 0,
     announcedPort: () => 0,
     isUnreachable: () => false,
     log: (_level, text) => assert.fail(text),
+    ...options,
   });
-  t.after(() => service.close());
-  const opened = new Promise<void>((resolve) => {
-    const source = service.sourceOf(asInfoHash('ab'.repeat(20)), () => ({
-      ...{ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1, isPartialSeed: false },
-    }));
-    source.start({ onPeers: () => {}, onStatus: resolve });
+  const totals = { uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1, isPartialSeed: false };
+  const source = service.sourceOf(asInfoHash('ab'.repeat(20)), () => totals);
+  t.after(async () => {
+    await source.stop(0);
+    await service.close();
   });
-  await opened;
+  await new Promise<void>((resolve) => source.start({ onPeers: () => {}, onStatus: resolve }));
   return service;
 }
 
@@ -80,4 +86,22 @@ test('the ids of a process that runs are its own, those of one that was killed a
     const killed = await stateFolder(t, { ...SAVED, openBy });
     assert.equal(await idOf(await openNode(t, killed)), SAVED.v4.id);
   }
+});
+
+test('entry points may be named, and their names are looked up as all others are', async (t) => {
+  const entry = await openNode(t, await stateFolder(t, {}));
+  const asked: string[] = [];
+  const node = await openNode(t, await stateFolder(t, {}), {
+    bootstrap: [
+      { host: 'entry.example', port: entry.port },
+      { host: 'nobody.example', port: 1 },
+    ],
+    resolve: async (name) => {
+      asked.push(name);
+      if (name === 'nobody.example') throw new Error('no such name');
+      return ['127.0.0.1'];
+    },
+  });
+  await until('they know each other', () => node.snapshot().nodes4 === 1 && entry.snapshot().nodes4 === 1);
+  assert.deepEqual(asked.sort(), ['entry.example', 'nobody.example']);
 });
