@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { connectFrom } from './bound-sockets.js';
 import { SwarmError, toSwarmError } from './errors.js';
+import { networkFault } from './network-fault.js';
 import type { SocketBinding } from './socket-binding.js';
 import { type Credentials, Socks5Dialogue } from './socks5-dialogue.js';
 
@@ -14,6 +15,7 @@ export interface Proxy {
 
 /** Of a proxy and who is behind it: name, connection and dialogue. */
 const CONNECT_MS = 20_000;
+const CHECK = 'See that it runs and that --proxy names it.';
 
 /** Whoever knows nothing of the proxy gets nothing sent: there is no source for him. */
 export function proxiedBinding(proxy: Proxy, from: SocketBinding): SocketBinding {
@@ -33,23 +35,29 @@ export function proxiedBinding(proxy: Proxy, from: SocketBinding): SocketBinding
 
 /**
  * A socket that is connected to `host`, which may be a name, through the proxy; paused.
- * @throws SwarmError ADDRESS_UNAVAILABLE
+ * @throws SwarmError ADDRESS_UNAVAILABLE, or the signal's reason
  */
 export function connectThrough(
   { from, credentials, ...address }: NonNullable<SocketBinding['proxy']>,
   { host, port }: { readonly host: string; readonly port: number },
+  signal: AbortSignal,
 ): Promise<Socket> {
+  signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const dialogue = new Socks5Dialogue(host, port, credentials);
     const socket = connectFrom(from, address);
     const fail = (why: unknown): void => {
       settle();
       socket.destroy();
-      reject(toSwarmError(why, 'ADDRESS_UNAVAILABLE'));
+      reject(why);
     };
-    const timer = setTimeout(() => fail(new Error('the proxy took too long')), CONNECT_MS);
-    const onClose = (): void => fail(new Error('the proxy closed the connection'));
-    const onError = ({ message }: Error): void => fail(new Error(`the proxy cannot be reached: ${message}`));
+    const refuse = (why: string): void =>
+      fail(new SwarmError('ADDRESS_UNAVAILABLE', `the proxy ${why}`, address, { hint: CHECK }));
+    const timer = setTimeout(() => refuse('took too long'), CONNECT_MS);
+    const onAbort = (): void => fail(signal.reason);
+    const onClose = (): void => refuse('closed the connection');
+    const onError = (error: Error): void =>
+      refuse(`at ${address.host} port ${address.port} cannot be reached: ${networkFault(error)}`);
     const onConnect = (): void => void socket.write(dialogue.greeting);
     const onData = (chunk: Buffer): void => {
       try {
@@ -61,15 +69,17 @@ export function connectThrough(
         if (rest.length > 0) socket.unshift(rest);
         resolve(socket);
       } catch (error) {
-        fail(error);
+        fail(toSwarmError(error, 'ADDRESS_UNAVAILABLE'));
       }
     };
     const settle = (): void => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
       socket.off('connect', onConnect).off('data', onData).off('close', onClose).off('error', onError);
       // Until it has another owner.
       socket.on('error', () => {});
     };
+    signal.addEventListener('abort', onAbort, { once: true });
     socket.on('connect', onConnect).on('data', onData).on('close', onClose).on('error', onError);
   });
 }

@@ -2,11 +2,11 @@
  * SOCKS5 dialogue: what a client says until the proxy has connected it (RFC 1928), with user name and password where
  * there are some (RFC 1929). Bytes in, bytes out.
  */
-import { isIP, isIPv4 } from 'node:net';
 import { SwarmError } from './errors.js';
+import { ipBytes } from './policy/ip-address.js';
 
 export interface Credentials {
-  /** 1 to 255 bytes each. */
+  /** Up to 255 bytes each; of none as others send it, although RFC 1929 names one as the least. */
   readonly username: string;
   readonly password: string;
 }
@@ -20,8 +20,6 @@ const IPV4 = 1;
 const NAME = 3;
 const IPV6 = 4;
 const MAX_FIELD_BYTES = 255;
-/** An answer with the longest name: more before the end is nothing that a proxy says. */
-const MAX_ANSWER_BYTES = 262;
 
 const FAULTS: Readonly<Record<number, string>> = {
   1: 'general failure',
@@ -36,22 +34,22 @@ const FAULTS: Readonly<Record<number, string>> = {
 
 export class Socks5Dialogue {
   readonly #request: Buffer;
-  readonly #credentials: Credentials | undefined;
+  readonly #login: Buffer | undefined;
   #state: 'method' | 'password' | 'connect' | 'done' = 'method';
   #taken: Buffer = Buffer.alloc(0);
 
   /**
    * @param host literal address, or a name, which is the proxy's to look up
-   * @throws SwarmError ADDRESS_UNAVAILABLE when the name is too long
+   * @throws SwarmError ADDRESS_UNAVAILABLE when the name is too long, USAGE_INVALID_OPTION when the credentials are
    */
   constructor(host: string, port: number, credentials?: Credentials) {
     this.#request = formatConnect(host, port);
-    this.#credentials = credentials;
+    this.#login = credentials === undefined ? undefined : formatLogin(credentials);
   }
 
   /** What is said first. */
   get greeting(): Uint8Array {
-    const methods = this.#credentials === undefined ? [NO_AUTHENTICATION] : [NO_AUTHENTICATION, BY_PASSWORD];
+    const methods = this.#login === undefined ? [NO_AUTHENTICATION] : [NO_AUTHENTICATION, BY_PASSWORD];
     return Buffer.from([VERSION, methods.length, ...methods]);
   }
 
@@ -77,32 +75,23 @@ export class Socks5Dialogue {
 
   #onMethod([version, method]: Buffer): Uint8Array {
     if (version !== VERSION) throw refusal('it does not speak SOCKS5');
-    this.#next(2);
+    this.#pass(2);
     if (method === NO_AUTHENTICATION) return this.#connect();
-    const credentials = this.#credentials;
-    if (method !== BY_PASSWORD || credentials === undefined)
-      throw refusal(
-        credentials === undefined
-          ? 'it wants a user name and password'
-          : 'it takes no user name and password',
-      );
+    const login = this.#login;
+    if (login === undefined) throw refusal('it wants a user name and password');
+    if (method !== BY_PASSWORD) throw refusal('it takes no user name and password');
     this.#state = 'password';
-    const [name, password] = [Buffer.from(credentials.username), Buffer.from(credentials.password)];
-    return Buffer.concat(
-      [[PASSWORD_VERSION, name.length], name, [password.length], password].map((part) => Buffer.from(part)),
-    );
+    return login;
   }
 
   #onPassword([version, status]: Buffer): Uint8Array {
     if (version !== PASSWORD_VERSION || status !== 0)
       throw refusal('it does not accept the user name and password');
-    this.#next(2);
+    this.#pass(2);
     return this.#connect();
   }
 
   #connect(): Uint8Array {
-    // Nobody answers what was not asked yet.
-    if (this.#taken.length > 0) throw refusal('it speaks out of turn');
     this.#state = 'connect';
     return this.#request;
   }
@@ -112,16 +101,15 @@ export class Socks5Dialogue {
     if (version !== undefined && version !== VERSION) throw refusal('its answer is not SOCKS5');
     if (code !== undefined && code !== 0) throw refusal(FAULTS[code] ?? `fault ${code}`);
     const end = kind === undefined ? undefined : endOfAnswer(kind, answer[4]);
-    if (end === undefined || answer.length < end) {
-      if (answer.length > MAX_ANSWER_BYTES) throw refusal('its answer is not SOCKS5');
-      return {};
-    }
+    if (end === undefined || answer.length < end) return {};
     this.#state = 'done';
     return { rest: answer.subarray(end) };
   }
 
-  #next(bytes: number): void {
-    this.#taken = this.#taken.subarray(bytes);
+  /** An answer of so many bytes is over: nobody answers what was not asked yet. */
+  #pass(bytes: number): void {
+    if (this.#taken.length > bytes) throw refusal('it speaks out of turn');
+    this.#taken = Buffer.alloc(0);
   }
 }
 
@@ -133,29 +121,28 @@ function endOfAnswer(kind: number, nameBytes: number | undefined): number | unde
   return nameBytes === undefined ? undefined : 7 + nameBytes;
 }
 
+function formatLogin({ username, password }: Credentials): Buffer {
+  const fields = [username, password].map((field) => Buffer.from(field));
+  if (fields.some(({ length }) => length > MAX_FIELD_BYTES))
+    throw new SwarmError('USAGE_INVALID_OPTION', 'the user name or password for the proxy is too long', {
+      option: 'proxy',
+    });
+  const parts = fields.flatMap((field) => [Buffer.from([field.length]), field]);
+  return Buffer.concat([Buffer.from([PASSWORD_VERSION]), ...parts]);
+}
+
 function formatConnect(host: string, port: number): Buffer {
   const end = Buffer.from([port >> 8, port & 255]);
   return Buffer.concat([Buffer.from([VERSION, CONNECT, 0]), formatHost(host), end]);
 }
 
 function formatHost(host: string): Buffer {
-  if (isIPv4(host)) return Buffer.from([IPV4, ...host.split('.').map(Number)]);
-  if (isIP(host) === 6 && !host.includes('%')) return Buffer.from([IPV6, ...bytesOfIpv6(host)]);
+  const address = ipBytes(host);
+  if (address !== undefined) return Buffer.from([address.length === 4 ? IPV4 : IPV6, ...address]);
   const name = Buffer.from(host);
   if (name.length === 0 || name.length > MAX_FIELD_BYTES || host.includes('%'))
     throw new SwarmError('ADDRESS_UNAVAILABLE', `no address for a proxy: ${host}`, { host });
   return Buffer.concat([Buffer.from([NAME, name.length]), name]);
-}
-
-/** The URL standard writes every address in full groups or `::`, without a dotted end. */
-function bytesOfIpv6(host: string): number[] {
-  const canonical = new URL(`http://[${host}]`).hostname.slice(1, -1);
-  const [head = '', tail] = canonical.split('::');
-  const groups = (text: string) =>
-    text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
-  const [before, after] = [groups(head), groups(tail ?? '')];
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => 0);
-  return [...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 255]);
 }
 
 const refusal = (why: string): SwarmError =>

@@ -158,7 +158,8 @@ async function connectBound(
   signal: AbortSignal,
 ): Promise<Socket> {
   const [first] = addresses;
-  if (binding.proxy !== undefined) return connectThrough(binding.proxy, { host: first?.host ?? name, port });
+  if (binding.proxy !== undefined)
+    return connectThrough(binding.proxy, { host: first?.host ?? name, port }, signal);
   const reachable = addresses.filter(({ host }) => isReachable(binding, host));
   const last = reachable.pop() ?? first;
   for (const { host } of reachable) {

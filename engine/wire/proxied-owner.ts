@@ -19,20 +19,30 @@ export class ProxiedOwner implements SocketOwner {
   onChunk(chunk: Uint8Array): void {
     const { socket, next } = this;
     if (socket === undefined) return;
-    try {
-      const { send, rest } = this.dialogue.take(chunk);
-      if (send !== undefined) socket.socket.write(send);
-      if (rest === undefined) return;
-      socket.owner = next;
-      next.onConnect();
-      socket.deliver(rest);
-    } catch (error) {
+    const said = this.#take(chunk);
+    if (said instanceof Error) {
       socket.destroy();
-      next.onGone({ kind: 'network', text: (error as Error).message });
+      next.onGone({ kind: 'network', text: said.message });
+      return;
     }
+    if (said.send !== undefined) socket.socket.write(said.send);
+    if (said.rest === undefined) return;
+    socket.owner = next;
+    next.onConnect();
+    socket.deliver(said.rest);
   }
 
   onGone(reason: CloseReason): void {
-    this.next.onGone({ ...reason, text: `the proxy: ${reason.text}` });
+    const text =
+      reason.kind === 'remote' ? 'it closed the connection' : `it cannot be reached: ${reason.text}`;
+    this.next.onGone({ kind: 'network', text: `the proxy did not connect us: ${text}` });
+  }
+
+  #take(chunk: Uint8Array): ReturnType<Socks5Dialogue['take']> | Error {
+    try {
+      return this.dialogue.take(chunk);
+    } catch (refusal) {
+      return refusal as Error;
+    }
   }
 }

@@ -17,8 +17,7 @@ test('asks for an IPv4 address, an IPv6 address and a name as each is written', 
   assert.deepEqual(requestFor('11.1.0.2'), [5, 1, 0, 1, 11, 1, 0, 2, 0x1a, 0xe1]);
   const ipv6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x2a];
   assert.deepEqual(requestFor('2001:db8::2a'), [5, 1, 0, 4, ...ipv6, 0x1a, 0xe1]);
-  const mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4];
-  assert.deepEqual(requestFor('::ffff:1.2.3.4'), [5, 1, 0, 4, ...mapped, 0x1a, 0xe1]);
+  assert.deepEqual(requestFor('::ffff:1.2.3.4'), [5, 1, 0, 1, 1, 2, 3, 4, 0x1a, 0xe1]);
   assert.deepEqual(requestFor('a.example'), [5, 1, 0, 3, 9, ...Buffer.from('a.example'), 0x1a, 0xe1]);
 });
 
@@ -38,6 +37,27 @@ test('offers user name and password only where there are some, and gives them on
     [...new Socks5Dialogue('1.2.3.4', 1, USER).take(bytes(5, 0)).send!].slice(0, 3),
     [5, 1, 0],
   );
+});
+
+test('says user names and passwords of up to 255 bytes, and refuses longer ones', () => {
+  const said = (username: string, password: string) => {
+    const dialogue = new Socks5Dialogue('1.2.3.4', 1, { username, password });
+    return dialogue.take(bytes(5, 2)).send!;
+  };
+  assert.deepEqual([...said('', '')], [1, 0, 0]);
+  const longest = 'ä'.repeat(127);
+  assert.deepEqual([said(longest, longest)[1], said(longest, longest).length], [254, 3 + 2 * 254]);
+  const tooLong = { username: 'a'.repeat(256), password: '' };
+  assert.throws(() => new Socks5Dialogue('1.2.3.4', 1, tooLong), { code: 'USAGE_INVALID_OPTION' });
+});
+
+test('asks for a name of 255 bytes, and takes an answer that names one', () => {
+  const name = 'a'.repeat(255);
+  const dialogue = new Socks5Dialogue(name, 6881);
+  assert.equal(dialogue.take(bytes(5, 0)).send?.length, 7 + 255);
+  const answer = Buffer.concat([bytes(5, 0, 0, 3, 255), Buffer.from(name), bytes(0, 0, 9)]);
+  for (const byte of answer.subarray(0, -2)) assert.deepEqual(dialogue.take(bytes(byte)), {});
+  assert.deepEqual([...dialogue.take(answer.subarray(-2)).rest!], [9]);
 });
 
 test('hands on what came behind the answer, whichever kind of address that has', () => {
@@ -68,6 +88,8 @@ test('names what the proxy refuses, never with the password', () => {
   assert.match(refusal(undefined, [4, 0]), /does not speak SOCKS5/);
   assert.match(refusal(undefined, Array.from(Buffer.from('HTTP/1.1 400'))), /does not speak SOCKS5/);
   assert.match(refusal(undefined, [5, 0, 5, 0]), /out of turn/);
+  assert.match(refusal(USER, [5, 2, 1, 0]), /out of turn/);
+  assert.match(refusal(USER, [5, 2], [1, 0, 5, 0]), /out of turn/);
   assert.match(refusal(undefined, [5, 0], [5, 0, 0, 9]), /not SOCKS5/);
 });
 
