@@ -130,9 +130,10 @@ function parseSocks(text: string): string {
 }
 
 function parseServer(text: string): string {
-  const host = /^\[(.*)\]:\d{1,5}$/.exec(text)?.[1] ?? /^([^:]+):\d{1,5}$/.exec(text)?.[1] ?? text;
-  if (isIP(host) !== 0) return text;
-  throw new Error(`expected an address, got "${text}"`);
+  const match = /^\[(.*)\]:(\d{1,5})$/.exec(text) ?? /^([^:]+):(\d{1,5})$/.exec(text);
+  const [, host = text, port = '53'] = match ?? [];
+  if (isIP(host) !== 0 && Number(port) > 0 && Number(port) <= 65_535) return text;
+  throw new Error(`expected an address, IP or IP:PORT, got "${text}"`);
 }
 
 function parseEncryption(text: string): EncryptionMode {

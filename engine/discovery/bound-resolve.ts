@@ -4,10 +4,9 @@
  */
 import { randomInt } from 'node:crypto';
 import { getServers } from 'node:dns';
-import { isIP } from 'node:net';
 import { closeQuietly, datagramFrom } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
-import { canonicalHost } from '../policy/ip-address.js';
+import { addressKind, canonicalHost, hostBytes, ipText } from '../policy/ip-address.js';
 import { isReachable, type SocketBinding, sourceOf } from '../socket-binding.js';
 import { formatQuestion, parseAnswer } from './dns-packets.js';
 import type { Resolve } from './resolve.js';
@@ -25,8 +24,8 @@ const PORT = 53;
 export function boundResolve(binding: SocketBinding, servers?: readonly string[]): Resolve {
   return async (name, signal) => {
     signal.throwIfAborted();
-    const all = (servers ?? getServers()).map(serverOf);
-    const usable = all.filter(({ host }) => isReachable(binding, host) && !isLoopback(host));
+    const all = (servers ?? getServers()).map(serverOf).filter(isDefined);
+    const usable = all.filter(({ host }) => isReachable(binding, host) && addressKind(host) !== 'loopback');
     if (usable.length === 0)
       throw unresolved(name, 'no name server is reached from where we are bound to', 'Name one with --dns.');
     const families = ([4, 6] as const).filter((family) => sourceOf(binding, family) !== undefined);
@@ -43,7 +42,7 @@ export function boundResolve(binding: SocketBinding, servers?: readonly string[]
         if (answered) throw unresolved(name, 'it has no address');
       }
     }
-    throw unresolved(name, 'the name servers do not answer');
+    throw unresolved(name, 'no name server answers');
   };
 }
 
@@ -77,9 +76,9 @@ function ask(
     signal.addEventListener('abort', give, { once: true });
     socket.on('close', give);
     socket.on('message', (packet, from) => {
-      if (from.port !== port || canonicalHost(from.address) !== canonicalHost(host)) return;
+      if (from.port !== port || plainHost(from.address) !== plainHost(host)) return;
       const answer = parseAnswer(packet, question, family);
-      if (answer !== undefined) settle(answer);
+      if (answer !== undefined) settle(answer === 'useless' ? undefined : answer);
     });
     socket.send(question, port, host, (error) => {
       if (error !== null) give();
@@ -87,13 +86,21 @@ function ask(
   });
 }
 
-/** `1.2.3.4`, `1.2.3.4:53`, `::1` and `[::1]:53`. */
-function serverOf(text: string): Server {
+/** Of `1.2.3.4`, `1.2.3.4:53`, `::1` and `[::1]:53`. */
+function serverOf(text: string): Server | undefined {
   const match = /^\[(.*)\]:(\d+)$/.exec(text) ?? /^([^:]+):(\d+)$/.exec(text);
-  return match === null ? { host: text, port: PORT } : { host: match[1] ?? '', port: Number(match[2]) };
+  const [, host = text, port = PORT] = match ?? [];
+  const server = { host: canonicalHost(host) ?? host, port: Number(port) };
+  return server.port > 0 && server.port <= 65_535 ? server : undefined;
 }
 
-const isLoopback = (host: string): boolean => host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+const isDefined = <T>(value: T | undefined): value is T => value !== undefined;
+
+/** Without a zone, which a socket tells or does not: it hears one interface only. */
+function plainHost(host: string): string | undefined {
+  const bytes = hostBytes(host);
+  return bytes === undefined ? undefined : ipText(bytes);
+}
 
 function unresolved(name: string, why: string, hint?: string): SwarmError {
   return new SwarmError(

@@ -8,6 +8,7 @@ const HEADER_BYTES = 12;
 const MAX_LABEL_BYTES = 63;
 const MAX_NAME_BYTES = 253;
 const FLAG_ANSWER = 0x8000;
+const FLAG_CUT = 0x0200;
 const FLAG_RECURSE = 0x0100;
 const RCODE_MASK = 0x000f;
 const NO_SUCH_NAME = 3;
@@ -31,9 +32,13 @@ export function formatQuestion(id: number, name: string, family: 4 | 6): Uint8Ar
 
 /**
  * Addresses that `packet` names, when it answers `question`: at least none, where there is no such name or address.
- * Undefined: it is no answer to that, or the server could not say.
+ * `useless`: the server could not say, or not in a datagram. Undefined: it is no answer to that.
  */
-export function parseAnswer(packet: Buffer, question: Uint8Array, family: 4 | 6): string[] | undefined {
+export function parseAnswer(
+  packet: Buffer,
+  question: Uint8Array,
+  family: 4 | 6,
+): string[] | 'useless' | undefined {
   if (packet.length < question.length) return undefined;
   const flags = packet.readUInt16BE(2);
   const code = flags & RCODE_MASK;
@@ -41,7 +46,8 @@ export function parseAnswer(packet: Buffer, question: Uint8Array, family: 4 | 6)
     packet.readUInt16BE(0) === ((question[0] ?? 0) << 8) + (question[1] ?? 0) &&
     packet.readUInt16BE(4) === 1 &&
     sameQuestion(packet, question);
-  if (!isOurs || (flags & FLAG_ANSWER) === 0 || (code !== 0 && code !== NO_SUCH_NAME)) return undefined;
+  if (!isOurs || (flags & FLAG_ANSWER) === 0) return undefined;
+  if (code !== 0 && code !== NO_SUCH_NAME) return 'useless';
   const found: string[] = [];
   let at = question.length;
   const records = Math.min(packet.readUInt16BE(6), MAX_RECORDS);
@@ -58,7 +64,7 @@ export function parseAnswer(packet: Buffer, question: Uint8Array, family: 4 | 6)
     if (isAddress) found.push(ipText(data));
     at = fixed + 10 + length;
   }
-  return found;
+  return found.length === 0 && (flags & FLAG_CUT) !== 0 ? 'useless' : found;
 }
 
 const isLabel = (label: string): boolean =>

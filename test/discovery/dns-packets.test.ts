@@ -33,7 +33,26 @@ test('reads every address, also behind an alias and under a name that is spelt o
 
 test('a name that does not exist has no addresses; a server that cannot say has not answered', () => {
   assert.deepEqual(parseAnswer(answerTo({ flags: 0x8183 }), QUESTION, 4), []);
-  assert.equal(parseAnswer(answerTo({ flags: 0x8182 }), QUESTION, 4), undefined);
+  assert.equal(parseAnswer(answerTo({ flags: 0x8182 }), QUESTION, 4), 'useless');
+});
+
+test('a cut answer that names no address has not said that there is none', () => {
+  assert.equal(parseAnswer(answerTo({ flags: 0x8380 }), QUESTION, 4), 'useless');
+  const records = [record(1, [11, 1, 0, 2])];
+  assert.deepEqual(parseAnswer(answerTo({ flags: 0x8380, records }), QUESTION, 4), ['11.1.0.2']);
+});
+
+test('follows no pointer, so that none can lead in circles or out of the packet', () => {
+  for (const name of [
+    [0xc0, 0],
+    [0xff, 0xff],
+    [3, 97, 98, 99, 0xc0, 33],
+  ]) {
+    const records = [record(1, [11, 1, 0, 2], name)];
+    assert.deepEqual(parseAnswer(answerTo({ records }), QUESTION, 4), ['11.1.0.2']);
+  }
+  const endless = [Buffer.alloc(400, 0x3f)];
+  assert.deepEqual(parseAnswer(answerTo({ records: endless }), QUESTION, 4), []);
 });
 
 test('drops what answers another question, or none', () => {
@@ -66,7 +85,7 @@ test('ends on any packet, with addresses or without', () => {
       const packet = isAnswer ? Buffer.concat([answerTo({}), Buffer.from(bytes)]) : Buffer.from(bytes);
       if (isAnswer) packet.writeUInt16BE(0xffff, 6);
       const found = parseAnswer(packet, QUESTION, 4);
-      assert.ok(found === undefined || found.length <= 64);
+      assert.ok(!Array.isArray(found) || found.length <= 64);
     }),
   );
 });
