@@ -304,7 +304,7 @@ export class Engine {
     }
     if (this.#egress.local?.device === undefined) return;
     this.#dialer.resume();
-    for (const torrent of this.#torrents.values()) torrent.wantPeers();
+    for (const each of [...this.#torrents.values(), ...this.#fetches.values()]) each.wantPeers();
   }
 
   #host(): TorrentHost {

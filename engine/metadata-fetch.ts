@@ -106,6 +106,11 @@ export class MetadataFetch {
     this.#host.sources.portChanged();
   }
 
+  /** Asks for further peers now, as far as those who know of some allow it. */
+  wantPeers(): void {
+    this.#host.sources.wantPeers();
+  }
+
   /** Plain data for a display: a torrent of which nothing but the name is known. */
   snapshot(): TorrentSnapshot {
     const { infoHash, name } = this.#magnet;

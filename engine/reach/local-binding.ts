@@ -7,7 +7,7 @@ import { BlockList, isIP } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { canPin } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
-import { addressKind } from '../policy/ip-address.js';
+import { addressKind, canonicalHost } from '../policy/ip-address.js';
 import type { Clock, TimerHandle } from '../ports.js';
 import type { BindingSnapshot } from '../snapshot.js';
 import type { BindingHolder, SocketBinding, Source } from '../socket-binding.js';
@@ -204,13 +204,15 @@ export class LocalBinding implements SocketBinding {
   /** @returns why nothing can be sent, when it cannot */
   #see(): Seen | string {
     const { target, interfaces } = this.#options;
-    const all = interfaces();
-    const isAddress = isIP(target) !== 0;
+    const all = tableOf(interfaces);
+    if (typeof all === 'string') return all;
+    const wanted = canonicalHost(target);
+    const isAddress = wanted !== undefined;
     const device = isAddress
-      ? Object.keys(all).find((name) => all[name]?.some(({ address }) => address === target))
+      ? Object.keys(all).find((name) => all[name]?.some(({ address }) => address === wanted))
       : target;
     const infos = (device === undefined ? undefined : all[device]) ?? [];
-    const chosen = infos.filter(({ address }) => (isAddress ? address === target : !isLinkLocal6(address)));
+    const chosen = infos.filter(({ address }) => (isAddress ? address === wanted : !isLinkLocal6(address)));
     const hosts4 = this.#pick(4, chosen);
     const hosts6 = this.#pick(6, chosen);
     if (device === undefined || (hosts4 === undefined && hosts6 === undefined))
@@ -257,6 +259,15 @@ export class LocalBinding implements SocketBinding {
 
   #refusal(message: string): SwarmError {
     return new SwarmError('ADDRESS_UNAVAILABLE', message, { target: this.#options.target });
+  }
+}
+
+/** @returns why they are not told, as where no file can be opened any more */
+function tableOf(interfaces: () => Interfaces): Interfaces | string {
+  try {
+    return interfaces();
+  } catch (error) {
+    return `the system does not tell its interfaces: ${(error as Error).message}`;
   }
 }
 

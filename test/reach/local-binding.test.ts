@@ -105,6 +105,27 @@ test('sends nothing while the interface is gone, and says so once; goes on by it
   refuses(binding, '2001:db8::9');
 });
 
+test('sends nothing while the system does not tell its interfaces, as when no file can be opened', async (t) => {
+  const machine = new Machine();
+  const binding = await machine.bind(t, 'tun0');
+  const fails = (): never => {
+    throw new Error('uv_interface_addresses returned EMFILE');
+  };
+  Object.defineProperty(machine, 'interfaces', { configurable: true, get: fails });
+  await machine.look();
+  assert.deepEqual(machine.told, ['lost']);
+  assert.match(binding.snapshot().message, /EMFILE/);
+  await assert.rejects(machine.bind(t, 'tun0'), { code: 'ADDRESS_UNAVAILABLE' });
+  Object.defineProperty(machine, 'interfaces', { value: TWO });
+  await machine.look();
+  assert.deepEqual(machine.told, ['lost', 'back']);
+});
+
+test('takes an address in any writing of it', async (t) => {
+  const binding = await new Machine().bind(t, '2001:0DB8:8:0::0002');
+  assert.deepEqual(binding.snapshot().hosts, ['2001:db8:8::2']);
+});
+
 test('prefers an address of the Internet, and keeps the one that it has while others come and go', async (t) => {
   const machine = new Machine();
   const several = (...cidrs: string[]) => ({ ...TWO, tun0: cidrs.map(info) });

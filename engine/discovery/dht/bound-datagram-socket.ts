@@ -57,6 +57,8 @@ class BoundDatagramSocket implements DatagramSocket {
     }
     socket.onDatagram = (datagram, from) => this.onDatagram(datagram, from);
     this.#port = socket.port;
+    // Of two attempts that were under way the later one counts.
+    this.#open?.close();
     this.#open = socket;
   }
 
