@@ -2,7 +2,7 @@
  * Outside: how the world reaches this engine. What the router forwards to us, our address as others see it, whether
  * anybody came; and from all of that, what to tell the user.
  */
-import { networkInterfaces } from 'node:os';
+import { ownInterfaces } from './own-interfaces.js';
 import { addressKind } from './policy/ip-address.js';
 import { type Reachability, reachability, SeenAs } from './policy/reachability.js';
 import type { Clock, Rng, TimerHandle } from './ports.js';
@@ -93,12 +93,14 @@ export class Outside {
 
   snapshot(): { readonly portMapping: PortMappingSnapshot; readonly reachability: Reachability } {
     const portMapping = this.#mapping;
+    const hosts = this.#interfaceHosts();
     return {
       portMapping,
       reachability: reachability({
         listenHost: this.#listening?.host ?? null,
         proxied: this.#options.proxied,
-        interfaceHosts: this.#interfaceHosts(),
+        interfaceHosts: hosts,
+        isAway: this.#options.binding !== undefined && hosts.length === 0,
         mapping: portMapping,
         incomingFromOutside: this.#incomingFromOutside,
         seenAs: this.#seenAs.agreed(4),
@@ -150,7 +152,7 @@ export class Outside {
     if (binding !== undefined) return FAMILIES.flatMap((family) => sourceOf(binding, family)?.host ?? []);
     const now = this.#options.clock.now();
     if (this.#interfaces === undefined || now >= this.#interfaces.until) {
-      const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+      const all = Object.values(ownInterfaces()).flatMap((addresses) => addresses ?? []);
       const hosts = all.filter(({ internal }) => !internal).map(({ address }) => address);
       this.#interfaces = { hosts, until: asMillis(now + INTERFACES_FOR_MS) };
     }

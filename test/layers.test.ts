@@ -41,6 +41,7 @@ const ADAPTER = [
   'engine/metainfo/bencode',
   'engine/metainfo/metainfo',
   'engine/network-fault',
+  'engine/own-interfaces',
   'engine/untrusted-text',
   'engine/socket-binding',
   'engine/bound-sockets',

@@ -1,8 +1,8 @@
 /** Machine checks: what of this machine itself can keep a download from working; nothing is sent. */
 import { access, constants, open, readFile, rm, stat, statfs } from 'node:fs/promises';
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { storageError } from '../errors.js';
+import { type Interfaces, ownInterfaces } from '../own-interfaces.js';
 import { addressKind } from '../policy/ip-address.js';
 import { bad, type CheckName, type Finding, good, warning } from './finding.js';
 
@@ -22,10 +22,8 @@ export interface Address {
   readonly kind: ReturnType<typeof addressKind>;
 }
 
-type Interfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>;
-
 /** What this machine is reached at, loopback excepted. */
-export function ownAddresses(interfaces: Interfaces = networkInterfaces()): Address[] {
+export function ownAddresses(interfaces: Interfaces = ownInterfaces()): Address[] {
   return Object.entries(interfaces).flatMap(([device, infos]) =>
     (infos ?? [])
       .filter(({ internal }) => !internal)

@@ -4,7 +4,7 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { BlockList, isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { ownInterfaces } from '../own-interfaces.js';
 
 export interface MulticastOptions {
   readonly family: 4 | 6;
@@ -104,7 +104,7 @@ export class MulticastSocket {
     const host = this.#options.host();
     const found = new Map<string, Interface>();
     this.#networks = new BlockList();
-    for (const [zone, addresses = []] of Object.entries(networkInterfaces())) {
+    for (const [zone, addresses = []] of Object.entries(ownInterfaces())) {
       for (const { address, family: its, internal, cidr } of addresses) {
         const isOurs = host === undefined ? !internal : address === host;
         if (its !== `IPv${family}` || !isOurs) continue;

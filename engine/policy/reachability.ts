@@ -28,6 +28,8 @@ export interface ReachabilityFacts {
   readonly listenHost: string | null;
   /** Everything goes through a proxy. Default false. */
   readonly proxied?: boolean;
+  /** What everything is bound to is not there. Default false. */
+  readonly isAway?: boolean;
   /** Literal addresses of this machine's interfaces. */
   readonly interfaceHosts: readonly string[];
   readonly mapping: {
@@ -84,6 +86,8 @@ export function reachability(facts: ReachabilityFacts): Reachability {
       'by a proxy nobody can connect to us, and no UDP goes: no DHT, no UDP trackers, no local discovery',
       'Where that is wanted, use a VPN and --bind instead.',
     );
+  if (facts.isAway === true)
+    return say('unknown', 'nothing is sent while what we are bound to is away', 'Bring it up again.');
   if (listenHost === null)
     return say(
       'outgoing only',

@@ -7,14 +7,13 @@ import { BlockList, isIP } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { canPin } from '../bound-sockets.js';
 import { SwarmError } from '../errors.js';
+import { type Interfaces, ownInterfaces } from '../own-interfaces.js';
 import { addressKind, canonicalHost } from '../policy/ip-address.js';
 import type { Clock, TimerHandle } from '../ports.js';
 import type { BindingSnapshot } from '../snapshot.js';
 import type { BindingHolder, SocketBinding, Source } from '../socket-binding.js';
 import { asMillis, type Millis } from '../units.js';
 import { type LeadsOut, systemLeadsOut } from './way-out.js';
-
-type Interfaces = NodeJS.Dict<NetworkInterfaceInfo[]>;
 
 export interface LocalBindingOptions {
   /** Name of an interface, or an address of one. */
@@ -76,13 +75,17 @@ export class LocalBinding implements SocketBinding {
   static async open(options: LocalBindingOptions): Promise<LocalBinding> {
     const binding = new LocalBinding(options);
     const seen = binding.#see();
-    if (typeof seen === 'string')
+    if (typeof seen === 'string') {
+      const names = Object.keys(ownInterfaces(binding.#options.interfaces));
+      const there =
+        names.length === 0 ? '' : `: there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`;
       throw new SwarmError(
         'ADDRESS_UNAVAILABLE',
         `cannot bind to ${options.target}: ${seen}`,
         { target: options.target },
-        { hint: 'Nothing is sent any other way. Bring the interface up, or choose another one with --bind.' },
+        { hint: `Nothing is sent any other way. Bring it up, or choose another one with --bind${there}.` },
       );
+    }
     binding.#place = await binding.#ask(seen);
     binding.#lastHosts = seen.hosts;
     binding.#families = FAMILIES.filter((family) => seen.hosts[family] !== undefined);
@@ -204,8 +207,7 @@ export class LocalBinding implements SocketBinding {
   /** @returns why nothing can be sent, when it cannot */
   #see(): Seen | string {
     const { target, interfaces } = this.#options;
-    const all = tableOf(interfaces);
-    if (typeof all === 'string') return all;
+    const all = ownInterfaces(interfaces);
     const wanted = canonicalHost(target);
     const isAddress = wanted !== undefined;
     const device = isAddress
@@ -259,15 +261,6 @@ export class LocalBinding implements SocketBinding {
 
   #refusal(message: string): SwarmError {
     return new SwarmError('ADDRESS_UNAVAILABLE', message, { target: this.#options.target });
-  }
-}
-
-/** @returns why they are not told, as where no file can be opened any more */
-function tableOf(interfaces: () => Interfaces): Interfaces | string {
-  try {
-    return interfaces();
-  } catch (error) {
-    return `the system does not tell its interfaces: ${(error as Error).message}`;
   }
 }
 

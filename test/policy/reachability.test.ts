@@ -69,6 +69,12 @@ const CASES: readonly (readonly [
     'unknown',
     /firewall may keep closed/,
   ],
+  [
+    'who is bound to what went away waits for it',
+    { listenHost: null, isAway: true, interfaceHosts: [] },
+    'unknown',
+    /bound to is away.*Bring it up/s,
+  ],
   ['who listens to its own machine only', { listenHost: '127.0.0.1' }, 'unknown', /this machine only/],
   [
     'who listens nowhere is not reached',

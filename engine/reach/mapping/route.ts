@@ -1,6 +1,7 @@
 /** Route: by which of our addresses and which gateway this machine reaches the Internet over IPv4. */
 import { readFile } from 'node:fs/promises';
-import { endianness, type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import { endianness } from 'node:os';
+import { type Interfaces, ownInterfaces } from '../../own-interfaces.js';
 import { addressKind } from '../../policy/ip-address.js';
 import { type SocketBinding, sourceOf } from '../../socket-binding.js';
 
@@ -13,7 +14,6 @@ export interface Route {
 }
 
 export type FindRoute = () => Promise<Route | undefined>;
-type Interfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>;
 
 const RTF_UP = 1;
 const RTF_GATEWAY = 2;
@@ -21,13 +21,13 @@ const RTF_GATEWAY = 2;
 /** Linux tells in a file; elsewhere an address of our own on a private network is all that is known. */
 export const systemRoute: FindRoute = async () => {
   const table = await readFile('/proc/net/route', 'utf8').catch(() => undefined);
-  return table === undefined ? likelyRoute(networkInterfaces()) : defaultRoute(table, networkInterfaces());
+  return table === undefined ? likelyRoute(ownInterfaces()) : defaultRoute(table, ownInterfaces());
 };
 
 /** The same by the one address of a binding alone; none while there is none. */
 export async function routeFrom(binding: SocketBinding): Promise<Route | undefined> {
   const { host, device } = sourceOf(binding, 4) ?? { host: '', device: '' };
-  const own = networkInterfaces()[device]?.filter(({ address }) => address === host) ?? [];
+  const own = ownInterfaces()[device]?.filter(({ address }) => address === host) ?? [];
   const table = await readFile('/proc/net/route', 'utf8').catch(() => undefined);
   const only = { [device]: own };
   const route = table === undefined ? likelyRoute(only) : defaultRoute(table, only);
