@@ -15,6 +15,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // The work itself does not depend on being watched.
 process.stderr.on('error', () => {});
 
+// Who lists processes would read the password of a proxy or a tracker.
+if (process.argv.some((argument) => /:\/\/[^/]*@/.test(argument))) process.title = 'swarm';
 const code = await run(process.argv.slice(2), process);
 // What was written to a pipe must still arrive; whatever else is not done by now may not hold the user.
 for (const stream of [process.stdout, process.stderr]) {

@@ -1,7 +1,7 @@
 /** Options that `get` and `seed` share: how to listen, whom to talk to, how fast; and what the engine makes of them. */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { type EngineOptions, type PeerAddress, resolveFrom } from '../engine/index.js';
+import { type EngineOptions, type PeerAddress, resolveFrom, SwarmError } from '../engine/index.js';
 import { flag, list, UsageError, value } from './command.js';
 import { withInterrupts } from './interrupts.js';
 import { type ListenAddress, parseListen, parseRate, parseUrl, parseWhole } from './units-text.js';
@@ -53,7 +53,12 @@ export interface NetworkChoices {
   readonly 'dht-bootstrap': readonly HostPort[];
 }
 
+/** @throws UsageError for options that exclude each other */
 export function engineOptions(chosen: NetworkChoices): EngineOptions {
+  if (chosen.proxy !== undefined && chosen.listen !== undefined)
+    throw new UsageError('--listen: nobody can connect to us through --proxy', 'Leave out one of them.');
+  if (chosen.proxy !== undefined && chosen['dht-bootstrap'].length > 0)
+    throw new UsageError('--dht-bootstrap: there is no DHT through --proxy', 'Leave out one of them.');
   return {
     ...bindOptions(chosen),
     ...(chosen['no-nat'] ? { portMapping: false } : {}),
@@ -72,12 +77,17 @@ export function engineOptions(chosen: NetworkChoices): EngineOptions {
   };
 }
 
-/** What may be sent from where; also of what comes before there is an engine. */
+/** What may be sent from where; also of what comes before there is an engine. @throws UsageError */
 export function bindOptions({
   bind,
   dns,
   proxy,
 }: Pick<NetworkChoices, 'bind' | 'dns' | 'proxy'>): EngineOptions {
+  if (bind === undefined && dns.length > 0)
+    throw new UsageError(
+      '--dns: name servers are chosen with --bind only',
+      'Without it the system asks its own.',
+    );
   return {
     ...(proxy === undefined ? {} : { proxy }),
     ...(bind === undefined ? {} : { bind }),
@@ -94,6 +104,7 @@ export async function resolvePeers(peers: readonly HostPort[], from: EngineOptio
         const addresses = await addressesOf(host, from);
         return addresses.map((address) => ({ host: address, port }));
       } catch (thrown) {
+        if (thrown instanceof SwarmError) throw new UsageError(`--peer: ${thrown.message}`, thrown.hint);
         const errno = (thrown as NodeJS.ErrnoException).code ?? 'unknown';
         throw new UsageError(`--peer: there is no address of "${host}" (${errno})`);
       }

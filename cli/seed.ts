@@ -197,6 +197,9 @@ async function assertComplete(torrent: Torrent, { until }: Session): Promise<voi
   );
 }
 
+const NOBODY_FINDS_IT =
+  'no tracker, and nobody can connect: this seed reaches only whom --peer names; add --tracker';
+
 function tellSeeding(
   { metainfo }: Torrent,
   { engine }: Session,
@@ -217,7 +220,8 @@ function tellSeeding(
   if (trackers.length === 0 && moreTrackers.length === 0) {
     const byDht = engine.snapshot().dht !== null && !metainfo.private;
     const how = byDht ? `by its link, in the DHT, or by --peer HOST:${port}` : `by --peer HOST:${port} only`;
-    output.note(`  ${output.paint(byDht ? 'dim' : 'yellow', `no tracker: others find this seed ${how}`)}`);
+    const found = port === null ? NOBODY_FINDS_IT : `no tracker: others find this seed ${how}`;
+    output.note(`  ${output.paint(byDht && port !== null ? 'dim' : 'yellow', found)}`);
   }
 }
 

@@ -9,14 +9,15 @@ import {
   ownAddresses,
 } from './diagnosis/machine-checks.js';
 import {
-  bindingFault,
   checkBinding,
   checkDhtNode,
   checkListening,
   checkMapping,
+  checkProxy,
   checkReachability,
   checkTracker,
   checkWayOut,
+  egressFault,
 } from './diagnosis/network-checks.js';
 import { type Egress, openEgress } from './egress.js';
 import { parseProxy } from './options.js';
@@ -76,7 +77,7 @@ async function* checkNetwork(options: DiagnoseOptions): AsyncGenerator<Finding> 
   try {
     egress = await openEgress({ bind, dnsServers, proxy });
   } catch (thrown) {
-    yield bindingFault(thrown);
+    yield egressFault(thrown);
     return;
   }
   try {
@@ -99,9 +100,12 @@ async function* checkWays(
   hosts: readonly string[],
 ): AsyncGenerator<Finding> {
   const { signal } = options;
-  const isProxied = egress.binding.proxy !== undefined;
-  if (isProxied) yield checkReachability(hosts, null, NO_PORT_MAPPING, isProxied);
-  else {
+  const { proxy } = egress.binding;
+  const isProxied = proxy !== undefined;
+  if (isProxied) {
+    yield await checkProxy(proxy, signal);
+    yield checkReachability(hosts, null, NO_PORT_MAPPING, isProxied);
+  } else {
     yield await checkWayOut('ipv4', egress);
     yield await checkWayOut('ipv6', egress);
     yield* checkTheWayIn(options, egress, hosts);

@@ -54,11 +54,19 @@ async function hostOf({ host }: ProxyOptions, resolve: Resolve): Promise<string>
   } catch {
     // as when there is none
   }
-  throw new SwarmError('ADDRESS_UNAVAILABLE', `the name ${host} of the proxy cannot be resolved`, { host });
+  throw new SwarmError(
+    'ADDRESS_UNAVAILABLE',
+    `the name ${host} of the proxy cannot be resolved`,
+    { host },
+    { hint: 'See that --proxy names it rightly, or give its address.' },
+  );
 }
 
 const refuseNames: Resolve = async (host) => {
-  throw new SwarmError('ADDRESS_UNAVAILABLE', `${host} is not looked up, as that would go around the proxy`, {
-    host,
-  });
+  throw new SwarmError(
+    'ADDRESS_UNAVAILABLE',
+    `the name ${host} is not looked up, as that would go around the proxy`,
+    { host },
+    { hint: 'Give its address.' },
+  );
 };

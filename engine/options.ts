@@ -151,15 +151,20 @@ export function resolveEngineOptions(options: EngineOptions, machine: Machine): 
 }
 
 const SOCKS_PORT = 1080;
+const ENCODE = 'In the user name and password write / as %2F, ? as %3F, # as %23 and % as %25.';
 /** Of a user name, and of a password (RFC 1929). */
 const MAX_CREDENTIAL_BYTES = 255;
 
 /** @throws SwarmError USAGE_INVALID_OPTION; never with the password in it */
 export function parseProxy(text: string): ProxyOptions {
+  const hint = text.includes('@') ? { hint: ENCODE } : {};
   const bad = (why: string): SwarmError =>
-    new SwarmError('USAGE_INVALID_OPTION', `proxy must be socks5://[user:password@]host:port: ${why}`, {
-      option: 'proxy',
-    });
+    new SwarmError(
+      'USAGE_INVALID_OPTION',
+      `proxy must be socks5://[user:password@]host:port: ${why}`,
+      { option: 'proxy' },
+      hint,
+    );
   if (!URL.canParse(text)) throw bad('it is no URL');
   const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(text);
   if (protocol !== 'socks5:' && protocol !== 'socks5h:') throw bad('only SOCKS5 is spoken');
@@ -169,7 +174,8 @@ export function parseProxy(text: string): ProxyOptions {
     throw bad('something follows the port');
   const host = hostname.replace(/^\[|\]$/g, '');
   const [name, secret] = [username, password].map((part) => decoded(part));
-  if (name === undefined || secret === undefined) throw bad('its user name or password is not UTF-8');
+  if (name === undefined || secret === undefined)
+    throw bad('its user name or password is not percent-encoded UTF-8');
   if ([name, secret].some((part) => new TextEncoder().encode(part).length > MAX_CREDENTIAL_BYTES))
     throw bad('its user name or password is too long');
   return {

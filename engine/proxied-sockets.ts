@@ -13,6 +13,8 @@ export interface Proxy {
   readonly credentials: Credentials | undefined;
 }
 
+type ProxyWay = NonNullable<SocketBinding['proxy']>;
+
 /** Of a proxy and who is behind it: name, connection and dialogue. */
 const CONNECT_MS = 20_000;
 const CHECK = 'See that it runs and that --proxy names it.';
@@ -37,14 +39,31 @@ export function proxiedBinding(proxy: Proxy, from: SocketBinding): SocketBinding
  * A socket that is connected to `host`, which may be a name, through the proxy; paused.
  * @throws SwarmError ADDRESS_UNAVAILABLE, or the signal's reason
  */
-export function connectThrough(
-  { from, credentials, ...address }: NonNullable<SocketBinding['proxy']>,
+export async function connectThrough(
+  proxy: ProxyWay,
   { host, port }: { readonly host: string; readonly port: number },
   signal: AbortSignal,
 ): Promise<Socket> {
+  return converse(proxy, new Socks5Dialogue(host, port, proxy.credentials), signal);
+}
+
+/** Whether the proxy answers and takes us; nothing is connected. @throws as `connectThrough` */
+export async function greetProxy(proxy: ProxyWay, signal: AbortSignal): Promise<void> {
+  const dialogue = new Socks5Dialogue(proxy.host, proxy.port, proxy.credentials);
+  const socket = await converse(proxy, dialogue, signal, () => dialogue.isAdmitted);
+  socket.destroy();
+}
+
+/** @param isEnough ends it before there is a connection */
+async function converse(
+  { from, host, port }: ProxyWay,
+  dialogue: Socks5Dialogue,
+  signal: AbortSignal,
+  isEnough = () => false,
+): Promise<Socket> {
   signal.throwIfAborted();
+  const address = { host, port };
   return new Promise((resolve, reject) => {
-    const dialogue = new Socks5Dialogue(host, port, credentials);
     const socket = connectFrom(from, address);
     const fail = (why: unknown): void => {
       settle();
@@ -57,16 +76,18 @@ export function connectThrough(
     const onAbort = (): void => fail(signal.reason);
     const onClose = (): void => refuse('closed the connection');
     const onError = (error: Error): void =>
-      refuse(`at ${address.host} port ${address.port} cannot be reached: ${networkFault(error)}`);
+      refuse(`${host} port ${port} cannot be reached: ${networkFault(error)}`);
     const onConnect = (): void => void socket.write(dialogue.greeting);
     const onData = (chunk: Buffer): void => {
       try {
         const { send, rest } = dialogue.take(chunk);
-        if (send !== undefined) socket.write(send);
-        if (rest === undefined) return;
+        if (rest === undefined && !isEnough()) {
+          if (send !== undefined) socket.write(send);
+          return;
+        }
         settle();
         socket.pause();
-        if (rest.length > 0) socket.unshift(rest);
+        if (rest !== undefined && rest.length > 0) socket.unshift(rest);
         resolve(socket);
       } catch (error) {
         fail(toSwarmError(error, 'ADDRESS_UNAVAILABLE'));

@@ -20,6 +20,7 @@ const IPV4 = 1;
 const NAME = 3;
 const IPV6 = 4;
 const MAX_FIELD_BYTES = 255;
+const NAME_US = 'Give them as --proxy socks5://USER:PASSWORD@HOST:PORT.';
 
 const FAULTS: Readonly<Record<number, string>> = {
   1: 'general failure',
@@ -45,6 +46,11 @@ export class Socks5Dialogue {
   constructor(host: string, port: number, credentials?: Credentials) {
     this.#request = formatConnect(host, port);
     this.#login = credentials === undefined ? undefined : formatLogin(credentials);
+  }
+
+  /** The proxy takes us: what is to be connected is asked next. */
+  get isAdmitted(): boolean {
+    return this.#state === 'connect';
   }
 
   /** What is said first. */
@@ -74,19 +80,21 @@ export class Socks5Dialogue {
   }
 
   #onMethod([version, method]: Buffer): Uint8Array {
-    if (version !== VERSION) throw refusal('it does not speak SOCKS5');
+    if (version !== VERSION)
+      throw refusal('it does not speak SOCKS5', 'See that --proxy names its SOCKS5 port.');
     this.#pass(2);
     if (method === NO_AUTHENTICATION) return this.#connect();
     const login = this.#login;
-    if (login === undefined) throw refusal('it wants a user name and password');
-    if (method !== BY_PASSWORD) throw refusal('it takes no user name and password');
+    if (login === undefined) throw refusal('it wants a user name and password', NAME_US);
+    if (method !== BY_PASSWORD)
+      throw refusal('it takes no user name and password', 'Leave them out of --proxy.');
     this.#state = 'password';
     return login;
   }
 
   #onPassword([version, status]: Buffer): Uint8Array {
     if (version !== PASSWORD_VERSION || status !== 0)
-      throw refusal('it does not accept the user name and password');
+      throw refusal('it does not accept the user name and password', NAME_US);
     this.#pass(2);
     return this.#connect();
   }
@@ -145,5 +153,10 @@ function formatHost(host: string): Buffer {
   return Buffer.concat([Buffer.from([NAME, name.length]), name]);
 }
 
-const refusal = (why: string): SwarmError =>
-  new SwarmError('ADDRESS_UNAVAILABLE', `the proxy did not connect us: ${why}`);
+const refusal = (why: string, hint?: string): SwarmError =>
+  new SwarmError(
+    'ADDRESS_UNAVAILABLE',
+    `the proxy did not connect us: ${why}`,
+    {},
+    hint === undefined ? {} : { hint },
+  );

@@ -5,6 +5,7 @@ export type Verdict = 'good' | 'warning' | 'bad' | 'skipped';
 
 export type CheckName =
   | 'binding'
+  | 'proxy'
   | 'addresses'
   | 'ipv4'
   | 'ipv6'

@@ -12,6 +12,7 @@ import { SwarmError, toSwarmError } from '../errors.js';
 import { decodeBencode, encodeBencode } from '../metainfo/bencode.js';
 import { networkFault } from '../network-fault.js';
 import { reachability } from '../policy/reachability.js';
+import { greetProxy } from '../proxied-sockets.js';
 import { PortMapper } from '../reach/mapping/port-mapper.js';
 import { routeFrom, systemRoute } from '../reach/mapping/route.js';
 import type { BindingSnapshot, PortMappingSnapshot } from '../snapshot.js';
@@ -27,9 +28,30 @@ const ELSEWHERE = { ipv4: '192.0.2.1', ipv6: '2001:db8::1' } as const;
 const TRACKER_MS = 10_000;
 const DHT_ATTEMPTS_MS = [1_000, 2_000];
 
-export function bindingFault(thrown: unknown): Finding {
-  const { code, message, hint } = toSwarmError(thrown, 'ADDRESS_UNAVAILABLE');
-  return bad('binding', code, message, hint === undefined ? {} : { advice: hint });
+/** Why there is no way to send by: the binding's fault, which names its target, or the proxy's. */
+export function egressFault(thrown: unknown): Finding {
+  const { code, message, hint, details } = toSwarmError(thrown, 'ADDRESS_UNAVAILABLE');
+  return bad('target' in details ? 'binding' : 'proxy', code, message, {
+    ...(hint === undefined ? {} : { advice: hint }),
+    details,
+  });
+}
+
+/** Whether it answers, and takes the user name and password where there are some. */
+export async function checkProxy(
+  proxy: NonNullable<SocketBinding['proxy']>,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const { host, port } = proxy;
+  const startedAt = performance.now();
+  try {
+    await greetProxy(proxy, signal);
+    const ms = Math.round(performance.now() - startedAt);
+    return good('proxy', `the proxy ${host} port ${port} answers after ${ms} ms`, { host, port, ms });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return egressFault(thrown);
+  }
 }
 
 export function checkBinding({ target, hosts, pinned }: BindingSnapshot): Finding {

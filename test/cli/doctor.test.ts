@@ -111,6 +111,8 @@ test('through a proxy trackers are asked, and what does not go through it is tol
     events.filter(({ check }) => ['ipv4', 'ipv6', 'listening', 'mapping'].includes(String(check))),
     [],
   );
+  // It was greeted before, and asked for nothing by that.
+  assert.equal(of('proxy')[0]?.verdict, 'good');
   assert.deepEqual(proxy.asked, [`tracker.example:${tracker.http!.port}`]);
   assert.equal(tracker.stats().udp.announces, 0);
 });
@@ -188,4 +190,25 @@ test('--help shows the options, and a wrong one is refused', async () => {
     assert.ok(stdout.includes(option));
   assert.equal((await runCli(['doctor', '--dht-bootstrap', 'nowhere'])).code, 2);
   assert.equal((await runCli(['doctor', 'me'])).code, 2);
+});
+
+test('says of a proxy what is the matter with it, and what to do', async (t) => {
+  const proxy = await Socks5Proxy.start(t, { password: 'me:right' });
+  const wrong = await findings('--proxy', `socks5://me:wrong@127.0.0.1:${proxy.port}`);
+  assert.match(String(wrong.of('proxy')[0]?.text), /does not accept the user name and password/);
+  const right = await findings('--proxy', `socks5://me:right@127.0.0.1:${proxy.port}`);
+  assert.equal(right.of('proxy')[0]?.verdict, 'good');
+  assert.deepEqual(proxy.asked, []);
+  const { port } = proxy;
+  proxy.close();
+  const off = await findings('--proxy', `socks5://me:right@127.0.0.1:${port}`);
+  assert.match(String(off.of('proxy')[0]?.text), /cannot be reached: nothing listens there/);
+  assert.notEqual(off.code, 0);
+  const unknown = await findings('--proxy', 'socks5://me:right@nosuch.invalid:1080');
+  assert.match(String(unknown.of('proxy')[0]?.text), /nosuch\.invalid of the proxy cannot be resolved/);
+  for (const { events } of [wrong, off, unknown]) {
+    const bad = events.filter(({ verdict }) => verdict === 'bad');
+    for (const { advice } of bad) assert.notEqual(advice, null);
+    assert.doesNotMatch(JSON.stringify(events), /right@|wrong/);
+  }
 });
