@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { DhtNode } from './discovery/dht/dht-node.js';
 import type { DhtSource } from './discovery/dht/dht-source.js';
@@ -168,10 +169,10 @@ export class DhtService {
     if (this.#isClosed) return undefined;
     const { clock, rng, secretBytes, bootstrap } = this.#options;
     const { DhtNode } = await import('./discovery/dht/dht-node.js');
-    const [sockets, { openBy, ...saved }] = await Promise.all([this.#sockets(), this.#load()]);
+    const [sockets, { openBy, openAt, ...saved }] = await Promise.all([this.#sockets(), this.#load()]);
     if (sockets.length === 0) return undefined;
     this.#loaded = saved;
-    this.#ownsState = !openHere.has(this.#statePath) && !isRunning(openBy);
+    this.#ownsState = !openHere.has(this.#statePath) && !isRunning(openBy, openAt);
     const node = new DhtNode({
       sockets,
       clock,
@@ -190,7 +191,7 @@ export class DhtService {
     this.review();
     for (const address of this.#earlyNodes.splice(0)) node.addNode(address);
     if (this.#ownsState) openHere.add(this.#statePath);
-    await this.#keep({ ...saved, openBy: process.pid });
+    await this.#keep({ ...saved, openBy: process.pid, openAt: Date.now() });
     node.start();
     return node;
   }
@@ -220,7 +221,7 @@ export class DhtService {
     return opened.flatMap((socket) => socket ?? []);
   }
 
-  /** As it was written, or anything that somebody else wrote; `openBy` is the process whose node has these ids. */
+  /** As it was written, or anything that somebody else wrote; `openBy` is the process whose node has these ids since `openAt`. */
   async #load(): Promise<Readonly<Record<string, unknown>>> {
     try {
       const content = await readOwnFile(this.#statePath, MAX_STATE_BYTES);
@@ -250,8 +251,9 @@ export class DhtService {
 /** State files of nodes in this process. */
 const openHere = new Set<string>();
 
-/** Another process, and not one that has ended since. */
-function isRunning(pid: unknown): boolean {
+/** Another process, and not one that has ended since; what ran before the machine was started has. */
+function isRunning(pid: unknown, since: unknown): boolean {
+  if (typeof since === 'number' && since < Date.now() - uptime() * 1000) return false;
   if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {
     process.kill(pid, 0);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -63,8 +63,8 @@ async function idOf({ port }: DhtService): Promise<string> {
   }
 }
 
-const stateOf = async (folder: string): Promise<object> =>
-  JSON.parse(await readFile(join(folder, 'dht.json'), 'utf8')) as object;
+const stateOf = async (folder: string): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(folder, 'dht.json'), 'utf8')) as Record<string, unknown>;
 
 test('a second node of a state folder takes ids of its own, and leaves those of the first where they are', async (t) => {
   const folder = await stateFolder(t, SAVED);
@@ -73,7 +73,9 @@ test('a second node of a state folder takes ids of its own, and leaves those of 
   assert.equal(await idOf(first), SAVED.v4.id);
   assert.notEqual(await idOf(second), SAVED.v4.id);
   await second.close();
-  assert.deepEqual(await stateOf(folder), { ...SAVED, openBy: process.pid });
+  const { openAt, ...open } = await stateOf(folder);
+  assert.deepEqual(open, { ...SAVED, openBy: process.pid });
+  assert.ok(Math.abs(Number(openAt) - Date.now()) < 60_000);
   await first.close();
   assert.deepEqual(await stateOf(folder), SAVED);
   assert.equal(await idOf(await openNode(t, folder)), SAVED.v4.id);
@@ -85,6 +87,52 @@ test('the ids of a process that runs are its own, those of one that was killed a
   for (const openBy of [2 ** 30, -1, 0, 1.5, 'x', null]) {
     const killed = await stateFolder(t, { ...SAVED, openBy });
     assert.equal(await idOf(await openNode(t, killed)), SAVED.v4.id);
+  }
+});
+
+test('a number of a process is believed since the machine was started only', async (t) => {
+  const openBy = process.ppid;
+  for (const [openAt, isFree] of [
+    [1_000_000, true],
+    [Date.now(), false],
+    ['x', false],
+  ] as const) {
+    const folder = await stateFolder(t, { ...SAVED, openBy, openAt });
+    assert.equal((await idOf(await openNode(t, folder))) === SAVED.v4.id, isFree, `${openAt}`);
+  }
+});
+
+test('opens, and keeps a good file, whatever was in the old one', async (t) => {
+  const deep = '['.repeat(100_000);
+  const node = ['a5'.repeat(20), '127.0.0.1', 9];
+  const odd: unknown[] = [
+    ...[null, [], 7, 'x', { version: 2 }, { ...SAVED, v4: null }, { ...SAVED, v4: [] }, { ...SAVED, v6: 7 }],
+    ...['', '5a', 'zz'.repeat(20), 7, null].map((id) => ({ version: 1, v4: { id, nodes: [] } })),
+    ...[null, {}, 'x', [null], [[]], [7], [['a5'.repeat(20)]], [[...node, {}]]].map((nodes) => ({
+      version: 1,
+      v4: { ...SAVED.v4, nodes },
+    })),
+    ...[-1, 0, 65_536, 1.5, '9', null].map((port) => ({
+      version: 1,
+      v4: { ...SAVED.v4, nodes: [['a5'.repeat(20), '127.0.0.1', port]] },
+    })),
+    ...['name.example', '::1', '0.0.0.0', '', null, 7].map((host) => ({
+      version: 1,
+      v4: { ...SAVED.v4, nodes: [['a5'.repeat(20), host, 9]] },
+    })),
+    { version: 1, v4: { ...SAVED.v4, nodes: Array.from({ length: 5_000 }, () => node) } },
+    { ...SAVED, openBy: {}, openAt: [] },
+  ];
+  const texts = [...odd.map((state) => JSON.stringify(state)), '', '\0', '{', deep, `{"x":${deep}`];
+  for (const text of [...texts, '{"__proto__":{"openBy":1}}', `{"x":"${'y'.repeat(600_000)}"}`]) {
+    const folder = await stateFolder(t, {});
+    await writeFile(join(folder, 'dht.json'), text);
+    const service = await openNode(t, folder);
+    const shown = text.slice(0, 100);
+    assert.equal((await idOf(service)).length, 40, shown);
+    assert.ok((await stat(join(folder, 'dht.json'))).size < 512 * 1024, shown);
+    await service.close();
+    assert.equal(typeof (await stateOf(folder)), 'object', shown);
   }
 });
 
