@@ -189,10 +189,11 @@ export class DhtService {
     this.#node = node;
     this.#port = sockets[0]?.port ?? 0;
     this.review();
+    // Begins with the entry points: whom peers name may all be of one mind.
+    node.start();
     for (const address of this.#earlyNodes.splice(0)) node.addNode(address);
     if (this.#ownsState) openHere.add(this.#statePath);
     await this.#keep({ ...saved, openBy: process.pid, openAt: Date.now() });
-    node.start();
     return node;
   }
 

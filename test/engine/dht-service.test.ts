@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { DhtService, type DhtServiceOptions } from '../../engine/dht-service.js';
 import { decodeBencode } from '../../engine/metainfo/bencode.js';
 import { secretBytes, systemClock, systemRng } from '../../engine/system.js';
-import { asInfoHash } from '../../engine/units.js';
+import { asInfoHash, type PeerAddress } from '../../engine/units.js';
 import { until } from '../support/real-clients.js';
 
 const SAVED = { version: 1, v4: { id: '5a'.repeat(20), nodes: [['a5'.repeat(20), '127.0.0.1', 9]] } };
@@ -25,6 +25,7 @@ async function openNode(
   t: TestContext,
   stateDir: string,
   options: Partial<DhtServiceOptions> = {},
+  early: readonly PeerAddress[] = [],
 ): Promise<DhtService> {
   const service = new DhtService({
     ...{ clock: systemClock, rng: systemRng, secretBytes, stateDir, bootstrap: [], bound: undefined },
@@ -36,6 +37,7 @@ async function openNode(
     log: (_level, text) => assert.fail(text),
     ...options,
   });
+  for (const address of early) service.addNode(address);
   const totals = { uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1, isPartialSeed: false };
   const source = service.sourceOf(asInfoHash('ab'.repeat(20)), () => totals);
   t.after(async () => {
@@ -152,4 +154,20 @@ test('entry points may be named, and their names are looked up as all others are
   });
   await until('they know each other', () => node.snapshot().nodes4 === 1 && entry.snapshot().nodes4 === 1);
   assert.deepEqual(asked.sort(), ['entry.example', 'nobody.example']);
+});
+
+test('asks the entry points also where peers have named nodes before: those may be in league', async (t) => {
+  const named = await openNode(t, await stateFolder(t, {}));
+  const asked: string[] = [];
+  const options = {
+    bootstrap: [{ host: 'entry.example', port: 1 }],
+    resolve: async (name: string) => {
+      asked.push(name);
+      return [];
+    },
+  };
+  const early = [{ host: '127.0.0.1', port: named.port }];
+  const node = await openNode(t, await stateFolder(t, {}), options, early);
+  await until('they know each other', () => node.snapshot().nodes4 === 1);
+  assert.deepEqual(asked, ['entry.example']);
 });
