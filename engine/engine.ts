@@ -22,6 +22,7 @@ import { PeerSources } from './peer-sources.js';
 import { TokenBucket } from './policy/token-bucket.js';
 import { TorrentGeometry } from './policy/torrent-geometry.js';
 import type { HandshakeIdentity, PexCodec, TransferTotals } from './ports.js';
+import { greetProxy } from './proxied-sockets.js';
 import { ConnectionSlots } from './reach/connection-slots.js';
 import { SlottedDialer } from './reach/dialer.js';
 import { PeerListener } from './reach/listener.js';
@@ -131,7 +132,7 @@ export class Engine {
   }
 
   /**
-   * Starts an engine: binds its port, opens nothing else.
+   * Starts an engine: binds its port, or sees that its proxy answers; opens nothing else.
    * @throws SwarmError USAGE_INVALID_OPTION, ADDRESS_UNAVAILABLE
    */
   static async create(options: EngineOptions = {}): Promise<Engine> {
@@ -141,6 +142,8 @@ export class Engine {
     if (egress.local?.snapshot().pinned === false)
       engine.#log.add('warn', `this system keeps packets on ${resolved.bind} by its routes alone`);
     try {
+      const { proxy } = egress.binding;
+      if (proxy !== undefined) await greetProxy(proxy);
       await engine.#bind();
     } catch (thrown) {
       await engine.close();

@@ -13,6 +13,8 @@ export interface Proxy {
   readonly credentials: Credentials | undefined;
 }
 
+const NEVER = new AbortController().signal;
+
 type ProxyWay = NonNullable<SocketBinding['proxy']>;
 
 /** Of a proxy and who is behind it: name, connection and dialogue. */
@@ -48,7 +50,7 @@ export async function connectThrough(
 }
 
 /** Whether the proxy answers and takes us; nothing is connected. @throws as `connectThrough` */
-export async function greetProxy(proxy: ProxyWay, signal: AbortSignal): Promise<void> {
+export async function greetProxy(proxy: ProxyWay, signal: AbortSignal = NEVER): Promise<void> {
   const dialogue = new Socks5Dialogue(proxy.host, proxy.port, proxy.credentials);
   const socket = await converse(proxy, dialogue, signal, () => dialogue.isAdmitted);
   socket.destroy();

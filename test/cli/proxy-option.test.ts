@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { runCli, spawnCli } from '../support/cli.js';
 import { CommandLab } from '../support/command-lab.js';
+import { Socks5Proxy } from '../support/socks5-proxy.js';
 
 const MAGNET = `magnet:?xt=urn:btih:${'ab'.repeat(20)}`;
 const PROXY = ['--proxy', 'socks5://me:secret@127.0.0.1:1'];
@@ -33,10 +34,17 @@ test('names the interfaces that there are when one is not there', async () => {
   assert.match(stderr, /nosuch0.*\n.*choose another one with --bind: there (is|are) .*\blo\b/);
 });
 
+test('get by a proxy that is not there ends with the code of a missing network', async () => {
+  const { code, stderr } = await runCli(['get', MAGNET, ...PROXY]);
+  assert.equal(code, 7);
+  assert.match(stderr, /the proxy 127\.0\.0\.1 port 1 cannot be reached: nothing listens there\n.*--proxy/);
+});
+
 test('seed by a proxy without a tracker says that nobody finds it', async (t) => {
   const lab = await CommandLab.create(t);
   const { file } = await lab.file('film', 1000);
-  const cli = spawnCli(['seed', file, ...PROXY]);
+  const proxy = await Socks5Proxy.start(lab, { password: 'me:secret' });
+  const cli = spawnCli(['seed', file, '--proxy', `socks5://me:secret@127.0.0.1:${proxy.port}`]);
   lab.after(async () => {
     cli.child.kill('SIGKILL');
     await cli.ended;

@@ -151,9 +151,9 @@ test('downloads through microsocks, with a password', async (t) => {
     '-P',
     'pw',
   ]);
+  await listening(port);
   const engine = await engineOf(lab, { proxy: `socks5://me:pw@127.0.0.1:${port}` });
   const peers = [{ host, port: Number(peerPort) }];
-  await listening(port);
   await engine.add(torrent.metainfo, { out: lab.here, peers }).completed;
   await lab.assertGot(torrent);
   assert.equal(program.process.exitCode, null);
@@ -175,9 +175,8 @@ test('nothing goes around a proxy that is down, or to a UDP tracker', async (t) 
   lab.after(() => tracker.close());
   const torrent = await lab.file('film.bin', BYTES, `udp://127.0.0.1:${tracker.address().port}/announce`);
   const proxy = await Socks5Proxy.start(lab);
-  const { port } = proxy;
+  const engine = await engineOf(lab, { proxy: `socks5://127.0.0.1:${proxy.port}` });
   proxy.close();
-  const engine = await engineOf(lab, { proxy: `socks5://127.0.0.1:${port}` });
   const { port: peerPort } = peer.address() as AddressInfo;
   const added = engine.add(torrent.metainfo, {
     out: lab.here,
@@ -190,6 +189,21 @@ test('nothing goes around a proxy that is down, or to a UDP tracker', async (t) 
   });
   assert.match(String(added.snapshot().trackers[0]?.message), /proxy/);
   assert.equal(came, 0);
+});
+
+test('does not begin with a proxy that is not there, or does not take us', async (t) => {
+  const lab = await CommandLab.create(t);
+  const proxy = await Socks5Proxy.start(lab, { password: 'me:right' });
+  const begins = (credentials: string): Promise<Engine> =>
+    engineOf(lab, { proxy: `socks5://${credentials}127.0.0.1:${proxy.port}` });
+  await assert.rejects(begins(''), { code: 'ADDRESS_UNAVAILABLE', message: /wants a user name/ });
+  await assert.rejects(begins('me:wrong@'), { code: 'ADDRESS_UNAVAILABLE', message: /does not accept/ });
+  await begins('me:right@');
+  assert.deepEqual(proxy.asked, []);
+  const { port } = proxy;
+  proxy.close();
+  const late = engineOf(lab, { proxy: `socks5://me:right@127.0.0.1:${port}` });
+  await assert.rejects(late, { code: 'ADDRESS_UNAVAILABLE', message: /nothing listens there/ });
 });
 
 test('refuses name servers where nothing is bound, as the system asks its own', async () => {
