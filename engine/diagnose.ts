@@ -19,7 +19,7 @@ import {
   checkWayOut,
   egressFault,
 } from './diagnosis/network-checks.js';
-import { type Egress, openEgress } from './egress.js';
+import { type Egress, openEgress } from './egress/egress.js';
 import { parseProxy } from './options.js';
 import { NO_PORT_MAPPING } from './snapshot.js';
 import { thisMachine } from './system.js';

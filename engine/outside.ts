@@ -2,13 +2,14 @@
  * Outside: how the world reaches this engine. What the router forwards to us, our address as others see it, whether
  * anybody came; and from all of that, what to tell the user.
  */
+
+import { type SocketBinding, sourceOf } from './egress/socket-binding.js';
 import { ownInterfaces } from './own-interfaces.js';
 import { addressKind } from './policy/ip-address.js';
 import { type Reachability, reachability, SeenAs } from './policy/reachability.js';
 import type { Clock, Rng, TimerHandle } from './ports.js';
 import type { PortMapper } from './reach/mapping/port-mapper.js';
 import { NO_PORT_MAPPING, type PortMappingSnapshot } from './snapshot.js';
-import { type SocketBinding, sourceOf } from './socket-binding.js';
 import { asMillis, type Millis } from './units.js';
 
 export interface OutsideOptions {

@@ -43,10 +43,10 @@ const ADAPTER = [
   'engine/network-fault',
   'engine/own-interfaces',
   'engine/untrusted-text',
-  'engine/socket-binding',
-  'engine/bound-sockets',
-  'engine/proxied-sockets',
-  'engine/socks5-dialogue',
+  'engine/egress/socket-binding',
+  'engine/egress/bound-sockets',
+  'engine/egress/proxied-sockets',
+  'engine/egress/socks5-dialogue',
 ];
 
 /** Folder → what its files may import of the project, besides their own folder. */
@@ -143,7 +143,7 @@ test('only one file touches blessed', () => {
 /** Who may open sockets or ask for names, by which calls, and how each keeps to what everything is bound to. */
 const OPENERS: Readonly<Record<string, readonly string[]>> = {
   // For everybody else.
-  'engine/bound-sockets': [
+  'engine/egress/bound-sockets': [
     'connect',
     'createSocket',
     'createSocket',

@@ -4,10 +4,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { getServers } from 'node:dns';
-import { closeQuietly, datagramFrom } from '../bound-sockets.js';
+import { closeQuietly, datagramFrom } from '../egress/bound-sockets.js';
+import { isReachable, type SocketBinding, sourceOf } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
 import { addressKind, canonicalHost, hostBytes, ipText } from '../policy/ip-address.js';
-import { isReachable, type SocketBinding, sourceOf } from '../socket-binding.js';
 import { formatQuestion, parseAnswer } from './dns-packets.js';
 import type { Resolve } from './resolve.js';
 

@@ -2,8 +2,9 @@
  * Fetch URL: gets a file that the user named by its URL. Where the user points, this machine and its network
  * included, is the user's to say; where a public server then redirects to is not.
  */
+
+import type { SocketBinding } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
-import type { SocketBinding } from '../socket-binding.js';
 import { AddressGuard, parseTrackerUrl, withoutCredentials } from './address-guard.js';
 import { httpGet } from './http-get.js';
 import { type Resolve, systemResolve } from './resolve.js';

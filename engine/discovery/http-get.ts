@@ -9,11 +9,11 @@ import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { gunzipSync } from 'node:zlib';
-import { connectFrom } from '../bound-sockets.js';
+import { connectFrom } from '../egress/bound-sockets.js';
+import { connectThrough } from '../egress/proxied-sockets.js';
+import { isReachable, type SocketBinding, UNBOUND } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
 import { networkFault } from '../network-fault.js';
-import { connectThrough } from '../proxied-sockets.js';
-import { isReachable, type SocketBinding, UNBOUND } from '../socket-binding.js';
 import {
   type AddressGuard,
   type JudgedAddress,

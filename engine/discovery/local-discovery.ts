@@ -3,9 +3,9 @@
  * sockets for all torrents of an engine. Nothing is ever answered, so nobody can make us send.
  */
 
+import { type SocketBinding, sourceOf } from '../egress/socket-binding.js';
 import { canonicalHost } from '../policy/ip-address.js';
 import type { Clock, PeerSource, PeerSourceHandler, TimerHandle } from '../ports.js';
-import { type SocketBinding, sourceOf } from '../socket-binding.js';
 import { asMillis, type InfoHash, type Millis, type PeerAddress } from '../units.js';
 import { formatLsd, parseLsd } from './lsd-packet.js';
 import { LsdSchedule } from './lsd-schedule.js';

@@ -2,8 +2,9 @@
  * One tracker URL: judges its addresses and speaks its protocol. A tracker that has IPv4 and IPv6 addresses is
  * announced to over both at once (BEP 7), as it can tell others only about the address that it saw.
  */
+
+import type { SocketBinding } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
-import type { SocketBinding } from '../socket-binding.js';
 import {
   AddressGuard,
   type JudgedAddress,

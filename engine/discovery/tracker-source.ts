@@ -2,10 +2,11 @@
  * The trackers of one torrent as a source of peers: the thin shell that carries out what `TrackerTiers` decides.
  * One timer, one deadline per announce; what comes after `stop` is dropped.
  */
+
+import type { SocketBinding } from '../egress/socket-binding.js';
 import { SwarmError, toSwarmError } from '../errors.js';
 import type { Clock, PeerSource, PeerSourceHandler, Rng, TimerHandle, TransferTotals } from '../ports.js';
 import type { TrackerSnapshot } from '../snapshot.js';
-import type { SocketBinding } from '../socket-binding.js';
 import { asMillis, type InfoHash } from '../units.js';
 import { withoutCredentials } from './address-guard.js';
 import type { AnnounceAnswer, AnnounceIdentity, AnnounceRequest, ScrapeAnswer } from './announce.js';

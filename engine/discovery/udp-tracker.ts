@@ -5,11 +5,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { RemoteInfo, Socket } from 'node:dgram';
-import { closeQuietly, datagramFrom } from '../bound-sockets.js';
+import { closeQuietly, datagramFrom } from '../egress/bound-sockets.js';
+import { type SocketBinding, UNBOUND } from '../egress/socket-binding.js';
 import { SwarmError, toSwarmError } from '../errors.js';
 import { canonicalHost } from '../policy/ip-address.js';
 import type { Clock, TimerHandle } from '../ports.js';
-import { type SocketBinding, UNBOUND } from '../socket-binding.js';
 import { addressKey, asMillis, type PeerAddress } from '../units.js';
 import type { AnnounceAnswer, AnnounceRequest, ScrapeAnswer } from './announce.js';
 import {

@@ -3,11 +3,11 @@
  * a torrent that is registered is handed to its owner, everybody else is closed.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { listenFrom } from '../bound-sockets.js';
+import { listenFrom } from '../egress/bound-sockets.js';
+import { isReachable, type SocketBinding, type Source, UNBOUND } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
 import { hostKey } from '../policy/ip-address.js';
 import type { HandshakeIdentity, PeerConnection } from '../ports.js';
-import { isReachable, type SocketBinding, type Source, UNBOUND } from '../socket-binding.js';
 import { torrentMark } from '../wire/mse-keys.js';
 import type { TcpWire } from '../wire/tcp-wire.js';
 import type { ConnectionSlots } from './connection-slots.js';

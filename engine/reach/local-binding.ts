@@ -5,13 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
-import { canPin } from '../bound-sockets.js';
+import { canPin } from '../egress/bound-sockets.js';
+import type { BindingHolder, SocketBinding, Source } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
 import { type Interfaces, ownInterfaces } from '../own-interfaces.js';
 import { addressKind, canonicalHost } from '../policy/ip-address.js';
 import type { Clock, TimerHandle } from '../ports.js';
 import type { BindingSnapshot } from '../snapshot.js';
-import type { BindingHolder, SocketBinding, Source } from '../socket-binding.js';
 import { asMillis, type Millis } from '../units.js';
 import { type LeadsOut, systemLeadsOut } from './way-out.js';
 

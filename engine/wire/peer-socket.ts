@@ -3,11 +3,11 @@
  * that they share: Node's own way, a buffer for each read, costs a third of a CPU second more a GiB.
  */
 import { type OnReadOpts, Socket } from 'node:net';
-import { connectFrom } from '../bound-sockets.js';
+import { connectFrom } from '../egress/bound-sockets.js';
+import { type SocketBinding, UNBOUND } from '../egress/socket-binding.js';
+import { Socks5Dialogue } from '../egress/socks5-dialogue.js';
 import { networkFault } from '../network-fault.js';
 import type { CloseReason } from '../ports.js';
-import { type SocketBinding, UNBOUND } from '../socket-binding.js';
-import { Socks5Dialogue } from '../socks5-dialogue.js';
 import type { PeerAddress } from '../units.js';
 import { ProxiedOwner } from './proxied-owner.js';
 import type { Rc4 } from './rc4.js';

@@ -1,6 +1,7 @@
 /** Proxied owner: has a peer's socket until the proxy has connected it, and hands it to who is to have it then. */
+
+import type { Socks5Dialogue } from '../egress/socks5-dialogue.js';
 import type { CloseReason } from '../ports.js';
-import type { Socks5Dialogue } from '../socks5-dialogue.js';
 import type { PeerSocket, SocketOwner } from './peer-socket.js';
 
 export class ProxiedOwner implements SocketOwner {

@@ -1,10 +1,10 @@
 /** TCP wire: makes established peer connections out of addresses to dial and sockets that were accepted. */
 import { isIP, type Socket } from 'node:net';
-import { holdTcp } from '../bound-sockets.js';
+import { holdTcp } from '../egress/bound-sockets.js';
+import { type SocketBinding, UNBOUND } from '../egress/socket-binding.js';
 import type { EncryptionMode } from '../options.js';
 import { hostKey } from '../policy/ip-address.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection } from '../ports.js';
-import { type SocketBinding, UNBOUND } from '../socket-binding.js';
 import type { PeerAddress } from '../units.js';
 import { Handshake, type KnownTorrents } from './handshake.js';
 import type { Heartbeat } from './heartbeat.js';

@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { boundResolve } from '../../engine/discovery/bound-resolve.js';
-import type { SocketBinding } from '../../engine/socket-binding.js';
+import type { SocketBinding } from '../../engine/egress/socket-binding.js';
 
 /** No server on the loopback interface is asked. */
 const HERE = Object.values(networkInterfaces())

@@ -1,6 +1,6 @@
 /** A datagram socket for as long as there is an address to bind it to: closed while that is away, opened anew after. */
 
-import { isReachable, type SocketBinding } from '../../socket-binding.js';
+import { isReachable, type SocketBinding } from '../../egress/socket-binding.js';
 import type { PeerAddress } from '../../units.js';
 import { type DatagramSocket, openDatagramSocket } from './datagram-socket.js';
 

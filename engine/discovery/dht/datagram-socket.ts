@@ -1,10 +1,10 @@
 /** The UDP socket that the DHT shares with whoever else speaks on the same port: a port of the engine, and the real one. */
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { closeQuietly, datagramFrom } from '../../bound-sockets.js';
+import { closeQuietly, datagramFrom } from '../../egress/bound-sockets.js';
+import { type SocketBinding, UNBOUND } from '../../egress/socket-binding.js';
 import { toSwarmError } from '../../errors.js';
 import { canonicalHost } from '../../policy/ip-address.js';
-import { type SocketBinding, UNBOUND } from '../../socket-binding.js';
 import type { PeerAddress } from '../../units.js';
 
 export interface DatagramSocket {

@@ -3,10 +3,10 @@
  * connected, so the kernel drops what others send, and a port nobody listens on is known at once.
  */
 import { createSocket } from 'node:dgram';
-import { closeQuietly, datagramFrom } from '../../bound-sockets.js';
+import { closeQuietly, datagramFrom } from '../../egress/bound-sockets.js';
+import { type SocketBinding, UNBOUND } from '../../egress/socket-binding.js';
 import { networkFault } from '../../network-fault.js';
 import type { Clock, TimerHandle } from '../../ports.js';
-import { type SocketBinding, UNBOUND } from '../../socket-binding.js';
 import { asMillis } from '../../units.js';
 import { mappingError } from './failure.js';
 

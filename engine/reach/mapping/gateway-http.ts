@@ -3,9 +3,9 @@
  * connection kept, 3 seconds and 256 KiB at most.
  */
 import http from 'node:http';
-import { connectFrom } from '../../bound-sockets.js';
+import { connectFrom } from '../../egress/bound-sockets.js';
+import { type SocketBinding, UNBOUND } from '../../egress/socket-binding.js';
 import { SwarmError } from '../../errors.js';
-import { type SocketBinding, UNBOUND } from '../../socket-binding.js';
 import { mappingError } from './failure.js';
 
 const TIMEOUT_MS = 3_000;

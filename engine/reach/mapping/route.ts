@@ -1,9 +1,9 @@
 /** Route: by which of our addresses and which gateway this machine reaches the Internet over IPv4. */
 import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
+import { type SocketBinding, sourceOf } from '../../egress/socket-binding.js';
 import { type Interfaces, ownInterfaces } from '../../own-interfaces.js';
 import { addressKind } from '../../policy/ip-address.js';
-import { type SocketBinding, sourceOf } from '../../socket-binding.js';
 
 export interface Route {
   /** Null where the system does not tell: then only who answers a multicast can be asked. */

@@ -4,9 +4,9 @@
  */
 import type { Socket } from 'node:dgram';
 import type { Client, Ssdp } from 'nat-upnp';
-import { closeQuietly, datagramFrom } from '../../bound-sockets.js';
+import { closeQuietly, datagramFrom } from '../../egress/bound-sockets.js';
+import { sourceOf } from '../../egress/socket-binding.js';
 import type { Clock } from '../../ports.js';
-import { sourceOf } from '../../socket-binding.js';
 import { asMillis } from '../../units.js';
 import { mappingError } from './failure.js';
 import { isOnLan, type Route } from './route.js';

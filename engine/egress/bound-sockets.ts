@@ -9,7 +9,7 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, isIPv4, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import { constants } from 'node:os';
-import { SwarmError, toSwarmError } from './errors.js';
+import { SwarmError, toSwarmError } from '../errors.js';
 import type { SocketBinding, Source } from './socket-binding.js';
 
 /** Link-local, and nobody's: an interface numbers itself by its hardware address or at random. */

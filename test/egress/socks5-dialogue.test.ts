@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Socks5Dialogue } from '../../engine/socks5-dialogue.js';
+import { Socks5Dialogue } from '../../engine/egress/socks5-dialogue.js';
 
 const bytes = (...values: readonly number[]): Uint8Array => Uint8Array.from(values);
 const CONNECTED = [5, 0, 0, 1, 11, 1, 0, 2, 0x1a, 0xe1];

@@ -2,8 +2,8 @@
  * SOCKS5 dialogue: what a client says until the proxy has connected it (RFC 1928), with user name and password where
  * there are some (RFC 1929). Bytes in, bytes out.
  */
-import { SwarmError } from './errors.js';
-import { ipBytes } from './policy/ip-address.js';
+import { SwarmError } from '../errors.js';
+import { ipBytes } from '../policy/ip-address.js';
 
 export interface Credentials {
   /** Up to 255 bytes each; of none as others send it, although RFC 1929 names one as the least. */

@@ -1,13 +1,13 @@
 /** Egress: by which way everything that the engine sends leaves, as the options say. */
 import { isIP } from 'node:net';
-import { boundResolve } from './discovery/bound-resolve.js';
-import { type Resolve, systemResolve } from './discovery/resolve.js';
-import { SwarmError } from './errors.js';
-import { type EngineOptions, type ProxyOptions, parseProxy } from './options.js';
+import { boundResolve } from '../discovery/bound-resolve.js';
+import { type Resolve, systemResolve } from '../discovery/resolve.js';
+import { SwarmError } from '../errors.js';
+import { type EngineOptions, type ProxyOptions, parseProxy } from '../options.js';
+import { LocalBinding } from '../reach/local-binding.js';
+import { systemClock } from '../system.js';
 import { proxiedBinding } from './proxied-sockets.js';
-import { LocalBinding } from './reach/local-binding.js';
 import { type SocketBinding, UNBOUND } from './socket-binding.js';
-import { systemClock } from './system.js';
 
 export interface Egress {
   /** The interface or address, where one was chosen. */

@@ -1,10 +1,10 @@
 /** A proxy that lies, hangs or leaves at any step: what goes through it fails, within its time, and leaves nothing open. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { proxiedBinding } from '../../engine/egress/proxied-sockets.js';
+import { UNBOUND } from '../../engine/egress/socket-binding.js';
 import { fetchTorrentUrl } from '../../engine/index.js';
 import type { CloseReason } from '../../engine/ports.js';
-import { proxiedBinding } from '../../engine/proxied-sockets.js';
-import { UNBOUND } from '../../engine/socket-binding.js';
 import { PeerSocket, type SocketOwner } from '../../engine/wire/peer-socket.js';
 import { CONNECTED, HostileProxy, METHOD, type Script } from '../support/hostile-proxy.js';
 

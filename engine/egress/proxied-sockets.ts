@@ -1,8 +1,8 @@
 /** Proxied sockets: a binding that leads through a SOCKS5 proxy and nowhere else, and sockets by it. */
 import type { Socket } from 'node:net';
+import { SwarmError, toSwarmError } from '../errors.js';
+import { networkFault } from '../network-fault.js';
 import { connectFrom } from './bound-sockets.js';
-import { SwarmError, toSwarmError } from './errors.js';
-import { networkFault } from './network-fault.js';
 import type { SocketBinding } from './socket-binding.js';
 import { type Credentials, Socks5Dialogue } from './socks5-dialogue.js';
 
