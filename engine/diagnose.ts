@@ -1,5 +1,6 @@
 /** Diagnose: checks, one after the other, what this machine and its network need for a swarm, and says what to do. */
 import { resolve } from 'node:path';
+import { checkDhtNode, checkTracker } from './diagnosis/asked-checks.js';
 import { type Finding, good, skipped } from './diagnosis/finding.js';
 import {
   checkAddresses,
@@ -8,17 +9,8 @@ import {
   checkOpenFiles,
   ownAddresses,
 } from './diagnosis/machine-checks.js';
-import {
-  checkBinding,
-  checkDhtNode,
-  checkListening,
-  checkMapping,
-  checkProxy,
-  checkReachability,
-  checkTracker,
-  checkWayOut,
-  egressFault,
-} from './diagnosis/network-checks.js';
+import { checkListening, checkMapping, checkReachability } from './diagnosis/way-in-checks.js';
+import { checkBinding, checkProxy, checkWayOut, egressFault } from './diagnosis/way-out-checks.js';
 import { type Egress, openEgress } from './egress/egress.js';
 import { parseProxy } from './options.js';
 import { NO_PORT_MAPPING } from './snapshot.js';

@@ -153,7 +153,7 @@ const OPENERS: Readonly<Record<string, readonly string[]>> = {
   ],
   // By listenFrom where there is a binding.
   'engine/reach/listener': ['createServer'],
-  'engine/diagnosis/network-checks': ['createServer', 'createSocket'],
+  'engine/diagnosis/way-in-checks': ['createServer', 'createSocket'],
   // Of a connection that was accepted.
   'engine/wire/peer-socket': ['new Socket'],
   // By connectFrom, connectThrough or datagramFrom where there is a binding.

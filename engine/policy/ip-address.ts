@@ -61,6 +61,9 @@ export function canonicalHost(host: string): string | undefined {
 /** IPv4 inside IPv6 as IPv4. */
 export const unmapped = (bytes: Uint8Array): Uint8Array => (isMapped(bytes) ? bytes.subarray(12) : bytes);
 
+/** The same of a text, whose zone stays: sockets of both families show IPv4 as `::ffff:1.2.3.4`. */
+export const unmappedHost = (host: string): string => host.replace(/^::ffff:(?=[\d.]+$)/i, '');
+
 /** False for addresses that no single host can have: this-network, multicast, reserved, unspecified. */
 export function isUnicast(bytes: Uint8Array): boolean {
   const first = bytes[0] ?? 0;

@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { listenFrom } from '../egress/bound-sockets.js';
 import { isReachable, type SocketBinding, type Source, UNBOUND } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
-import { hostKey } from '../policy/ip-address.js';
+import { hostKey, unmappedHost } from '../policy/ip-address.js';
 import type { HandshakeIdentity, PeerConnection } from '../ports.js';
 import { torrentMark } from '../wire/mse-keys.js';
 import type { TcpWire } from '../wire/tcp-wire.js';
@@ -102,7 +102,7 @@ export class PeerListener {
     const ofHost = host === undefined ? 0 : (this.#handshakesOfHost.get(host) ?? 0);
     if (
       host === undefined ||
-      !isReachable(this.#binding, plainHost(socket.remoteAddress)) ||
+      !isReachable(this.#binding, unmappedHost(socket.remoteAddress ?? '')) ||
       this.#handshakes.size >= MAX_HANDSHAKES ||
       ofHost >= MAX_HANDSHAKES_PER_HOST ||
       !this.#slots.take()
@@ -162,9 +162,6 @@ export class PeerListener {
     else torrent.onPeer(connection);
   }
 }
-
-/** An IPv4 address may come as `::ffff:1.2.3.4`. */
-const plainHost = (host = ''): string => host.replace(/^::ffff:(?=[\d.]+$)/i, '');
 
 function addressError(error: NodeJS.ErrnoException, port: number, host: string | undefined): SwarmError {
   const where = host === undefined ? `port ${port}` : `${host} port ${port}`;

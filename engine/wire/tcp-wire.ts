@@ -3,7 +3,7 @@ import { isIP, type Socket } from 'node:net';
 import { holdTcp } from '../egress/bound-sockets.js';
 import { type SocketBinding, UNBOUND } from '../egress/socket-binding.js';
 import type { EncryptionMode } from '../options.js';
-import { hostKey } from '../policy/ip-address.js';
+import { hostKey, unmappedHost } from '../policy/ip-address.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection } from '../ports.js';
 import type { PeerAddress } from '../units.js';
 import { Handshake, type KnownTorrents } from './handshake.js';
@@ -84,7 +84,7 @@ export class TcpWire {
     onClosed: () => void,
   ): () => void {
     const heartbeat = this.#heartbeat;
-    const remote = { host: plainHost(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+    const remote = { host: unmappedHost(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
     const accepting = {
       ...torrents,
       mayExchangeKeys: () => this.#keyExchanges.take(hostKey(remote.host), heartbeat.now()),
@@ -124,9 +124,4 @@ export class TcpWire {
 
 function isDialable({ host, port }: PeerAddress): boolean {
   return isIP(host) !== 0 && Number.isInteger(port) && port > 0 && port <= 65_535;
-}
-
-/** A dual-stack socket shows IPv4 peers as `::ffff:1.2.3.4`. */
-function plainHost(host: string): string {
-  return host.startsWith('::ffff:') && host.includes('.') ? host.slice(7) : host;
 }

@@ -6,6 +6,7 @@ import type { Socket } from 'node:dgram';
 import type { Client, Ssdp } from 'nat-upnp';
 import { closeQuietly, datagramFrom } from '../../egress/bound-sockets.js';
 import { sourceOf } from '../../egress/socket-binding.js';
+import { unmappedHost } from '../../policy/ip-address.js';
 import type { Clock } from '../../ports.js';
 import { asMillis } from '../../units.js';
 import { mappingError } from './failure.js';
@@ -96,7 +97,7 @@ function boundSocket(ssdp: Ssdp, { binding, localHost }: Route): Socket | undefi
   try {
     const socket = datagramFrom(binding, 4, 0, () => {});
     socket.on('message', (packet, { address }) =>
-      ssdp.parseResponse(packet.toString(), localHost, { address: address.replace(/^::ffff:/, '') }),
+      ssdp.parseResponse(packet.toString(), localHost, { address: unmappedHost(address) }),
     );
     return socket.unref();
   } catch {

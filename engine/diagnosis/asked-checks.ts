@@ -1,0 +1,151 @@
+/** Checks of trackers and DHT nodes that the user names; nobody else is asked. */
+import { isIPv6 } from 'node:net';
+import { parseTrackerUrl } from '../discovery/address-guard.js';
+import type { AnnounceRequest } from '../discovery/announce.js';
+import { TrackerEndpoint } from '../discovery/tracker-endpoint.js';
+import { UdpTrackerSockets } from '../discovery/udp-tracker.js';
+import { closeQuietly, datagramFrom } from '../egress/bound-sockets.js';
+import type { Egress } from '../egress/egress.js';
+import type { SocketBinding } from '../egress/socket-binding.js';
+import { SwarmError, toSwarmError } from '../errors.js';
+import { decodeBencode, encodeBencode } from '../metainfo/bencode.js';
+import { networkFault } from '../network-fault.js';
+import { secretBytes, secretInt, systemClock } from '../system.js';
+import type { PeerAddress } from '../units.js';
+import { USER_AGENT } from '../version.js';
+import { createPeerId } from '../wire/peer-id.js';
+import { bad, type Finding, good } from './finding.js';
+
+const TRACKER_MS = 10_000;
+const DHT_ATTEMPTS_MS = [1_000, 2_000];
+
+/** Says goodbye to a swarm that nobody has: the tracker answers, and has nothing to remember. */
+export async function checkTracker(
+  url: string,
+  port: number,
+  { binding, resolveToConnect: resolve, local }: Egress,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const udp = new UdpTrackerSockets({ clock: systemClock, binding });
+  const startedAt = performance.now();
+  let shown = url;
+  let externalIp: string | null = null;
+  try {
+    shown = parseTrackerUrl(url).text;
+    const endpoint = new TrackerEndpoint(url, {
+      ...{ resolve, binding, udp, userAgent: USER_AGENT },
+      families: binding.proxy === undefined && local !== undefined ? local.families : [4, 6],
+    });
+    const request: AnnounceRequest = {
+      ...{ infoHash: secretBytes(20), peerId: createPeerId(secretBytes(12)), key: secretInt(2 ** 32), port },
+      ...{ uploadedBytes: 0, downloadedBytes: 0, leftBytes: 0 },
+      event: 'stopped',
+      numWant: 0,
+    };
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(TRACKER_MS)]);
+    await endpoint.announce(request, limited, (answer) => {
+      externalIp = answer.externalIp ?? externalIp;
+    });
+    const ms = Math.round(performance.now() - startedAt);
+    return good('tracker', `${shown} answers after ${ms} ms`, { url: shown, ms, externalIp });
+  } catch (thrown) {
+    const { code, message } = trackerError(thrown);
+    const ms = Math.round(performance.now() - startedAt);
+    // Some serve only the torrents that they know.
+    if (code === 'TRACKER_REFUSED')
+      return good('tracker', `${shown} answers after ${ms} ms, for its own torrents only`, {
+        url: shown,
+        ms,
+      });
+    return bad('tracker', code, `${shown}: ${message}`, {
+      advice: 'Try again later, or from another network: some block trackers.',
+      details: { url: shown, code },
+    });
+  } finally {
+    udp.close();
+  }
+}
+
+function trackerError(thrown: unknown): SwarmError {
+  if (thrown instanceof Error && thrown.name === 'TimeoutError')
+    return new SwarmError('TRACKER_UNREACHABLE', `no answer in ${TRACKER_MS / 1000} s`);
+  return toSwarmError(thrown, 'TRACKER_UNREACHABLE');
+}
+
+/** Asks a node of the DHT whether it is there (`ping` of BEP 5). */
+export async function checkDhtNode(
+  node: PeerAddress,
+  { binding, resolve }: Egress,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const shown = `${node.host} port ${node.port}`;
+  const advice = 'Try another node; where none answers, this network blocks UDP.';
+  try {
+    const [host] = isLiteral(node.host) ? [node.host] : await resolve(node.host, signal);
+    if (host === undefined) throw new Error('the name has no address');
+    const startedAt = performance.now();
+    const answered = await ping({ host, port: node.port }, binding, signal);
+    const ms = Math.round(performance.now() - startedAt);
+    const details = { host, port: node.port, ms };
+    if (answered) return good('dht', `the node ${shown} answers after ${ms} ms`, details);
+    return bad('dht', 'PEERS_NONE', `the node ${shown} does not answer`, { advice, details });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const message = thrown instanceof SwarmError ? thrown.message : networkFault(thrown as Error);
+    return bad('dht', 'PEERS_NONE', `the node ${shown}: ${message}`, { advice, details: { ...node } });
+  }
+}
+
+function ping({ host, port }: PeerAddress, binding: SocketBinding, signal: AbortSignal): Promise<boolean> {
+  const transaction = secretBytes(4);
+  const query = encodeBencode({
+    a: { id: secretBytes(20) },
+    q: new TextEncoder().encode('ping'),
+    t: transaction,
+    y: new TextEncoder().encode('q'),
+  });
+  return new Promise((resolve, reject) => {
+    binding.sourceFor(host);
+    const socket = datagramFrom(binding, isIPv6(host) ? 6 : 4, 0, (error) => settle(() => reject(error)));
+    const timers: NodeJS.Timeout[] = [];
+    let settled = false;
+    const settle = (run: () => void): void => {
+      if (settled) return;
+      settled = true;
+      for (const timer of timers) clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      closeQuietly(socket);
+      run();
+    };
+    const abort = (): void => settle(() => reject(signal.reason));
+    const send = (): void => {
+      if (!settled) socket.send(query);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    socket.on('message', (packet) => {
+      if (isPong(packet, transaction)) settle(() => resolve(true));
+    });
+    socket.connect(port, host, () => {
+      send();
+      let at = 0;
+      for (const ms of DHT_ATTEMPTS_MS) {
+        at += ms;
+        const isLast = ms === DHT_ATTEMPTS_MS.at(-1);
+        timers.push(setTimeout(isLast ? () => settle(() => resolve(false)) : send, at));
+      }
+    });
+  });
+}
+
+function isPong(packet: Uint8Array, transaction: Uint8Array): boolean {
+  try {
+    const answer = decodeBencode(packet);
+    if (!(answer instanceof Map)) return false;
+    const [id, values] = [answer.get('t'), answer.get('r')];
+    return id instanceof Uint8Array && Buffer.from(id).equals(transaction) && values instanceof Map;
+  } catch {
+    return false;
+  }
+}
+
+const isLiteral = (host: string): boolean => isIPv6(host) || /^\d+\.\d+\.\d+\.\d+$/.test(host);
