@@ -99,13 +99,6 @@ export class SuperSeeder {
     return false;
   }
 
-  /** How many peers take what they are shown, or may, and lack something. */
-  get servable(): number {
-    let count = 0;
-    for (const { isIdle, has } of this.#viewers.values()) if (!isIdle && !has.isFull) count++;
-    return count;
-  }
-
   onPeer(peer: number): void {
     const nothing = (): Bitfield => new Bitfield(this.#pieceCount);
     const empty = (): Set<PieceIndex> => new Set();

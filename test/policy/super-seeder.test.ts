@@ -102,21 +102,6 @@ describe('a super seeder', () => {
     assert.deepEqual(counts, [2, 4, 8, 16, 32, 64, 128, 243]);
   });
 
-  it('counts whom it can serve: neither who asks for nothing nor who lacks nothing', () => {
-    const seeder = withPeers(3);
-    assert.equal(seeder.servable, 3);
-    const first = seeder.next(1, 1)!;
-    for (let i = 0; i < 2; i++) seeder.onIdle(first.peer);
-    assert.equal(seeder.servable, 2);
-    const other = (first.peer + 1) % 3;
-    for (let piece = 0; piece < PIECES; piece++) seeder.onPeerHave(other, asPiece(piece), 0);
-    assert.equal(seeder.servable, 1);
-    seeder.onRequest(first.peer, first.pieces[0]!);
-    assert.equal(seeder.servable, 2, 'it asks again');
-    seeder.onPeerLeft(first.peer);
-    assert.equal(seeder.servable, 1);
-  });
-
   it('gives the place of who asks for nothing to others', () => {
     const seeder = withPeers(2);
     const first = seeder.next(1, 1)!.peer;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { asPiece, BLOCK_BYTES } from '../../engine/units.js';
-import { type FakeConnection, FakeSwarm } from '../support/fake-swarm.js';
+import { asPiece } from '../../engine/units.js';
+import { FakeSwarm } from '../support/fake-swarm.js';
 
 const ALL = [...Array(8).keys()];
 const shownTo = (sent: readonly string[]): string[] => sent.filter((word) => word.startsWith('have'));
@@ -137,83 +137,4 @@ test('two super-seeds of ours tell each other so, and part; nobody else is told'
   assert.equal(fellow.sent.filter((word) => word === 'upload only true').length, 1);
   fellow.handler.onExtendedHandshake({ uploadOnly: true, extensions: new Set(['ut_pex']) });
   assert.equal(fellow.closed, 'it wants nothing either');
-});
-
-const BLOCKS = 64;
-const STEP_MS = 100;
-
-/** A leecher that asks for a block of what it was shown every step, and says what it has got whole. */
-class Taker {
-  readonly had = new Set<number>();
-  #blocks = 0;
-
-  constructor(readonly connection: FakeConnection) {}
-
-  get shown(): number[] {
-    const pieces = shownTo(this.connection.sent).map((word) => Number(word.slice(5)));
-    return pieces.filter((piece) => !this.had.has(piece));
-  }
-
-  get isUnchoked(): boolean {
-    const { sent } = this.connection;
-    return sent.lastIndexOf('unchoke') > sent.lastIndexOf('choke');
-  }
-
-  ask(): void {
-    const [piece] = this.shown;
-    if (piece === undefined || !this.isUnchoked) return;
-    this.connection.ask(asPiece(piece), this.#blocks * BLOCK_BYTES, BLOCK_BYTES);
-    if (++this.#blocks < BLOCKS) return;
-    this.connection.flush();
-    this.#blocks = 0;
-    this.had.add(piece);
-    this.connection.handler.onHave(asPiece(piece));
-  }
-}
-
-function eightTakers(): { fake: FakeSwarm; takers: Taker[] } {
-  const pieces = 500;
-  const have = [...Array(pieces).keys()];
-  const fake = new FakeSwarm({ pieces, blocksPerPiece: BLOCKS, have, superSeed: 'auto' });
-  for (const piece of have) fake.store.cached.add(asPiece(piece));
-  const takers = Array.from({ length: 8 }, () => new Taker(fake.connect([])));
-  for (const { connection } of takers) connection.handler.onInterested();
-  return { fake, takers };
-}
-
-const offersOf = (takers: readonly Taker[]): number =>
-  takers.reduce((sum, { shown }) => sum + shown.length, 0);
-
-test('a quick seed shows pieces to some of its peers at a time, so that each is soon with somebody', () => {
-  const { fake, takers } = eightTakers();
-  for (let step = 0; step < 450; step++) {
-    for (const taker of takers) {
-      taker.ask();
-      taker.connection.flush();
-    }
-    fake.clock.advance(STEP_MS);
-    if (step < 350) continue;
-    // Its slots would do for all eight; what it sends in 2.5 s is less than six pieces.
-    assert.ok(takers.every(({ isUnchoked }) => isUnchoked));
-    assert.ok(offersOf(takers) <= 6, `${offersOf(takers)} offers at step ${step}`);
-    assert.ok(takers.every(({ shown }) => shown.length <= 1));
-    assert.ok(offersOf(takers) >= 4);
-  }
-  assert.ok(takers.every(({ had }) => had.size > 1));
-});
-
-test('those who stop reading what they were shown do not keep a quick seed from the others', () => {
-  const { fake, takers } = eightTakers();
-  for (let step = 0; step < 350; step++) {
-    for (const taker of takers) {
-      taker.ask();
-      taker.connection.flush();
-    }
-    fake.clock.advance(STEP_MS);
-  }
-  const others = takers.filter(({ shown }) => shown.length === 0);
-  assert.ok(others.length > 0);
-  for (const taker of takers) taker.ask();
-  fake.clock.advance(5_000);
-  assert.ok(others.every(({ shown }) => shown.length > 0));
 });
