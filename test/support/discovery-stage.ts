@@ -22,7 +22,7 @@ const PIECES = 64;
 const SLOW = ['--down', '16K'];
 /** With fewer Transmission announces nothing. */
 const DHT_NODES = 10;
-const PATIENCE_MS = 110_000;
+const PATIENCE_MS = 290_000;
 const SWARM_LISTENS_MS = 30_000;
 /** With discovery as a user has it, but for what the flags switch off. */
 const ON = { SWARM_DISCOVERY: '' };
