@@ -2,7 +2,6 @@
 
 import { fetchUrl } from './discovery/fetch-url.js';
 import { egressOf } from './egress/egress.js';
-import { UNBOUND } from './egress/socket-binding.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { MAX_TORRENT_BYTES, parseTorrent } from './metainfo/parse.js';
 import type { EngineOptions } from './options.js';
@@ -21,9 +20,7 @@ export async function fetchTorrentUrl(
   const { local, binding, resolveToConnect: resolve } = await egressOf(from);
   try {
     const limits = { maxBytes: MAX_TORRENT_BYTES, userAgent: USER_AGENT, signal };
-    return parseTorrent(
-      await fetchUrl(url, { ...limits, resolve, ...(binding === UNBOUND ? {} : { binding }) }),
-    );
+    return parseTorrent(await fetchUrl(url, { ...limits, resolve, binding }));
   } finally {
     local?.close();
   }

@@ -19,7 +19,7 @@ export interface FetchUrlOptions {
   /** For all of it: name, connection, redirects, body. Default a minute. */
   readonly timeoutMs?: number;
   readonly resolve?: Resolve | 'by-proxy';
-  readonly binding?: SocketBinding;
+  readonly binding?: SocketBinding | undefined;
 }
 
 /** @throws SwarmError INPUT_NOT_FOUND when it cannot be had, or the signal's reason */
@@ -39,7 +39,7 @@ export async function fetchUrl(text: string, options: FetchUrlOptions): Promise<
       userAgent,
       signal: both,
       maxBodyBytes: maxBytes,
-      ...(binding === undefined ? {} : { binding }),
+      binding,
     });
     if (status !== 200) throw notFound(text, `the server answered ${status}`);
     return body;

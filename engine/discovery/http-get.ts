@@ -31,7 +31,7 @@ export interface HttpGetOptions {
   /** Default 1 MiB. */
   readonly maxBodyBytes?: number;
   /** Default: from any address. */
-  readonly binding?: SocketBinding;
+  readonly binding?: SocketBinding | undefined;
 }
 
 export interface HttpAnswer {
@@ -111,7 +111,7 @@ function getOnce(url: TrackerUrl, addresses: readonly JudgedAddress[], options: 
 function startRequest(
   url: TrackerUrl,
   addresses: readonly JudgedAddress[],
-  { userAgent, signal, binding }: HttpGetOptions,
+  { userAgent, signal, binding = UNBOUND }: HttpGetOptions,
 ): http.ClientRequest {
   const headers: http.OutgoingHttpHeaders = {
     'User-Agent': userAgent,
@@ -126,7 +126,7 @@ function startRequest(
     headers,
     lookup: pinnedLookup(addresses),
     // An agent would make connections of its own.
-    ...(binding === undefined || binding === UNBOUND
+    ...(binding === UNBOUND
       ? { agent: false }
       : {
           createConnection: (_options, done) => {

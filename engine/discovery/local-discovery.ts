@@ -89,18 +89,14 @@ export class LocalDiscovery {
 
   #open(): void {
     const { binding, host, families = familiesOf(host), port = PORT } = this.#options;
+    const named = ANY.includes(host) ? undefined : host;
     for (const family of families) {
       const group = GROUPS[family];
       const socket = new MulticastSocket({
         family,
         group,
         port,
-        host: () =>
-          binding === undefined
-            ? ANY.includes(host)
-              ? undefined
-              : host
-            : (sourceOf(binding, family)?.host ?? null),
+        host: () => (binding === undefined ? named : (sourceOf(binding, family)?.host ?? null)),
         onPacket: (packet, from) => this.#onPacket(packet, from),
         onReady: () => this.#arm(),
         onError: ({ message }) => {

@@ -23,7 +23,7 @@ export interface EndpointOptions {
   readonly userAgent: string;
   /** Families that we listen on. */
   readonly families: readonly (4 | 6)[];
-  readonly binding?: SocketBinding;
+  readonly binding?: SocketBinding | undefined;
 }
 
 export class TrackerEndpoint {
@@ -94,13 +94,7 @@ export class TrackerEndpoint {
 
   #http(addresses: readonly JudgedAddress[], signal: AbortSignal) {
     const { userAgent, binding } = this.#options;
-    return {
-      guard: this.#guard,
-      addresses,
-      userAgent,
-      signal,
-      ...(binding === undefined ? {} : { binding }),
-    };
+    return { guard: this.#guard, addresses, userAgent, signal, binding };
   }
 
   /** UDP takes the first address: silence is found out too late to try the next one after it. */

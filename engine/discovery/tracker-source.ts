@@ -41,7 +41,7 @@ export interface TrackerSourceOptions {
   readonly families?: readonly (4 | 6)[];
   readonly limits?: Partial<TierLimits & { readonly requestMs: number; readonly udpRequestMs: number }>;
   readonly resolve?: Resolve | 'by-proxy';
-  readonly binding?: SocketBinding;
+  readonly binding?: SocketBinding | undefined;
 }
 
 /** All of an HTTP announce: name, connection, redirects, answer. */
@@ -86,7 +86,7 @@ export class TrackerSource implements PeerSource {
       udp: options.udp,
       userAgent: options.userAgent,
       families: options.families ?? [4, 6],
-      ...(options.binding === undefined ? {} : { binding: options.binding }),
+      binding: options.binding,
     };
     this.#endpoints = this.#tiers.urls.map((url, id) => this.#endpoint(id, url, endpoint));
   }

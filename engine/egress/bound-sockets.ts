@@ -29,13 +29,12 @@ export function connectFrom(
   options: SocketConstructorOpts & { readonly noDelay?: boolean } = {},
 ): Socket {
   const source = binding.sourceFor(host);
-  const socket = source?.pinned ? pinnedSocket(source, host, port, options) : undefined;
-  if (socket !== undefined) holdTcp(binding, socket);
-  if (socket !== undefined) return socket;
   const from = source === undefined ? {} : { localAddress: source.host };
-  const plain = connect({ host, port, ...from, ...options });
-  holdTcp(binding, plain);
-  return plain;
+  const socket = source?.pinned
+    ? pinnedSocket(source, host, port, options)
+    : connect({ host, port, ...from, ...options });
+  holdTcp(binding, socket);
+  return socket;
 }
 
 /** The socket has a handle, and no address yet, while the name is looked up. */

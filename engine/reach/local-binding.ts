@@ -50,7 +50,8 @@ interface Place {
   readonly signature: string;
 }
 
-type Seen = Omit<Place, 'leadsOut' | 'pinned'>;
+/** What a look sees, ten times a second: no more than tells whether anything has changed. */
+type Seen = Pick<Place, 'device' | 'hosts' | 'index' | 'signature'> & { readonly all: Interfaces };
 
 export class LocalBinding implements SocketBinding {
   /** Told after the holders. */
@@ -126,7 +127,7 @@ export class LocalBinding implements SocketBinding {
     const source = this.source(family);
     const { own, others, leadsOut, device, pinned } = this.#mustBeThere();
     const type = family === 4 ? 'ipv4' : 'ipv6';
-    const isLinkLocal = family === 6 && /^fe[89ab]/i.test(plain);
+    const isLinkLocal = isLinkLocal6(plain);
     if (isLinkLocal ? host.endsWith(`%${device}`) : pinned || !others.check(plain, type)) {
       if (isLinkLocal || pinned || leadsOut[family] || own.check(plain, type)) return source;
     }
@@ -219,18 +220,16 @@ export class LocalBinding implements SocketBinding {
     const hosts6 = this.#pick(6, chosen);
     if (device === undefined || (hosts4 === undefined && hosts6 === undefined))
       return isAddress ? 'this machine has no such address' : 'the interface is down or has no address';
+    const index = indexOf(device);
     return {
       device,
       hosts: {
         ...(hosts4 === undefined ? {} : { 4: hosts4 }),
         ...(hosts6 === undefined ? {} : { 6: hosts6 }),
       },
-      own: networksOf(infos),
-      others: networksOf(
-        Object.entries(all).flatMap(([name, each]) => (name === device ? [] : (each ?? []))),
-      ),
-      signature: `${indexOf(device)} ${JSON.stringify(all)}`,
-      index: indexOf(device),
+      index,
+      signature: `${index} ${JSON.stringify(all)}`,
+      all,
     };
   }
 
@@ -242,16 +241,21 @@ export class LocalBinding implements SocketBinding {
     return hosts.find((host) => addressKind(host) === 'public') ?? hosts[0];
   }
 
-  async #ask(seen: Seen): Promise<Place> {
+  async #ask({ all, ...seen }: Seen): Promise<Place> {
     const { clock, leadsOut, canPin } = this.#options;
+    const own = networksOf(all[seen.device] ?? []);
+    const others = networksOf(
+      Object.entries(all).flatMap(([name, each]) => (name === seen.device ? [] : (each ?? []))),
+    );
+    const place = { ...seen, own, others };
     this.#routeAt = asMillis(clock.now() + ROUTE_MS);
-    if (await canPin(seen.device)) return { ...seen, pinned: true, leadsOut: { 4: false, 6: false } };
+    if (await canPin(seen.device)) return { ...place, pinned: true, leadsOut: { 4: false, 6: false } };
     const ask = async (family: 4 | 6) => {
       const host = seen.hosts[family];
       return host !== undefined && (await leadsOut(family, host, seen.device));
     };
     const [v4, v6] = await Promise.all([ask(4), ask(6)]);
-    return { ...seen, pinned: false, leadsOut: { 4: v4, 6: v6 } };
+    return { ...place, pinned: false, leadsOut: { 4: v4, 6: v6 } };
   }
 
   #mustBeThere(): Place {
@@ -274,7 +278,7 @@ function indexOf(device: string): string {
 
 const isLinkLocal6 = (host: string): boolean => /^fe[89ab]/i.test(host);
 
-const sameHosts = (a: Seen, b: Seen): boolean =>
+const sameHosts = (a: Omit<Seen, 'all'>, b: Seen): boolean =>
   a.device === b.device &&
   a.index === b.index &&
   FAMILIES.every((family) => a.hosts[family] === b.hosts[family]);
