@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { createTorrent } from '../engine/metainfo/create.js';
 import { type CleanUp, temporaryFolder } from '../test/support/cleanup.js';
 import { writeContent } from '../test/support/content.js';
+import { freePort } from '../test/support/free-port.js';
 import type { Network } from '../test/support/namespaces.js';
-import { freePort } from '../test/support/real-clients.js';
 import { startTracker } from '../tracker/index.js';
 
 const CONTENT_NAME = 'content.bin';

@@ -10,7 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { Attacker } from '../hostile/attacker.js';
 import { type Json, jsonLines, summaryIn } from '../support/cli.js';
 import { CommandLab, type LabTorrent } from '../support/command-lab.js';
-import { freePort } from '../support/real-clients.js';
+import { freePort } from '../support/free-port.js';
 
 const HOST = '127.0.0.1';
 /** Nobody has it. */

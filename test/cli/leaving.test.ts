@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { connect } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { jsonLines, summaryIn } from '../support/cli.js';
 import { CommandLab } from '../support/command-lab.js';
+import { freePort } from '../support/free-port.js';
 
 const KIB = 1024;
 
@@ -127,15 +127,3 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
     assert.match(stderr, /^seeded film: /m);
   });
 });
-
-/** A port that nobody listens on, a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createHttpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  const probe = connect(port, '127.0.0.1');
-  await once(probe, 'error');
-  return port;
-}

@@ -1,27 +1,13 @@
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
 import { chmod, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { TrackerSource } from '../../engine/discovery/tracker-source.js';
 import { UdpTrackerSockets } from '../../engine/discovery/udp-tracker.js';
 import { asInfoHash, type PeerAddress } from '../../engine/units.js';
 import { cleanUpOf, temporaryFolder } from '../support/cleanup.js';
 import { requireClient, startClient } from '../support/clients.js';
+import { freePort } from '../support/free-port.js';
 import { INFO_HASH, realClock, until } from './helpers.js';
-
-/** A port that was free for TCP and UDP a moment ago; opentracker does not tell which one it would choose. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  assert(address !== null && typeof address === 'object');
-  const socket = createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(address.port, '127.0.0.1', resolve));
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return address.port;
-}
 
 /** It prints nothing into a pipe and reads its list after it began to listen: so it is asked, with a goodbye. */
 async function isServing(port: number): Promise<boolean> {

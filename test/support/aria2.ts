@@ -1,8 +1,9 @@
 /** aria2 as a peer. */
 import { once } from 'node:events';
 import { type RunningClient, type Scope, startClient } from './clients.js';
+import { freePort } from './free-port.js';
 import type { NetworkSide } from './namespaces.js';
-import { freePort, type Job, type RealClient } from './real-clients.js';
+import type { Job, RealClient } from './real-clients.js';
 
 export async function aria2Command(
   side: NetworkSide,

@@ -3,8 +3,9 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from './cleanup.js';
 import { type Scope, startClient } from './clients.js';
+import { freePort } from './free-port.js';
 import type { NetworkSide } from './namespaces.js';
-import { freePort, until } from './real-clients.js';
+import { until } from './real-clients.js';
 
 /** @returns its announce URL */
 export async function startOpentracker(

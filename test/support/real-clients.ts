@@ -1,5 +1,4 @@
 /** Real clients behind one interface: each seeds and downloads torrents whose tracker is in their files or links. */
-import { createServer } from 'node:net';
 import type { ClientName, Scope } from './clients.js';
 import type { NetworkSide } from './namespaces.js';
 
@@ -23,16 +22,6 @@ export interface RealClient {
   seed(scope: Scope, side: NetworkSide, job: Job): Promise<void>;
   /** Resolves when it says that everything of all of them is there and verified. */
   get(scope: Scope, side: NetworkSide, job: Job): Promise<void>;
-}
-
-/** For programs that cannot be told to choose a port themselves. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Asks again and again, a few times a second, until the answer is true. */

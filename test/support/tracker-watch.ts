@@ -1,9 +1,10 @@
 /** Trackers for tests: ours in this process or opentracker, and waiting until one knows of a seed. */
 import { startTracker } from '../../tracker/index.js';
 import type { ClientName, Scope } from './clients.js';
+import { freePort } from './free-port.js';
 import type { NetworkSide } from './namespaces.js';
 import { startOpentracker } from './opentracker.js';
-import { freePort, until } from './real-clients.js';
+import { until } from './real-clients.js';
 import { httpTransport } from './tracker-clients.js';
 
 export interface TestTracker {

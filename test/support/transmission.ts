@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import type { PeerAddress } from '../../engine/units.js';
 import { temporaryFolder } from './cleanup.js';
 import { type Scope, startClient } from './clients.js';
+import { freePort } from './free-port.js';
 import type { NetworkSide } from './namespaces.js';
-import { freePort, type Job, type RealClient, until } from './real-clients.js';
+import { type Job, type RealClient, until } from './real-clients.js';
 
 export interface TransmissionDaemon {
   /** Where it takes peers. */
