@@ -27,6 +27,8 @@ export interface Offer {
 interface Viewer {
   readonly has: Bitfield;
   readonly shown: Bitfield;
+  /** Pieces that it neither has nor was shown. */
+  left: number;
   /** Shown, and not had yet. */
   readonly offers: Set<PieceIndex>;
   isInterested: boolean;
@@ -93,10 +95,18 @@ export class SuperSeeder {
     return this.#shownUpTo === 2 * this.#pieceCount;
   }
 
-  /** Somebody is being sent what it was shown, or is about to ask for it. */
-  get isServing(): boolean {
-    for (const { isIdle, offers } of this.#viewers.values()) if (!isIdle && offers.size > 0) return true;
-    return false;
+  /** How many pieces somebody is being sent after it was shown them, or is about to ask for. */
+  get underWay(): number {
+    let count = 0;
+    for (const { isIdle, offers } of this.#viewers.values()) if (!isIdle) count += offers.size;
+    return count;
+  }
+
+  /** How many peers take what they are shown, or may, and lack something. */
+  get servable(): number {
+    let count = 0;
+    for (const { isIdle, has } of this.#viewers.values()) if (!isIdle && !has.isFull) count++;
+    return count;
   }
 
   onPeer(peer: number): void {
@@ -105,6 +115,7 @@ export class SuperSeeder {
     this.#viewers.set(peer, {
       has: nothing(),
       shown: nothing(),
+      left: this.#pieceCount,
       isInterested: false,
       isIdle: false,
       offers: empty(),
@@ -159,7 +170,8 @@ export class SuperSeeder {
       keeper.kept--;
       this.#keepers.delete(piece);
     }
-    if (viewer.shown.get(piece) && viewer.taken < sentPieces) {
+    if (!viewer.shown.get(piece)) viewer.left--;
+    else if (viewer.taken < sentPieces) {
       viewer.taken++;
       this.#seen.set(piece);
     }
@@ -178,7 +190,7 @@ export class SuperSeeder {
   /**
    * The next offer, counted as made; undefined: there is nobody to show anything.
    * @param audience how many peers to serve at a time
-   * @param most offers to be under way
+   * @param most offers to be under way; who waits for its first goes by peers, as a slow one may hold many
    */
   next(audience: number, most: number): Offer | undefined {
     let offers = 0;
@@ -189,13 +201,14 @@ export class SuperSeeder {
       const [, viewer] = entry;
       if (viewer.isIdle || viewer.has.isFull) continue;
       offers += viewer.offers.size;
+      if (viewer.offers.size > 0) served++;
+      if (viewer.left === 0 || this.#isShy(viewer)) continue;
       if (viewer.offers.size > 0) {
-        served++;
         if (least === undefined || viewer.offers.size < least[1].offers.size) least = entry;
       } else if (waiting === undefined || goesBefore(viewer, waiting[1])) waiting = entry;
     }
-    if (offers >= most) return undefined;
-    const chosen = served < audience ? (waiting ?? least) : least;
+    const first = served < Math.min(audience, most) ? waiting : undefined;
+    const chosen = first ?? (offers < most ? least : undefined);
     if (chosen === undefined) return undefined;
     const [peer, viewer] = chosen;
     const pieces = this.#offer(viewer, 1);
@@ -224,10 +237,13 @@ export class SuperSeeder {
     const viewer = this.#viewers.get(peer);
     const pieces: PieceIndex[] = [];
     if (viewer === undefined) return pieces;
+    this.#withdrawUnasked(viewer);
     for (let piece = 0 as PieceIndex; piece < this.#pieceCount; piece++) {
       if (pieces.length >= most && !this.#isLastSecret(viewer)) break;
       if (this.#isShy(viewer)) break;
-      if (!viewer.has.get(piece) && viewer.shown.set(piece)) pieces.push(piece);
+      if (viewer.has.get(piece) || !viewer.shown.set(piece)) continue;
+      viewer.left--;
+      pieces.push(piece);
     }
     return pieces;
   }
@@ -260,6 +276,7 @@ export class SuperSeeder {
       const piece = this.#isShy(viewer) ? NONE : this.#pieceFor(viewer);
       if (piece === NONE) break;
       viewer.shown.set(piece);
+      viewer.left--;
       viewer.offers.add(piece);
       viewer.offeredAt = ++this.#turns;
       this.#copies[piece]!++;
@@ -301,6 +318,15 @@ export class SuperSeeder {
       if (best === NONE || this.#spreadOf(piece) < this.#spreadOf(best)) best = piece;
     }
     return best;
+  }
+
+  /** Of the many that it may ask for now, only what it asks for is under way. */
+  #withdrawUnasked({ offers, asked }: Viewer): void {
+    for (const piece of offers) {
+      if (asked.has(piece)) continue;
+      offers.delete(piece);
+      this.#copies[piece]!--;
+    }
   }
 
   #withdraw(viewer: Viewer): void {

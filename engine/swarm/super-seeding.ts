@@ -16,10 +16,17 @@ const CHECK_MS = 1_000;
 const TRUSTING_MS = 30_000;
 /** A peer that nobody else comes beside for so long may see everything: there is nobody to send it to again. */
 const ALONE_MS = 5_000;
-/** Offers under way are what we send in this time, so that nobody waits to be shown the next. */
-const OFFER_AHEAD_S = 2;
+/** Offers under way are what we send in this time, so that nobody waits to be shown the next, … */
+const OFFER_AHEAD_S = 2.5;
+/**
+ * … and one to so many of those whom we serve. Each takes its part of our uplink: the fewer, the sooner a piece is with
+ * somebody who passes it on. Two to some of eight peers, and the last of them ends 2 % later.
+ */
+const OFFERED_SHARE = 0.75;
 /** Of what our uplink carries: sending this much, it is not idle. */
 const BUSY = 0.5;
+/** More under way than so many times what we offer: one peer asks for all that it was shown while alone or idle. */
+const MANY_FACTOR = 2;
 const MAX_AUDIENCE_FACTOR = 64;
 /** Checks without a byte sent that mean nothing: a leecher has to ask first. */
 const PATIENT_CHECKS = 3;
@@ -124,13 +131,18 @@ export class SuperSeeding {
     const { peers, geometry, uploadRate, uplink } = this.#state;
     const now = this.#state.now();
     const rate = uploadRate.rate(now);
-    // The first copies that are under way go before second ones, as long as they fill our uplink.
-    if (this.#seeder.isShown && this.#seeder.isServing && rate > uplink.rate(now) * BUSY) return;
+    const isBusy = rate > uplink.rate(now) * BUSY;
     const doublings = Math.max(0, this.#unaskedChecks - PATIENT_CHECKS);
     const factor = Math.min(2 ** doublings, MAX_AUDIENCE_FACTOR);
     const audience = factor * uploadSlotsFor(uplink.rate(now), true);
-    const aheadBytes = OFFER_AHEAD_S * rate;
-    const most = Math.max(audience, Math.ceil(aheadBytes / geometry.pieceLength));
+    const ahead = (OFFER_AHEAD_S * rate) / geometry.pieceLength;
+    // The first copies that are under way go before second ones, as long as they fill our uplink.
+    const { isShown, underWay } = this.#seeder;
+    const isSoonOver = underWay <= MANY_FACTOR * Math.max(audience, ahead);
+    if (isBusy && isShown && underWay > 0 && isSoonOver) return;
+    // Where the uplink is not full, those who were shown something may be slow on purpose: others are shown more.
+    const offered = isBusy ? OFFERED_SHARE * Math.min(audience, this.#seeder.servable) : audience;
+    const most = Math.ceil(Math.max(offered, ahead));
     for (;;) {
       const offer = this.#seeder.next(audience, most);
       if (offer === undefined) return;

@@ -102,6 +102,50 @@ describe('a super seeder', () => {
     assert.deepEqual(counts, [2, 4, 8, 16, 32, 64, 128, 243]);
   });
 
+  it('shows the next peer a piece, however many another holds', () => {
+    const seeder = withPeers(2);
+    for (const piece of seeder.showMore(0, PIECES)) seeder.onRequest(0, piece);
+    assert.equal(seeder.next(2, 2)?.peer, 1);
+    assert.equal(seeder.next(2, 2), undefined);
+  });
+
+  it('does not count what a peer was shown before it was shown everything and has not asked for', () => {
+    const seeder = withPeers(1);
+    const [asked] = seeder.next(1, 3)!.pieces;
+    for (let i = 0; i < 2; i++) seeder.next(1, 3);
+    seeder.onRequest(0, asked!);
+    assert.equal(seeder.underWay, 3);
+    seeder.onInterest(0, true);
+    seeder.showMore(0, PIECES);
+    assert.equal(seeder.underWay, 1);
+    seeder.onPeer(1);
+    const others = Array.from({ length: 15 }, () => seeder.next(2, PIECES)!);
+    assert.ok(others.every(({ peer, pieces }) => peer === 1 && !pieces.includes(asked!)));
+  });
+
+  it('passes over who can be shown nothing more', () => {
+    const seeder = withPeers(2);
+    seeder.onPeerHave(0, asPiece(0), 0);
+    seeder.onInterest(0, true);
+    assert.equal(seeder.showMore(0, PIECES).length, PIECES - 1);
+    for (let i = 0; i < 3; i++) assert.equal(seeder.next(1, 3)?.peer, 1);
+  });
+
+  it('counts whom it can serve: neither who asks for nothing nor who lacks nothing', () => {
+    const seeder = withPeers(3);
+    assert.equal(seeder.servable, 3);
+    const first = seeder.next(1, 1)!;
+    for (let i = 0; i < 2; i++) seeder.onIdle(first.peer);
+    assert.equal(seeder.servable, 2);
+    const other = (first.peer + 1) % 3;
+    for (let piece = 0; piece < PIECES; piece++) seeder.onPeerHave(other, asPiece(piece), 0);
+    assert.equal(seeder.servable, 1);
+    seeder.onRequest(first.peer, first.pieces[0]!);
+    assert.equal(seeder.servable, 2, 'it asks again');
+    seeder.onPeerLeft(first.peer);
+    assert.equal(seeder.servable, 1);
+  });
+
   it('gives the place of who asks for nothing to others', () => {
     const seeder = withPeers(2);
     const first = seeder.next(1, 1)!.peer;

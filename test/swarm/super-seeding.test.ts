@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { asPiece } from '../../engine/units.js';
-import { FakeSwarm } from '../support/fake-swarm.js';
+import { asPiece, BLOCK_BYTES } from '../../engine/units.js';
+import { type FakeConnection, FakeSwarm } from '../support/fake-swarm.js';
 
 const ALL = [...Array(8).keys()];
 const shownTo = (sent: readonly string[]): string[] => sent.filter((word) => word.startsWith('have'));
@@ -137,4 +137,137 @@ test('two super-seeds of ours tell each other so, and part; nobody else is told'
   assert.equal(fellow.sent.filter((word) => word === 'upload only true').length, 1);
   fellow.handler.onExtendedHandshake({ uploadOnly: true, extensions: new Set(['ut_pex']) });
   assert.equal(fellow.closed, 'it wants nothing either');
+});
+
+const BLOCKS = 64;
+const STEP_MS = 100;
+
+/** A leecher that asks for a block of what it was shown at a time, and says what it has got whole. */
+class Taker {
+  readonly had = new Set<number>();
+  #piece: number | undefined;
+  #blocks = 0;
+
+  constructor(
+    readonly connection: FakeConnection,
+    readonly blocksPerPiece = BLOCKS,
+  ) {}
+
+  get shown(): number[] {
+    const pieces = shownTo(this.connection.sent).map((word) => Number(word.slice(5)));
+    return pieces.filter((piece) => !this.had.has(piece));
+  }
+
+  get isUnchoked(): boolean {
+    const { sent } = this.connection;
+    return sent.lastIndexOf('unchoke') > sent.lastIndexOf('choke');
+  }
+
+  /** Of what it was shown last, as good as at random. */
+  ask(): void {
+    this.#piece ??= this.shown.at(-1);
+    if (this.#piece === undefined || !this.isUnchoked) return;
+    const piece = asPiece(this.#piece);
+    this.connection.ask(piece, this.#blocks * BLOCK_BYTES, BLOCK_BYTES);
+    if (++this.#blocks < this.blocksPerPiece) return;
+    this.connection.flush();
+    this.#piece = undefined;
+    this.#blocks = 0;
+    this.had.add(piece);
+    this.connection.handler.onHave(piece);
+  }
+}
+
+function eightTakers(): { fake: FakeSwarm; takers: Taker[] } {
+  const pieces = 500;
+  const have = [...Array(pieces).keys()];
+  const fake = new FakeSwarm({ pieces, blocksPerPiece: BLOCKS, have, superSeed: 'auto' });
+  for (const piece of have) fake.store.cached.add(asPiece(piece));
+  const takers = Array.from({ length: 8 }, () => new Taker(fake.connect([])));
+  for (const { connection } of takers) connection.handler.onInterested();
+  return { fake, takers };
+}
+
+const offersOf = (takers: readonly Taker[]): number =>
+  takers.reduce((sum, { shown }) => sum + shown.length, 0);
+
+test('a quick seed shows pieces to some of its peers at a time, so that each is soon with somebody', () => {
+  const { fake, takers } = eightTakers();
+  for (let step = 0; step < 450; step++) {
+    for (const taker of takers) {
+      taker.ask();
+      taker.connection.flush();
+    }
+    fake.clock.advance(STEP_MS);
+    if (step < 350) continue;
+    // Its slots would do for all eight; what it sends in 2.5 s is less than six pieces.
+    assert.ok(takers.every(({ isUnchoked }) => isUnchoked));
+    assert.ok(offersOf(takers) <= 6, `${offersOf(takers)} offers at step ${step}`);
+    assert.ok(takers.every(({ shown }) => shown.length <= 1));
+    assert.ok(offersOf(takers) >= 4);
+  }
+  assert.ok(takers.every(({ had }) => had.size > 1));
+});
+
+test('those who stop reading what they were shown do not keep a quick seed from the others', () => {
+  const { fake, takers } = eightTakers();
+  for (let step = 0; step < 350; step++) {
+    for (const taker of takers) {
+      taker.ask();
+      taker.connection.flush();
+    }
+    fake.clock.advance(STEP_MS);
+  }
+  const others = takers.filter(({ shown }) => shown.length === 0);
+  assert.ok(others.length > 0);
+  for (const taker of takers) taker.ask();
+  fake.clock.advance(5_000);
+  assert.ok(others.every(({ shown }) => shown.length > 0));
+});
+
+const FEW_BLOCKS = 4;
+
+/** A leecher that reads a block a second was alone for ten seconds, and shown everything; then a quick one comes. */
+function besideSlow(onAlone: (slow: Taker) => void): Taker {
+  const have = [...Array(64).keys()];
+  const fake = new FakeSwarm({ pieces: 64, blocksPerPiece: FEW_BLOCKS, have, superSeed: 'auto' });
+  for (const piece of have) fake.store.cached.add(asPiece(piece));
+  const comes = (): Taker => {
+    const taker = new Taker(fake.connect([]), FEW_BLOCKS);
+    taker.connection.handler.onInterested();
+    return taker;
+  };
+  const slow = comes();
+  const second = (): void => {
+    slow.ask();
+    slow.connection.flush(1);
+  };
+  for (let i = 0; i < 10; i++) {
+    second();
+    fake.clock.advance(1_000);
+  }
+  onAlone(slow);
+  const quick = comes();
+  for (let step = 0; step < 200; step++) {
+    if (step % 10 === 0) second();
+    for (let i = 0; i < 8; i++) quick.ask();
+    quick.connection.flush();
+    fake.clock.advance(STEP_MS);
+  }
+  return quick;
+}
+
+test('a slow peer that was shown everything while alone keeps nobody else waiting', () => {
+  assert.equal(besideSlow(() => {}).had.size, 64);
+});
+
+test('nor does a slow peer that has asked for everything', () => {
+  const quick = besideSlow((slow) => {
+    for (const piece of slow.shown) {
+      for (let block = 0; block < FEW_BLOCKS; block++) {
+        slow.connection.ask(asPiece(piece), block * BLOCK_BYTES, BLOCK_BYTES);
+      }
+    }
+  });
+  assert.equal(quick.had.size, 64);
 });
