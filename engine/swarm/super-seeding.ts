@@ -23,6 +23,11 @@ const OFFER_AHEAD_S = 2.5;
  * somebody who passes it on. Two to some of eight peers, and the last of them ends 2 % later.
  */
 const OFFERED_SHARE = 0.75;
+/**
+ * So few may have two each: a peer that has all that it was shown wants nothing for a moment, and Transmission, if it
+ * looks just then, wants nothing for ten seconds.
+ */
+const FEW = 3;
 /** Of what our uplink carries: sending this much, it is not idle. */
 const BUSY = 0.5;
 /** More under way than so many times what we offer: one peer asks for all that it was shown while alone or idle. */
@@ -141,7 +146,9 @@ export class SuperSeeding {
     const isSoonOver = underWay <= MANY_FACTOR * Math.max(audience, ahead);
     if (isBusy && isShown && underWay > 0 && isSoonOver) return;
     // Where the uplink is not full, those who were shown something may be slow on purpose: others are shown more.
-    const offered = isBusy ? OFFERED_SHARE * Math.min(audience, this.#seeder.servable) : audience;
+    const { servable } = this.#seeder;
+    const share = servable <= FEW ? 2 : OFFERED_SHARE;
+    const offered = isBusy ? share * Math.min(audience, servable) : audience;
     const most = Math.ceil(Math.max(offered, ahead));
     for (;;) {
       const offer = this.#seeder.next(audience, most);

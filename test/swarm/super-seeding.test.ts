@@ -145,6 +145,8 @@ const STEP_MS = 100;
 /** A leecher that asks for a block of what it was shown at a time, and says what it has got whole. */
 class Taker {
   readonly had = new Set<number>();
+  /** How often it had all that it was shown, for a moment. */
+  contentments = 0;
   #piece: number | undefined;
   #blocks = 0;
 
@@ -174,6 +176,7 @@ class Taker {
     this.#piece = undefined;
     this.#blocks = 0;
     this.had.add(piece);
+    if (this.shown.length === 0) this.contentments++;
     this.connection.handler.onHave(piece);
   }
 }
@@ -227,8 +230,11 @@ test('those who stop reading what they were shown do not keep a quick seed from 
 
 const FEW_BLOCKS = 4;
 
-/** A leecher that reads a block a second was alone for ten seconds, and shown everything; then a quick one comes. */
-function besideSlow(onAlone: (slow: Taker) => void): Taker {
+/**
+ * A leecher that reads a block a second was alone for ten seconds, and shown everything; then one comes that asks for so
+ * many blocks a second, for twenty seconds.
+ */
+function besideSlow(blocksPerSecond: number, onAlone = (_slow: Taker): void => {}): Taker {
   const have = [...Array(64).keys()];
   const fake = new FakeSwarm({ pieces: 64, blocksPerPiece: FEW_BLOCKS, have, superSeed: 'auto' });
   for (const piece of have) fake.store.cached.add(asPiece(piece));
@@ -238,31 +244,31 @@ function besideSlow(onAlone: (slow: Taker) => void): Taker {
     return taker;
   };
   const slow = comes();
-  const second = (): void => {
+  const takesOne = (): void => {
     slow.ask();
     slow.connection.flush(1);
   };
-  for (let i = 0; i < 10; i++) {
-    second();
+  for (let second = 0; second < 10; second++) {
+    takesOne();
     fake.clock.advance(1_000);
   }
   onAlone(slow);
-  const quick = comes();
-  for (let step = 0; step < 200; step++) {
-    if (step % 10 === 0) second();
-    for (let i = 0; i < 8; i++) quick.ask();
-    quick.connection.flush();
-    fake.clock.advance(STEP_MS);
+  const other = comes();
+  for (let at = 0; at < 20 * blocksPerSecond; at++) {
+    if (at % blocksPerSecond === 0) takesOne();
+    other.ask();
+    other.connection.flush();
+    fake.clock.advance(1_000 / blocksPerSecond);
   }
-  return quick;
+  return other;
 }
 
 test('a slow peer that was shown everything while alone keeps nobody else waiting', () => {
-  assert.equal(besideSlow(() => {}).had.size, 64);
+  assert.equal(besideSlow(100).had.size, 64);
 });
 
 test('nor does a slow peer that has asked for everything', () => {
-  const quick = besideSlow((slow) => {
+  const quick = besideSlow(100, (slow) => {
     for (const piece of slow.shown) {
       for (let block = 0; block < FEW_BLOCKS; block++) {
         slow.connection.ask(asPiece(piece), block * BLOCK_BYTES, BLOCK_BYTES);
@@ -270,4 +276,12 @@ test('nor does a slow peer that has asked for everything', () => {
     }
   });
   assert.equal(quick.had.size, 64);
+});
+
+test('where there are few, who takes its pieces always wants another', () => {
+  const taker = besideSlow(2, (slow) => {
+    for (const piece of slow.shown.slice(0, 2)) slow.connection.ask(asPiece(piece), 0, BLOCK_BYTES);
+  });
+  assert.ok(taker.had.size >= 8);
+  assert.ok(taker.contentments <= 1, `${taker.contentments} times it had all that it was shown`);
 });
