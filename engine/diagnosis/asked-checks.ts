@@ -11,6 +11,7 @@ import { SwarmError, toSwarmError } from '../errors.js';
 import { decodeBencode, encodeBencode } from '../metainfo/bencode.js';
 import { networkFault } from '../network-fault.js';
 import { secretBytes, secretInt, systemClock } from '../system.js';
+import { isTimeUp, withinTime } from '../time-limit.js';
 import type { PeerAddress } from '../units.js';
 import { USER_AGENT } from '../version.js';
 import { createPeerId } from '../wire/peer-id.js';
@@ -25,6 +26,7 @@ export async function checkTracker(
   port: number,
   { binding, resolveToConnect: resolve, local }: Egress,
   signal: AbortSignal,
+  timeoutMs = TRACKER_MS,
 ): Promise<Finding> {
   const udp = new UdpTrackerSockets({ clock: systemClock, binding });
   const startedAt = performance.now();
@@ -42,14 +44,16 @@ export async function checkTracker(
       event: 'stopped',
       numWant: 0,
     };
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(TRACKER_MS)]);
-    await endpoint.announce(request, limited, (answer) => {
-      externalIp = answer.externalIp ?? externalIp;
-    });
+    const announce = (limited: AbortSignal) =>
+      endpoint.announce(request, limited, (answer) => {
+        externalIp = answer.externalIp ?? externalIp;
+      });
+    await withinTime(timeoutMs, announce, signal);
     const ms = Math.round(performance.now() - startedAt);
     return good('tracker', `${shown} answers after ${ms} ms`, { url: shown, ms, externalIp });
   } catch (thrown) {
-    const { code, message } = trackerError(thrown);
+    signal.throwIfAborted();
+    const { code, message } = trackerError(thrown, timeoutMs);
     const ms = Math.round(performance.now() - startedAt);
     // Some serve only the torrents that they know.
     if (code === 'TRACKER_REFUSED')
@@ -66,9 +70,8 @@ export async function checkTracker(
   }
 }
 
-function trackerError(thrown: unknown): SwarmError {
-  if (thrown instanceof Error && thrown.name === 'TimeoutError')
-    return new SwarmError('TRACKER_UNREACHABLE', `no answer in ${TRACKER_MS / 1000} s`);
+function trackerError(thrown: unknown, timeoutMs: number): SwarmError {
+  if (isTimeUp(thrown)) return new SwarmError('TRACKER_UNREACHABLE', `no answer in ${timeoutMs / 1000} s`);
   return toSwarmError(thrown, 'TRACKER_UNREACHABLE');
 }
 

@@ -6,6 +6,7 @@ import { SwarmError } from '../errors.js';
 import { type EngineOptions, type ProxyOptions, parseProxy } from '../options.js';
 import { LocalBinding } from '../reach/local-binding.js';
 import { systemClock } from '../system.js';
+import { withinTime } from '../time-limit.js';
 import { proxiedBinding } from './proxied-sockets.js';
 import { type SocketBinding, UNBOUND } from './socket-binding.js';
 
@@ -49,7 +50,7 @@ const RESOLVE_MS = 10_000;
 
 async function hostOf({ host }: ProxyOptions, resolve: Resolve): Promise<string> {
   try {
-    const [first] = await resolve(host, AbortSignal.timeout(RESOLVE_MS));
+    const [first] = await withinTime(RESOLVE_MS, (limited) => resolve(host, limited));
     if (first !== undefined) return first;
   } catch {
     // as when there is none
