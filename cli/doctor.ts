@@ -41,7 +41,7 @@ export const command = defineCommand({
   },
   examples: [
     ['doctor', 'this machine and its router'],
-    ['doctor --listen 6881', 'whether others can reach that port'],
+    ['doctor --listen 6881', 'whether that port is free, and the router forwards it'],
     ['doctor --tracker udp://tracker.example:6969/announce', 'and this tracker'],
     ['doctor --bind tun0', 'whether everything can be sent by that interface alone'],
     ['doctor --json | jq -r \'select(.verdict == "bad") | .advice\'', 'what must be done'],

@@ -96,7 +96,12 @@ async function* checkWays(
   const isProxied = proxy !== undefined;
   if (isProxied) {
     yield await checkProxy(proxy, signal);
-    yield checkReachability(hosts, null, NO_PORT_MAPPING, isProxied);
+    yield checkReachability({
+      interfaceHosts: hosts,
+      listenHost: null,
+      proxied: true,
+      mapping: NO_PORT_MAPPING,
+    });
   } else {
     yield await checkWayOut('ipv4', egress);
     yield await checkWayOut('ipv6', egress);
@@ -135,7 +140,12 @@ async function* checkTheWayIn(
       mapping = checked.mapping;
       yield checked.finding;
     }
-    yield checkReachability(hosts, listening?.host ?? null, mapping);
+    yield checkReachability({
+      interfaceHosts: hosts,
+      listenHost: listening?.host ?? null,
+      portGiven: listenPort !== 0,
+      mapping,
+    });
   } finally {
     listening?.close();
   }

@@ -70,6 +70,16 @@ test('a port that is taken is told of, with exit code 7', async (t) => {
   assert.match(String(of('reachability')[0]?.text), /no port is listened on/);
 });
 
+test('a port that was given may be forwarded by hand: that only somebody from outside can tell', async () => {
+  const probe = createServer().listen(0);
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const { of } = await findings('--listen', String(port));
+  // What else there is to say depends on where this runs.
+  assert.doesNotMatch(String(of('reachability')[0]?.text), /^outgoing only: this machine is behind a router/);
+});
+
 test('a tracker that answers is good, over HTTP and UDP, and remembers nobody', async (t) => {
   const host = '127.0.0.1';
   const tracker = await startTracker({ http: { host, port: 0 }, udp: { host, port: 0 } });
