@@ -48,9 +48,10 @@ export interface DiagnoseOptions {
 export async function* diagnose(options: DiagnoseOptions): AsyncGenerator<Finding> {
   const { signal } = options;
   const begunAt = clocks();
-  yield* checkNetwork(options);
+  const offsetsMs: number[] = [];
+  yield* checkNetwork(options, (atMs) => offsetsMs.push(atMs - Date.now()));
   signal.throwIfAborted();
-  yield await checkClock(begunAt, clocks());
+  yield await checkClock(begunAt, clocks(), offsetsMs);
   yield await checkFolder('state folder', thisMachine().stateDir);
   yield await checkFolder('download folder', resolve(options.downloadFolder));
   yield await checkOpenFiles();
@@ -60,7 +61,10 @@ export async function* diagnose(options: DiagnoseOptions): AsyncGenerator<Findin
 const ANY_PORT = 6881;
 
 /** Nothing more than the addresses where nothing may be sent. */
-async function* checkNetwork(options: DiagnoseOptions): AsyncGenerator<Finding> {
+async function* checkNetwork(
+  options: DiagnoseOptions,
+  onDate: (atMs: number) => void,
+): AsyncGenerator<Finding> {
   const { bind, dnsServers } = options;
   const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
   const addresses = ownAddresses();
@@ -83,6 +87,7 @@ async function* checkNetwork(options: DiagnoseOptions): AsyncGenerator<Finding> 
     );
   } finally {
     egress.local?.close();
+      onDate,
   }
 }
 
@@ -93,6 +98,7 @@ async function* checkWays(
 ): AsyncGenerator<Finding> {
   const { signal } = options;
   const { proxy } = egress.binding;
+  onDate: (atMs: number) => void,
   const isProxied = proxy !== undefined;
   if (isProxied) {
     yield await checkProxy(proxy, signal);
@@ -111,7 +117,7 @@ async function* checkWays(
     yield skipped('tracker', 'none was named, so none was asked', 'Name one with --tracker URL.');
   for (const url of options.trackers) {
     signal.throwIfAborted();
-    yield await checkTracker(url, options.listenPort || ANY_PORT, egress, signal);
+    yield await checkTracker(url, options.listenPort || ANY_PORT, egress, signal, { onDate });
   }
   if (isProxied) yield skipped('dht', 'no UDP goes through the proxy', 'See reachability.');
   else if (options.dhtNodes.length === 0)

@@ -21,12 +21,18 @@ const TRACKER_MS = 10_000;
 const DHT_ATTEMPTS_MS = [1_000, 2_000];
 
 /** Says goodbye to a swarm that nobody has: the tracker answers, and has nothing to remember. */
+interface TrackerCheckOptions {
+  readonly timeoutMs?: number;
+  /** What its clock says, in milliseconds since 1970. */
+  readonly onDate?: (atMs: number) => void;
+}
+
 export async function checkTracker(
   url: string,
   port: number,
   { binding, resolveToConnect: resolve, local }: Egress,
   signal: AbortSignal,
-  timeoutMs = TRACKER_MS,
+  { timeoutMs = TRACKER_MS, onDate = () => {} }: TrackerCheckOptions = {},
 ): Promise<Finding> {
   const udp = new UdpTrackerSockets({ clock: systemClock, binding });
   const startedAt = performance.now();
@@ -35,7 +41,7 @@ export async function checkTracker(
   try {
     shown = parseTrackerUrl(url).text;
     const endpoint = new TrackerEndpoint(url, {
-      ...{ resolve, binding, udp, userAgent: USER_AGENT },
+      ...{ resolve, binding, udp, userAgent: USER_AGENT, onDate },
       families: binding.proxy === undefined && local !== undefined ? local.families : [4, 6],
     });
     const request: AnnounceRequest = {

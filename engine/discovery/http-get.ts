@@ -32,6 +32,8 @@ export interface HttpGetOptions {
   readonly maxBodyBytes?: number;
   /** Default: from any address. */
   readonly binding?: SocketBinding | undefined;
+  /** What its clock says, in milliseconds since 1970; untrusted. */
+  readonly onDate?: ((atMs: number) => void) | undefined;
 }
 
 export interface HttpAnswer {
@@ -91,7 +93,9 @@ function getOnce(url: TrackerUrl, addresses: readonly JudgedAddress[], options: 
     });
     request.on('response', (response) => {
       const status = response.statusCode ?? 0;
-      const { location } = response.headers;
+      const { location, date = '' } = response.headers;
+      const atMs = Date.parse(date);
+      if (!Number.isNaN(atMs)) options.onDate?.(atMs);
       if (REDIRECTS.has(status) && location !== undefined) {
         settle(() => resolve({ status, location, body: new Uint8Array(0) }));
         return;

@@ -39,7 +39,7 @@ async function drippingTracker(t: TestContext): Promise<string> {
 
 for (const [what, start] of Object.entries({ silent: silentTracker, dripping: drippingTracker })) {
   test(`a ${what} tracker has its time and no more`, { timeout: 5_000 }, async (t) => {
-    const checked = checkTracker(await start(t), 6881, anywhere, NEVER, 300);
+    const checked = checkTracker(await start(t), 6881, anywhere, NEVER, { timeoutMs: 300 });
     const collecting = setInterval(collectGarbage, 50);
     t.after(() => clearInterval(collecting));
     const { verdict, code, text } = await checked;
