@@ -2,12 +2,14 @@
 import { diagnose, type Finding, type Verdict } from '../engine/diagnose.js';
 import { printable } from '../engine/text.js';
 import { defineCommand, flag, list, text, value } from './command.js';
+import { cellsOf } from './cut.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { withInterrupts } from './interrupts.js';
 import { bindOptions, NETWORK_OPTIONS, parseHostPort } from './network-options.js';
 import type { Colour, Output } from './output.js';
 import { parseListen, parseUrl } from './units-text.js';
 import { plural } from './words.js';
+import { wrap } from './wrap.js';
 
 const COLOURS: Readonly<Record<Verdict, Colour>> = {
   good: 'green',
@@ -17,6 +19,9 @@ const COLOURS: Readonly<Record<Verdict, Colour>> = {
 };
 const VERDICT_CELLS = 7;
 const CHECK_CELLS = 15;
+/** Where less is left for sentences, they begin below the check. */
+const MIN_TEXT_CELLS = 30;
+const NARROW_INDENT = 4;
 /** A sentence may list addresses or quote a tracker. */
 const MAX_TEXT_CELLS = 1_000;
 
@@ -76,9 +81,26 @@ export const command = defineCommand({
 function show(finding: Finding, output: Output): void {
   const { check, verdict, text: sentence, advice, details, code } = finding;
   output.event({ type: 'finding', check, verdict, text: sentence, advice, details, code });
-  const head = `${output.paintResult(COLOURS[verdict], verdict.padEnd(VERDICT_CELLS))}  ${check.padEnd(CHECK_CELLS)}`;
-  output.result(`${head}  ${printable(sentence, MAX_TEXT_CELLS)}`);
-  if (advice !== null) output.result(`${' '.repeat(VERDICT_CELLS + CHECK_CELLS + 4)}${printable(advice)}`);
+  const head = `${output.paintResult(COLOURS[verdict], verdict.padEnd(VERDICT_CELLS))}  ${check}`;
+  const texts = advice === null ? [sentence] : [sentence, advice];
+  const lines = layOut(
+    head,
+    texts.map((each) => printable(each, MAX_TEXT_CELLS)),
+    output.resultCells,
+  );
+  for (const line of lines) output.result(line);
+}
+
+/** Sentences in a column of their own, each on lines of its own. */
+function layOut(head: string, texts: readonly string[], cells: number | null): string[] {
+  const indent = VERDICT_CELLS + CHECK_CELLS + 4;
+  const isNarrow = cells !== null && cells - indent < MIN_TEXT_CELLS;
+  const margin = ' '.repeat(isNarrow ? NARROW_INDENT : indent);
+  const room = cells === null ? Number.POSITIVE_INFINITY : Math.max(1, cells - margin.length);
+  const lines = texts.flatMap((each) => wrap(each, room)).map((line) => `${margin}${line}`);
+  if (isNarrow) return [head, ...lines];
+  const [first = '', ...rest] = lines;
+  return [`${head}${first.slice(cellsOf(head))}`, ...rest];
 }
 
 function summary({ warning, bad }: Readonly<Record<Verdict, number>>): string {
