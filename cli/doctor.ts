@@ -30,7 +30,8 @@ export const command = defineCommand({
   about:
     'Checks what swarm needs of this machine and its network, and says of each what to do: addresses, IPv4 and IPv6, ' +
     'the listening port, the router, clock, disks, limits. The router is asked to forward the port and to forget it ' +
-    'again; trackers and DHT nodes are asked only when named. The exit code tells of the first thing that is bad.',
+    'again, public DHT nodes whether they hear us; trackers are asked only when named. The exit code tells of the ' +
+    'first thing that is bad.',
   positionals: { placeholder: '', min: 0, max: 0 },
   options: {
     listen: value('[IP:]PORT', 'the port to check (default: any free port)', parseListen),
@@ -41,6 +42,7 @@ export const command = defineCommand({
       parseUrl(url, ['http', 'https', 'udp']),
     ),
     'dht-bootstrap': list('HOST:PORT', 'see whether this node of the DHT answers', parseHostPort),
+    'no-dht': flag('do not ask the public nodes of the DHT'),
     'no-nat': flag('do not ask the router for anything'),
     out: value('DIR', 'the folder for downloads (default: here)', text, 'o'),
   },
@@ -60,7 +62,8 @@ export const command = defineCommand({
         ...bindOptions(options),
         ...(options.listen?.host === undefined ? {} : { listenHost: options.listen.host }),
         listenPort: options.listen?.port ?? 0,
-        portMapping: !options['no-nat'],
+        ...(options['no-nat'] ? { portMapping: false } : {}),
+        ...(options['no-dht'] ? { dhtEntryPoints: [] } : {}),
         trackers: options.tracker,
         dhtNodes: options['dht-bootstrap'],
         downloadFolder: options.out ?? '.',

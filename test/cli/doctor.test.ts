@@ -5,14 +5,16 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { run } from '../../cli/run.js';
 import { decodeBencode, encodeBencode } from '../../engine/metainfo/bencode.js';
 import { startTracker } from '../../tracker/index.js';
 import { cleanUpOf, temporaryFolder } from '../support/cleanup.js';
 import { type Json, jsonLines, runCli, spawnCli } from '../support/cli.js';
 import { Socks5Proxy } from '../support/socks5-proxy.js';
 
-const QUIET = ['doctor', '--no-nat'];
+const QUIET = ['doctor', '--no-nat', '--no-dht'];
 
 /** The findings by what they are about, and the exit code. */
 async function findings(...argv: string[]) {
@@ -56,6 +58,33 @@ test('tells people the same, a line a check', async () => {
   );
   assert.match(stdout, /^skipped {2}mapping/m);
   assert.match(stdout, /(all is well|works, with \d+ warnings?|will not work.*)\n$/);
+});
+
+test('a sentence goes on below itself, on the terminal that there is', async () => {
+  const shown = async (columns: number): Promise<string[]> => {
+    const chunks: string[] = [];
+    const stdout = new Writable({
+      write: (chunk, _, done) => {
+        chunks.push(String(chunk));
+        done();
+      },
+    });
+    const terminal = { stdout: Object.assign(stdout, { isTTY: true, columns }), env: { NO_COLOR: '1' } };
+    await run(QUIET, { ...terminal, stderr: process.stderr });
+    return chunks.join('').trimEnd().split('\n');
+  };
+  for (const columns of [80, 60, 40]) {
+    const lines = await shown(columns);
+    for (const line of lines) assert.ok(line.length <= columns, line);
+    const [head = '', ...rest] = lines.slice(lines.findIndex((line) => /^skipped +mapping/.test(line)));
+    const below = rest.slice(
+      0,
+      rest.findIndex((line) => !line.startsWith(' ')),
+    );
+    const words = [head, ...below].map((line) => line.trim()).join(' ');
+    assert.match(words, /the router is not asked Leave out --no-nat and SWARM_DISCOVERY=off to ask it\.$/);
+    for (const line of below) assert.equal(line.search(/\S/), columns === 40 ? 4 : 26, line);
+  }
 });
 
 test('a port that is taken is told of, with exit code 7', async (t) => {

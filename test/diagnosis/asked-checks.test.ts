@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { checkTracker } from '../../engine/diagnosis/asked-checks.js';
+import { diagnose, type Finding } from '../../engine/diagnose.js';
+import { checkDhtEntry, checkTracker } from '../../engine/diagnosis/asked-checks.js';
 import { openEgress } from '../../engine/egress/egress.js';
+import { decodeBencode, encodeBencode } from '../../engine/metainfo/bencode.js';
 import { collectGarbage } from '../support/garbage.js';
 
 const HOST = '127.0.0.1';
@@ -54,3 +57,75 @@ for (const [what, start] of Object.entries({ silent: silentTracker, dripping: dr
     await assert.rejects(checked, /enough/);
   });
 }
+
+/** @returns its address */
+async function dhtNode(t: TestContext, isSilent = false) {
+  const socket = createSocket('udp4').bind(0, HOST);
+  await once(socket, 'listening');
+  t.after(() => socket.close());
+  socket.on('message', (packet, { address, port }) => {
+    if (isSilent) return;
+    const query = decodeBencode(packet) as Map<string, Uint8Array>;
+    const answer = { t: query.get('t')!, y: Buffer.from('r'), r: { id: new Uint8Array(20) } };
+    socket.send(encodeBencode(answer), port, address);
+  });
+  return { host: HOST, port: socket.address().port };
+}
+
+test('one node of many that answers shows that UDP gets through', { timeout: 8_000 }, async (t) => {
+  const silent = await dhtNode(t, true);
+  const nameless = { host: 'nosuch.invalid', port: 1 };
+  const none = { ...anywhere, resolve: async () => [] };
+  const of = (...nodes: (typeof silent)[]) => checkDhtEntry(nodes, none, NEVER);
+  const [heard, blocked, unnamed] = await Promise.all([
+    of(silent, await dhtNode(t), nameless),
+    of(silent, nameless),
+    of(nameless),
+  ]);
+  assert.equal(heard.verdict, 'good');
+  assert.match(heard.text, /^1 of 3 /);
+  assert.equal(blocked.verdict, 'warning');
+  assert.match(blocked.text, /UDP seems to be blocked/);
+  assert.match(blocked.advice ?? '', /firewall/);
+  assert.equal(unnamed.verdict, 'warning');
+  assert.match(unnamed.text, /names .* cannot be looked up/);
+});
+
+test('a name is pinged at its addresses of both families', { timeout: 8_000 }, async (t) => {
+  const { port } = await dhtNode(t);
+  const resolve = async () => ['2001:db8::1', '::1', HOST];
+  const { verdict } = await checkDhtEntry([{ host: 'dht.example', port }], { ...anywhere, resolve }, NEVER);
+  assert.equal(verdict, 'good');
+});
+
+async function findingsOf(options: Partial<Parameters<typeof diagnose>[0]>): Promise<Finding[]> {
+  const rest = { listenPort: 0, trackers: [], dhtNodes: [], downloadFolder: '.', signal: NEVER };
+  const found: Finding[] = [];
+  for await (const finding of diagnose({ portMapping: false, ...rest, ...options })) found.push(finding);
+  return found;
+}
+
+test('who names no node has the public ones asked, unless discovery is off', async (t) => {
+  const of = async (options: Parameters<typeof findingsOf>[0]) =>
+    (await findingsOf(options)).filter(({ check }) => check === 'dht');
+  assert.equal(process.env.SWARM_DISCOVERY, 'off');
+  assert.deepEqual(
+    (await of({})).map(({ verdict }) => verdict),
+    ['skipped'],
+  );
+  const [asked] = await of({ dhtEntryPoints: [await dhtNode(t)] });
+  assert.match(asked?.text ?? '', /^1 of 1 public nodes answer/);
+});
+
+test("the clock is compared with the tracker's", async (t) => {
+  const server = createHttpServer((_, response) => {
+    response.setHeader('Date', new Date(Date.now() + 3_600_000).toUTCString()).end('de');
+  }).listen(0, HOST);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const found = await findingsOf({ trackers: [`http://${HOST}:${port}/announce`] });
+  const clock = found.find(({ check }) => check === 'clock');
+  assert.equal(clock?.verdict, 'warning');
+  assert.ok(Math.abs(Number(clock?.details.offsetMs) - 3_600_000) < 60_000);
+});
