@@ -32,12 +32,17 @@ export async function fetchUrl(text: string, options: FetchUrlOptions): Promise<
     if (signal.aborted) throw signal.reason;
     if (isTimeUp(thrown)) throw notFound(text, `the server took more than ${timeoutMs / 1000} s`, thrown);
     if (!(thrown instanceof SwarmError) || !thrown.code.startsWith('TRACKER_')) throw thrown;
-    throw notFound(text, thrown.message.replace(/^(the|a|a public) tracker/, '$1 server'), thrown);
+    throw notFound(text, aboutServer(thrown.message), thrown);
   }
 }
 
+/** What is said of trackers is as true of whoever else is asked over HTTP. */
+const aboutServer = (message: string): string =>
+  message.replace(/^(the|a) tracker URL/, '$1 URL').replace(/^(the|a|a public) tracker/, '$1 server');
+
 async function fetchUntil(signal: AbortSignal, text: string, options: FetchUrlOptions): Promise<Uint8Array> {
   const { maxBytes, userAgent, resolve = systemResolve, binding } = options;
+  if (!/^https?:/i.test(text)) throw notFound(text, 'only http:// and https:// are fetched');
   const url = parseTrackerUrl(text);
   const guard = new AddressGuard(resolve, () => true);
   const admitted = await guard.admit(url, signal);

@@ -248,14 +248,15 @@ function readBody(
 function redirectTarget(from: TrackerUrl, location: string): TrackerUrl {
   const base = from.text;
   if (!URL.canParse(location, base)) throw badAnswer(from, 'a redirect to no URL');
-  const target = parseTrackerUrl(new URL(location, base).href);
-  if (target.scheme === 'udp' || (from.scheme === 'https' && target.scheme === 'http'))
+  const { href, protocol } = new URL(location, base);
+  const scheme = protocol.slice(0, -1);
+  if (!['http', 'https'].includes(scheme) || (from.scheme === 'https' && scheme === 'http'))
     throw new SwarmError(
       'TRACKER_FORBIDDEN_ADDRESS',
-      `a redirect from ${from.scheme} to ${target.scheme} is not followed`,
+      `a redirect from ${from.scheme} to ${scheme} is not followed`,
       { url: from.text },
     );
-  return { ...target, authorization: undefined };
+  return { ...parseTrackerUrl(href), authorization: undefined };
 }
 
 function errorOf(url: TrackerUrl, error: unknown, signal: AbortSignal): unknown {
