@@ -17,7 +17,7 @@ export interface Reachability {
   readonly externalHost: string | null;
   /** Somebody from outside has connected: no longer a guess. */
   readonly confirmed: boolean;
-  /** One sentence. */
+  /** One sentence. Untrusted: may quote the router. */
   readonly reason: string;
   /** The one thing to do, as a sentence; null where there is nothing to do. */
   readonly advice: string | null;
@@ -39,6 +39,8 @@ export interface ReachabilityFacts {
     readonly protocol: MappingProtocol | null;
     readonly externalHost: string | null;
     readonly failure: MappingFailure | null;
+    /** What is behind the failure, as a sentence; empty or left out where nothing is. */
+    readonly message?: string;
   };
   /** Connections that came from public addresses. */
   readonly incomingFromOutside: number;
@@ -105,7 +107,7 @@ export function reachability(facts: ReachabilityFacts): Reachability {
     return say(
       'unknown',
       'we listen to this machine only',
-      'Where others shall connect, give --listen the port alone.',
+      'Where others shall connect, give --listen the port alone, or --bind another interface.',
     );
   if (incomingFromOutside > 0)
     return say(mapped ? 'mapped' : 'direct', 'somebody from the Internet has connected to us');
@@ -120,7 +122,9 @@ export function reachability(facts: ReachabilityFacts): Reachability {
     );
   if (mapping.state === 'searching') return say('unknown', 'the router is being asked to forward our port');
   if (mapping.failure !== null) {
-    const [reason, advice] = FAILURES[mapping.failure];
+    const [means, advice] = FAILURES[mapping.failure];
+    // A router can fail to make sense in many ways.
+    const reason = (mapping.failure === 'bad-answer' && mapping.message) || means;
     if (facts.portGiven === true && mapping.failure !== 'no-gateway')
       return say('unknown', `${reason}; ${BY_SETTINGS}`, TRY_ADVICE);
     return say('outgoing only', reason, advice);

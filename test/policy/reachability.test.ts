@@ -53,6 +53,12 @@ const CASES: readonly (readonly [
     /Switch on UPnP/,
   ],
   [
+    'a router that hangs is not said to answer nonsense',
+    { mapping: { ...OFF, state: 'failed', failure: 'bad-answer', message: 'the router hangs' } },
+    'outgoing only',
+    /^the router hangs Restart/,
+  ],
+  [
     'a refusal is to be lifted',
     { mapping: { ...OFF, state: 'failed', failure: 'refused' } },
     'outgoing only',
