@@ -7,7 +7,7 @@ import { UdpTrackerSockets } from '../discovery/udp-tracker.js';
 import { closeQuietly, datagramFrom } from '../egress/bound-sockets.js';
 import type { Egress } from '../egress/egress.js';
 import type { SocketBinding } from '../egress/socket-binding.js';
-import { SwarmError, toSwarmError } from '../errors.js';
+import { type ErrorCode, SwarmError, toSwarmError } from '../errors.js';
 import { decodeBencode, encodeBencode } from '../metainfo/bencode.js';
 import { networkFault } from '../network-fault.js';
 import { secretBytes, secretInt, systemClock } from '../system.js';
@@ -20,6 +20,12 @@ import { bad, type Finding, good, warning } from './finding.js';
 const TRACKER_MS = 10_000;
 const RESOLVE_MS = 5_000;
 const DHT_ATTEMPTS_MS = [1_000, 2_000];
+
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  TRACKER_FORBIDDEN_ADDRESS: 'Check the URL, which mostly ends in /announce; nobody was asked.',
+  TRACKER_BAD_ANSWER: 'Check the URL: who answers there is no tracker, or is out of order.',
+  TRACKER_UNREACHABLE: 'Try again later, or from another network: some block trackers, or UDP.',
+};
 
 interface TrackerCheckOptions {
   readonly timeoutMs?: number;
@@ -60,7 +66,7 @@ export async function checkTracker(
     return good('tracker', `${shown} answers after ${ms} ms`, { url: shown, ms, externalIp });
   } catch (thrown) {
     signal.throwIfAborted();
-    const { code, message } = trackerError(thrown, timeoutMs);
+    const { code, message, hint } = trackerError(thrown, timeoutMs);
     const ms = Math.round(performance.now() - startedAt);
     // Some serve only the torrents that they know.
     if (code === 'TRACKER_REFUSED')
@@ -69,7 +75,7 @@ export async function checkTracker(
         ms,
       });
     return bad('tracker', code, `${shown}: ${message}`, {
-      advice: 'Try again later, or from another network: some block trackers.',
+      advice: hint ?? ADVICE[code] ?? 'See the ways out above.',
       details: { url: shown, code },
     });
   } finally {

@@ -129,3 +129,15 @@ test("the clock is compared with the tracker's", async (t) => {
   assert.equal(clock?.verdict, 'warning');
   assert.ok(Math.abs(Number(clock?.details.offsetMs) - 3_600_000) < 60_000);
 });
+
+test('what to do fits what is wrong with a tracker', async (t) => {
+  const server = createHttpServer((_, response) => response.end('hello')).listen(0, HOST);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const adviceOn = async (url: string) => (await checkTracker(url, 6881, anywhere, NEVER)).advice ?? '';
+  assert.match(await adviceOn(`http://${HOST}:${port}/x`), /^Check the URL.*nobody was asked/);
+  assert.match(await adviceOn('ftp://tracker.example/announce'), /^Check the URL.*nobody was asked/);
+  assert.match(await adviceOn(`http://${HOST}:${port}/announce`), /^Check the URL: who answers/);
+  assert.match(await adviceOn('http://127.0.0.1:1/announce'), /^Try again later/);
+});
