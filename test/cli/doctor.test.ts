@@ -163,6 +163,14 @@ test('nothing is asked from an address that is not ours', async () => {
   assert.deepEqual(of('tracker'), []);
 });
 
+test('an interface that leads nowhere is not taken for a machine without a route', async () => {
+  const { of } = await findings('--bind', 'lo');
+  for (const check of ['ipv4', 'ipv6']) {
+    assert.match(String(of(check)[0]?.text), /no way out over IPv[46] by lo$/);
+    assert.match(String(of(check)[0]?.advice), /--bind/);
+  }
+});
+
 test('a tracker that is not there is bad, with exit code 4', async (t) => {
   const server = createServer((socket) => socket.end('SSH-2.0-x\r\n\r\n')).listen(0, '127.0.0.1');
   await once(server, 'listening');
