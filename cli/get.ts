@@ -1,5 +1,6 @@
 /** `swarm get`: downloads torrents, verifies every piece, and exits or goes on seeding. */
 import {
+  type EngineSnapshot,
   type Magnet,
   type Metainfo,
   type PeerAddress,
@@ -221,6 +222,7 @@ function nothingChecked(timeoutMs: number): SwarmError {
   );
 }
 
+const UDP_HINT = 'The DHT goes by UDP, which some networks block: swarm doctor tells.';
 const PEERS_HINT = '--peer HOST:PORT adds a peer, --tracker URL a tracker; --tui shows what they say.';
 
 function nothingArrived({ engine }: Session, timeoutMs: number): SwarmError {
@@ -230,9 +232,14 @@ function nothingArrived({ engine }: Session, timeoutMs: number): SwarmError {
     'PEERS_NONE',
     `nothing arrived for ${formatDuration(timeoutMs / 1000)}${why === undefined ? '' : `: ${why}`}`,
     { timeoutMs },
-    // A reason that names the way out needs no hint.
-    why?.includes('--peer') === true ? {} : { hint: PEERS_HINT },
+    hintFor(why, snapshot),
   );
+}
+
+/** A reason that names the way out needs none. */
+function hintFor(why: string | undefined, { dht }: EngineSnapshot): { readonly hint?: string } {
+  if (dht?.state === 'offline') return { hint: UDP_HINT };
+  return why?.includes('--peer') === true ? {} : { hint: PEERS_HINT };
 }
 
 async function seed(session: Session, downloads: readonly Download[], options: GetOptions): Promise<void> {

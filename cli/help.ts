@@ -1,5 +1,6 @@
 /** Help texts, drawn from the declarations of the commands. */
 import { COMMON_OPTIONS, type Command, type Options } from './command.js';
+import { wrap } from './wrap.js';
 
 const INDENT = '  ';
 const GAP = 3;
@@ -32,7 +33,7 @@ export function commandHelp(command: Command): string {
     positionals.max === 0 ? '' : ` ${positionals.placeholder}${positionals.max > 1 ? '…' : ''}`;
   return [
     `Usage: swarm ${name}${argument} [options]`,
-    wrap(about),
+    wrap(about, MAX_COLUMNS).join('\n'),
     `Options:\n${columns(rows)}`,
     `Examples:\n${examples.map(([line, does]) => `${INDENT}swarm ${line}\n${INDENT}${INDENT}${does}`).join('\n')}`,
   ].join('\n\n');
@@ -45,20 +46,6 @@ export function mainHelp(summaries: readonly (readonly [name: string, summary: s
     'swarm COMMAND --help shows its options, with examples; swarm --version the version.',
     `Exit codes:\n${columns(EXIT_CODES)}`,
   ].join('\n\n');
-}
-
-/** Lines of at most 80 characters, broken between words. */
-function wrap(text: string): string {
-  let [line = '', ...words] = text.split(' ');
-  const lines: string[] = [];
-  for (const word of words) {
-    if (line.length + 1 + word.length <= MAX_COLUMNS) line += ` ${word}`;
-    else {
-      lines.push(line);
-      line = word;
-    }
-  }
-  return [...lines, line].join('\n');
 }
 
 export function columns(rows: readonly (readonly [left: string, right: string])[]): string {

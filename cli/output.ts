@@ -61,6 +61,11 @@ export class Output {
     return this.#terminal.stdout.isTTY === true;
   }
 
+  /** Cells of a line on stdout; null where it may be as long as it likes. */
+  get resultCells(): number | null {
+    return this.isTerminal ? this.#terminal.stdout.columns || DEFAULT_COLUMNS : null;
+  }
+
   /** Stdout can be taken over by a dashboard. */
   get takesDashboard(): boolean {
     return !this.json && this.isTerminal;

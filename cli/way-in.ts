@@ -1,4 +1,4 @@
-/** Way in: tells, once it is known and whenever it changes, whether the Internet can reach us. */
+/** Way in: tells, once the router was asked and whenever it changes, whether the Internet can reach us. */
 import { type Engine, type EngineSnapshot, printable } from '../engine/index.js';
 import type { Output } from './output.js';
 
@@ -14,10 +14,10 @@ export function tellWayIn(engine: Engine, aloud: boolean, output: Output): () =>
   const timer = setInterval(() => {
     const { outside } = engine;
     const { reachability, portMapping } = outside;
-    const { state, how, externalHost, reason } = reachability;
-    // What a machine that only talks to itself, or whose router is being asked, knows is no news.
-    if (state === 'unknown' || portMapping.state === 'searching') return;
-    const news = `${state} ${how} ${externalHost} ${reason}`;
+    const { state, how, externalHost, reason, advice } = reachability;
+    // The answer comes in a moment.
+    if (portMapping.state === 'searching') return;
+    const news = `${state} ${how} ${externalHost} ${reason} ${advice}`;
     if (news === told) return;
     told = news;
     output.event({ type: 'reachability', ...reachability });
@@ -29,9 +29,9 @@ export function tellWayIn(engine: Engine, aloud: boolean, output: Output): () =>
 /** As the lines below `seeding film.mkv`. */
 export function wayInLines({ reachability, portMapping, listen }: Outside): string[] {
   const { state, how, externalHost, reason, advice } = reachability;
-  if (state === 'outgoing only')
+  if (state === 'outgoing only' || state === 'unknown')
     return [
-      `  way in     none from the Internet: ${printable(reason, MAX_TEXT_CELLS)}`,
+      `  way in     ${state === 'unknown' ? state : 'none from the Internet'}: ${printable(reason, MAX_TEXT_CELLS)}`,
       ...(advice === null ? [] : [`             ${printable(advice, MAX_TEXT_CELLS)}`]),
     ];
   if (state !== 'mapped' || how === null)

@@ -17,6 +17,7 @@ import type { Clock, PeerSource, PeerSourceHandler, Rng, TransferTotals } from '
 import type { DhtSnapshot } from './snapshot.js';
 import { makeFolder } from './storage/make-folder.js';
 import { readOwnFile, replaceOwnFile } from './storage/state-files.js';
+import { withinTime } from './time-limit.js';
 import type { InfoHash, PeerAddress } from './units.js';
 
 /** What programs may ask of the DHT. */
@@ -244,8 +245,8 @@ export class DhtService {
   }
 
   async #addressesOf(name: string): Promise<readonly string[]> {
-    const limited = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(RESOLVE_MS)]);
-    return this.#options.resolve(name, limited).catch(() => []);
+    const resolve = (limited: AbortSignal) => this.#options.resolve(name, limited);
+    return withinTime(RESOLVE_MS, resolve, this.#closing.signal).catch(() => []);
   }
 }
 

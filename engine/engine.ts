@@ -102,6 +102,7 @@ export class Engine {
       rng: systemRng,
       secretBytes,
       portMapping: resolved.portMapping,
+      portGiven: resolved.listenPort !== null && resolved.listenPort !== 0,
       proxied: resolved.proxy !== undefined,
       ...(local === undefined ? {} : { binding: local }),
       onChange: (mapping) => {

@@ -108,7 +108,7 @@ export interface Machine {
 
 const MIB = 1024 * 1024;
 /** Run by BitTorrent Inc., Transmission and libtorrent. */
-const PUBLIC_DHT: readonly HostPort[] = [
+export const PUBLIC_DHT: readonly HostPort[] = [
   { host: 'router.bittorrent.com', port: 6881 },
   { host: 'dht.transmissionbt.com', port: 6881 },
   { host: 'dht.libtorrent.org', port: 25401 },

@@ -18,6 +18,8 @@ export interface OutsideOptions {
   readonly secretBytes: (length: number) => Uint8Array;
   /** Ask the router to forward our ports. */
   readonly portMapping: boolean;
+  /** The user chose the port that we take connections on. */
+  readonly portGiven: boolean;
   /** Everything goes through a proxy. */
   readonly proxied: boolean;
   /** Everything that the router is asked leaves by it, and only its addresses are ours. Undefined: those of all interfaces. */
@@ -99,6 +101,7 @@ export class Outside {
       portMapping,
       reachability: reachability({
         listenHost: this.#listening?.host ?? null,
+        portGiven: this.#options.portGiven,
         proxied: this.#options.proxied,
         interfaceHosts: hosts,
         isAway: this.#options.binding !== undefined && hosts.length === 0,

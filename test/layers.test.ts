@@ -42,6 +42,7 @@ const ADAPTER = [
   'engine/metainfo/metainfo',
   'engine/network-fault',
   'engine/own-interfaces',
+  'engine/time-limit',
   'engine/untrusted-text',
   'engine/egress/socket-binding',
   'engine/egress/bound-sockets',
@@ -133,6 +134,14 @@ test('sim/ has no time, randomness or promise of its own: a run is its seed', ()
         .map((line) => `${source.path}: ${line.trim()}`),
     );
   assert.deepEqual(wrong, []);
+});
+
+test('nobody relies on AbortSignal.timeout, which AbortSignal.any does not keep alive', () => {
+  const users = sources.filter(({ text }) => withoutComments(text).includes('AbortSignal.timeout'));
+  assert.deepEqual(
+    users.map(({ path }) => path),
+    [],
+  );
 });
 
 test('only one file touches blessed', () => {

@@ -117,7 +117,9 @@ function seeding(torrent: TorrentSnapshot, engine: EngineSnapshot): Reason | und
 
 function nobodyCame({ reachability }: EngineSnapshot): Reason {
   if (reachability.state !== 'outgoing only') return dim('nobody is connected');
-  return warn(`nobody is connected, and from the Internet nobody can: ${reachability.reason}`);
+  return warn(
+    `nobody is connected, and from the Internet nobody can: ${printable(reachability.reason, 200)}`,
+  );
 }
 
 function chokedBy(useful: readonly PeerSnapshot[], peers: readonly PeerSnapshot[]): string {

@@ -59,8 +59,12 @@ export const bad = (
   details: details ?? {},
 });
 
-export const skipped = (check: CheckName, text: string, advice: string): Finding => ({
-  ...{ check, verdict: 'skipped', text, advice },
-  details: {},
+export const skipped = (
+  check: CheckName,
+  text: string,
+  advice: string,
+  details: Finding['details'] = {},
+): Finding => ({
+  ...{ check, verdict: 'skipped', text, advice, details },
   code: null,
 });

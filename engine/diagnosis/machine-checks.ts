@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { storageError } from '../errors.js';
 import { type Interfaces, ownInterfaces } from '../own-interfaces.js';
 import { addressKind } from '../policy/ip-address.js';
-import { bad, type CheckName, type Finding, good, warning } from './finding.js';
+import { bad, type CheckName, type Finding, good, skipped, warning } from './finding.js';
 
 /** Free space below which a download of usual size will not fit. */
 const LITTLE_SPACE_BYTES = 1024 ** 3;
@@ -15,6 +15,8 @@ const ENOUGH_FILES = 1_024;
 const TOO_FEW_FILES = 256;
 /** Differences between the two clocks that a slow machine can have by itself. */
 const CLOCK_STEP_MS = 1_000;
+/** Others' clocks are not right to the second, and nothing here needs them to be. */
+const CLOCK_OFF_MS = 5 * 60_000;
 
 export interface Address {
   readonly device: string;
@@ -44,10 +46,14 @@ export function checkAddresses(addresses: readonly Address[]): Finding {
   return good('addresses', texts.join(', '), { addresses });
 }
 
-/** @param begunAt what both clocks said when the diagnosis began */
+/**
+ * @param begunAt what both clocks said when the diagnosis began
+ * @param offsetsMs by how much clocks of others were ahead of ours, as they say; one of them may be right
+ */
 export async function checkClock(
   begunAt: { readonly wallMs: number; readonly steadyMs: number },
   now: { readonly wallMs: number; readonly steadyMs: number },
+  offsetsMs: readonly number[] = [],
 ): Promise<Finding> {
   const { mtimeMs } = await stat(new URL(import.meta.url));
   const time = new Date(now.wallMs).toISOString();
@@ -65,7 +71,19 @@ export async function checkClock(
       advice,
       details: { time, stepMs },
     });
-  return good('clock', `it is ${time}`, { time });
+  const [offsetMs] = [...offsetsMs].sort((a, b) => Math.abs(a) - Math.abs(b));
+  if (offsetMs === undefined)
+    return skipped(
+      'clock',
+      `it is ${time}; compared with our own files only, as nobody was asked who tells the time`,
+      'Name an HTTP tracker with --tracker: its answer has the time.',
+      { time },
+    );
+  const details = { time, offsetMs };
+  if (Math.abs(offsetMs) <= CLOCK_OFF_MS)
+    return good('clock', `it is ${time}, as the tracker's clock has it`, details);
+  const text = `it is ${time}, but by the tracker's clock ${new Date(now.wallMs + offsetMs).toISOString()}`;
+  return warning('clock', `${text}: where ours is wrong, HTTPS trackers are refused`, { advice, details });
 }
 
 /** Whether `folder`, or the one that it would be made in, can be written to and has room. */

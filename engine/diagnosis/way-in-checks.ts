@@ -6,7 +6,7 @@ import { datagramFrom, listenFrom } from '../egress/bound-sockets.js';
 import type { Egress } from '../egress/egress.js';
 import type { Source } from '../egress/socket-binding.js';
 import { networkFault } from '../network-fault.js';
-import { reachability } from '../policy/reachability.js';
+import { type ReachabilityFacts, reachability } from '../policy/reachability.js';
 import { PortMapper } from '../reach/mapping/port-mapper.js';
 import { routeFrom, systemRoute } from '../reach/mapping/route.js';
 import type { PortMappingSnapshot } from '../snapshot.js';
@@ -107,14 +107,9 @@ function adviceOf(mapping: PortMappingSnapshot): { readonly advice?: string } {
   return advice === null ? {} : { advice };
 }
 
-export function checkReachability(
-  interfaceHosts: readonly string[],
-  listenHost: string | null,
-  mapping: PortMappingSnapshot,
-  proxied = false,
-): Finding {
-  const facts = { interfaceHosts, listenHost, proxied, mapping, incomingFromOutside: 0, seenAs: null };
-  const found = reachability(facts);
+/** Nobody has come and nobody was asked how he sees us: that takes a swarm. */
+export function checkReachability(facts: Omit<ReachabilityFacts, 'incomingFromOutside' | 'seenAs'>): Finding {
+  const found = reachability({ ...facts, incomingFromOutside: 0, seenAs: null });
   const { state, reason, advice } = found;
   const text = `${state}: ${reason}`;
   if (state === 'direct' || state === 'mapped') return good('reachability', text, { ...found });

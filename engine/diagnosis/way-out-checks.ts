@@ -6,12 +6,15 @@ import type { Egress } from '../egress/egress.js';
 import { greetProxy } from '../egress/proxied-sockets.js';
 import type { SocketBinding } from '../egress/socket-binding.js';
 import { toSwarmError } from '../errors.js';
-import { unmappedHost } from '../policy/ip-address.js';
+import { addressKind, unmappedHost } from '../policy/ip-address.js';
 import type { BindingSnapshot } from '../snapshot.js';
 import { bad, type Finding, good, warning } from './finding.js';
 
 /** Documentation addresses: a connected UDP socket finds its route and sends nothing. */
 const ELSEWHERE = { ipv4: '192.0.2.1', ipv6: '2001:db8::1' } as const;
+
+const NO_IPV6 =
+  "Switch on IPv6 in the router's settings, if the provider has it: more peers can reach us then.";
 
 /** Why there is no way to send by: the binding's fault, which names its target, or the proxy's. */
 export function egressFault(thrown: unknown): Finding {
@@ -50,7 +53,7 @@ export function checkBinding({ target, hosts, pinned }: BindingSnapshot): Findin
 }
 
 /** Whether the system knows a way out, and the address of ours that it would use. */
-export async function checkWayOut(family: 'ipv4' | 'ipv6', { binding }: Egress): Promise<Finding> {
+export async function checkWayOut(family: 'ipv4' | 'ipv6', { binding, local }: Egress): Promise<Finding> {
   const name = family === 'ipv4' ? 'IPv4' : 'IPv6';
   let socket: Socket | undefined;
   try {
@@ -59,12 +62,23 @@ export async function checkWayOut(family: 'ipv4' | 'ipv6', { binding }: Egress):
     socket.connect(9, ELSEWHERE[family]);
     await once(socket, 'connect');
     const address = unmappedHost(socket.address().address);
+    if (family === 'ipv6' && ['private', 'link', 'loopback'].includes(addressKind(address)))
+      return warning(
+        family,
+        `${address} is an address for the own network: from it no IPv6 Internet is reached`,
+        {
+          advice: NO_IPV6,
+          details: { localHost: address },
+        },
+      );
     return good(family, `there is a way out over ${name}, from ${address}`, { localHost: address });
   } catch {
+    if (local !== undefined)
+      return warning(family, `there is no way out over ${name} by ${local.snapshot().target}`, {
+        advice: 'Choose with --bind what leads to the Internet, if something does.',
+      });
     const advice =
-      family === 'ipv4'
-        ? 'Check the network connection: this machine has no default route.'
-        : "Switch on IPv6 in the router's settings, if the provider has it: more peers can reach us then.";
+      family === 'ipv4' ? 'Check the network connection: this machine has no default route.' : NO_IPV6;
     return warning(family, `there is no way out over ${name}`, { advice });
   } finally {
     if (socket !== undefined) closeQuietly(socket);

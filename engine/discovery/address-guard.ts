@@ -166,7 +166,10 @@ export class AddressGuard {
       return bounded(outside);
     }
     if (inside.length === 0)
-      throw forbidden(`${url.host} is at no address that a tracker can have`, url.text);
+      throw forbidden(
+        `${url.host} is at no address that may be asked: it is link-local, reserved or the like`,
+        url.text,
+      );
     if (this.#wasPublic)
       throw forbidden(`a public tracker leads to the local address of ${url.host}`, url.text);
     if (!this.#mayAskLocal(url))

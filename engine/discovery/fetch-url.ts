@@ -5,6 +5,7 @@
 
 import type { SocketBinding } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
+import { isTimeUp, withinTime } from '../time-limit.js';
 import { AddressGuard, parseTrackerUrl, withoutCredentials } from './address-guard.js';
 import { httpGet } from './http-get.js';
 import { type Resolve, systemResolve } from './resolve.js';
@@ -24,31 +25,39 @@ export interface FetchUrlOptions {
 
 /** @throws SwarmError INPUT_NOT_FOUND when it cannot be had, or the signal's reason */
 export async function fetchUrl(text: string, options: FetchUrlOptions): Promise<Uint8Array> {
-  const { maxBytes, userAgent, signal, timeoutMs = FETCH_MS, resolve = systemResolve, binding } = options;
-  const limit = AbortSignal.timeout(timeoutMs);
+  const { signal, timeoutMs = FETCH_MS } = options;
   try {
-    const url = parseTrackerUrl(text);
-    const guard = new AddressGuard(resolve, () => true);
-    const both = AbortSignal.any([signal, limit]);
-    const admitted = await guard.admit(url, both);
-    // One family: a redirect stays in it.
-    const addresses = admitted.filter(({ family }) => family === admitted[0]?.family);
-    const { status, body } = await httpGet(url, {
-      guard,
-      addresses,
-      userAgent,
-      signal: both,
-      maxBodyBytes: maxBytes,
-      binding,
-    });
-    if (status !== 200) throw notFound(text, `the server answered ${status}`);
-    return body;
+    return await withinTime(timeoutMs, (limited) => fetchUntil(limited, text, options), signal);
   } catch (thrown) {
     if (signal.aborted) throw signal.reason;
-    if (limit.aborted) throw notFound(text, `the server took more than ${timeoutMs / 1000} s`, thrown);
+    if (isTimeUp(thrown)) throw notFound(text, `the server took more than ${timeoutMs / 1000} s`, thrown);
     if (!(thrown instanceof SwarmError) || !thrown.code.startsWith('TRACKER_')) throw thrown;
-    throw notFound(text, thrown.message.replace(/^(the|a|a public) tracker/, '$1 server'), thrown);
+    throw notFound(text, aboutServer(thrown.message), thrown);
   }
+}
+
+/** What is said of trackers is as true of whoever else is asked over HTTP. */
+const aboutServer = (message: string): string =>
+  message.replace(/^(the|a) tracker URL/, '$1 URL').replace(/^(the|a|a public) tracker/, '$1 server');
+
+async function fetchUntil(signal: AbortSignal, text: string, options: FetchUrlOptions): Promise<Uint8Array> {
+  const { maxBytes, userAgent, resolve = systemResolve, binding } = options;
+  if (!/^https?:/i.test(text)) throw notFound(text, 'only http:// and https:// are fetched');
+  const url = parseTrackerUrl(text);
+  const guard = new AddressGuard(resolve, () => true);
+  const admitted = await guard.admit(url, signal);
+  // One family: a redirect stays in it.
+  const addresses = admitted.filter(({ family }) => family === admitted[0]?.family);
+  const { status, body } = await httpGet(url, {
+    guard,
+    addresses,
+    userAgent,
+    signal,
+    maxBodyBytes: maxBytes,
+    binding,
+  });
+  if (status !== 200) throw notFound(text, `the server answered ${status}`);
+  return body;
 }
 
 function notFound(url: string, reason: string, cause?: unknown): SwarmError {

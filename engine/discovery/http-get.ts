@@ -32,6 +32,8 @@ export interface HttpGetOptions {
   readonly maxBodyBytes?: number;
   /** Default: from any address. */
   readonly binding?: SocketBinding | undefined;
+  /** What its clock says, in milliseconds since 1970; untrusted. */
+  readonly onDate?: ((atMs: number) => void) | undefined;
 }
 
 export interface HttpAnswer {
@@ -91,7 +93,9 @@ function getOnce(url: TrackerUrl, addresses: readonly JudgedAddress[], options: 
     });
     request.on('response', (response) => {
       const status = response.statusCode ?? 0;
-      const { location } = response.headers;
+      const { location, date = '' } = response.headers;
+      const atMs = Date.parse(date);
+      if (!Number.isNaN(atMs)) options.onDate?.(atMs);
       if (REDIRECTS.has(status) && location !== undefined) {
         settle(() => resolve({ status, location, body: new Uint8Array(0) }));
         return;
@@ -244,14 +248,15 @@ function readBody(
 function redirectTarget(from: TrackerUrl, location: string): TrackerUrl {
   const base = from.text;
   if (!URL.canParse(location, base)) throw badAnswer(from, 'a redirect to no URL');
-  const target = parseTrackerUrl(new URL(location, base).href);
-  if (target.scheme === 'udp' || (from.scheme === 'https' && target.scheme === 'http'))
+  const { href, protocol } = new URL(location, base);
+  const scheme = protocol.slice(0, -1);
+  if (!['http', 'https'].includes(scheme) || (from.scheme === 'https' && scheme === 'http'))
     throw new SwarmError(
       'TRACKER_FORBIDDEN_ADDRESS',
-      `a redirect from ${from.scheme} to ${target.scheme} is not followed`,
+      `a redirect from ${from.scheme} to ${scheme} is not followed`,
       { url: from.text },
     );
-  return { ...target, authorization: undefined };
+  return { ...parseTrackerUrl(href), authorization: undefined };
 }
 
 function errorOf(url: TrackerUrl, error: unknown, signal: AbortSignal): unknown {

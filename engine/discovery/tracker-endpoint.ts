@@ -24,6 +24,8 @@ export interface EndpointOptions {
   /** Families that we listen on. */
   readonly families: readonly (4 | 6)[];
   readonly binding?: SocketBinding | undefined;
+  /** As of `httpGet`. */
+  readonly onDate?: (atMs: number) => void;
 }
 
 export class TrackerEndpoint {
@@ -93,8 +95,8 @@ export class TrackerEndpoint {
   }
 
   #http(addresses: readonly JudgedAddress[], signal: AbortSignal) {
-    const { userAgent, binding } = this.#options;
-    return { guard: this.#guard, addresses, userAgent, signal, binding };
+    const { userAgent, binding, onDate } = this.#options;
+    return { guard: this.#guard, addresses, userAgent, signal, binding, onDate };
   }
 
   /** UDP takes the first address: silence is found out too late to try the next one after it. */

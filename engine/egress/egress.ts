@@ -4,8 +4,10 @@ import { boundResolve } from '../discovery/bound-resolve.js';
 import { type Resolve, systemResolve } from '../discovery/resolve.js';
 import { SwarmError } from '../errors.js';
 import { type EngineOptions, type ProxyOptions, parseProxy } from '../options.js';
+import { addressKind } from '../policy/ip-address.js';
 import { LocalBinding } from '../reach/local-binding.js';
 import { systemClock } from '../system.js';
+import { withinTime } from '../time-limit.js';
 import { proxiedBinding } from './proxied-sockets.js';
 import { type SocketBinding, UNBOUND } from './socket-binding.js';
 
@@ -32,6 +34,7 @@ export async function openEgress({ bind: target, dnsServers, proxy }: Chosen): P
   if (proxy === undefined) return { local, binding: from, resolve, resolveToConnect: resolve };
   try {
     const host = isIP(proxy.host) === 0 ? await hostOf(proxy, resolve) : proxy.host;
+    if (local !== undefined) assertReaches(local, host);
     const binding = proxiedBinding({ ...proxy, host }, from);
     return { local, binding, resolve: refuseNames, resolveToConnect: 'by-proxy' };
   } catch (error) {
@@ -45,11 +48,24 @@ export function egressOf({ bind, dnsServers, proxy }: EngineOptions): Promise<Eg
   return openEgress({ bind, dnsServers, proxy: proxy === undefined ? undefined : parseProxy(proxy) });
 }
 
+/** What is sent to loopback from an interface that is bound to goes nowhere, and nobody says so. */
+function assertReaches(local: LocalBinding, host: string): void {
+  const isHere = (address: string): boolean => addressKind(address) === 'loopback';
+  if (!isHere(host) || local.sources().some((source) => isHere(source.host))) return;
+  const { target } = local.snapshot();
+  throw new SwarmError(
+    'ADDRESS_UNAVAILABLE',
+    `the proxy ${host} is on this machine itself, where ${target} does not lead`,
+    { host },
+    { hint: 'Leave out --bind and have the proxy send by that interface, or name a proxy beyond it.' },
+  );
+}
+
 const RESOLVE_MS = 10_000;
 
 async function hostOf({ host }: ProxyOptions, resolve: Resolve): Promise<string> {
   try {
-    const [first] = await resolve(host, AbortSignal.timeout(RESOLVE_MS));
+    const [first] = await withinTime(RESOLVE_MS, (limited) => resolve(host, limited));
     if (first !== undefined) return first;
   } catch {
     // as when there is none

@@ -6,7 +6,7 @@ import type { MappingFailure, MappingProtocol } from '../units.js';
 import { addressPrefix } from './address-prefix.js';
 import { addressKind } from './ip-address.js';
 
-/** `outgoing only`: we connect to others, nobody connects to us. */
+/** `outgoing only`: we connect to others, nobody connects to us. `unknown`: what we know does not tell. */
 type ReachabilityState = 'direct' | 'mapped' | 'outgoing only' | 'unknown';
 
 export interface Reachability {
@@ -17,7 +17,7 @@ export interface Reachability {
   readonly externalHost: string | null;
   /** Somebody from outside has connected: no longer a guess. */
   readonly confirmed: boolean;
-  /** One sentence. */
+  /** One sentence. Untrusted: may quote the router. */
   readonly reason: string;
   /** The one thing to do, as a sentence; null where there is nothing to do. */
   readonly advice: string | null;
@@ -26,6 +26,8 @@ export interface Reachability {
 export interface ReachabilityFacts {
   /** Where we take connections; null: nowhere. */
   readonly listenHost: string | null;
+  /** The user chose the port: it may be forwarded by the router's settings, which nobody tells us. Default false. */
+  readonly portGiven?: boolean;
   /** Everything goes through a proxy. Default false. */
   readonly proxied?: boolean;
   /** What everything is bound to is not there. Default false. */
@@ -37,6 +39,8 @@ export interface ReachabilityFacts {
     readonly protocol: MappingProtocol | null;
     readonly externalHost: string | null;
     readonly failure: MappingFailure | null;
+    /** What is behind the failure, as a sentence; empty or left out where nothing is. */
+    readonly message?: string;
   };
   /** Connections that came from public addresses. */
   readonly incomingFromOutside: number;
@@ -46,6 +50,11 @@ export interface ReachabilityFacts {
 
 const NAT_ADVICE =
   "Forward the listening port to this machine in the router's settings, and give it with --listen.";
+
+const BY_SETTINGS = 'whether it does so by its settings shows only when somebody from outside connects';
+const TRY_ADVICE =
+  'While swarm seed listens on the port, try it from another network (nc -vz YOUR-ADDRESS PORT); where nothing ' +
+  "connects, forward it in the router's settings.";
 
 const FAILURES: Readonly<Record<MappingFailure, readonly [reason: string, advice: string]>> = {
   'no-gateway': [
@@ -94,7 +103,12 @@ export function reachability(facts: ReachabilityFacts): Reachability {
       'we take no connections: no port is listened on',
       'Give a port with --listen.',
     );
-  if (isLocal) return say('unknown', 'we listen to this machine only');
+  if (isLocal)
+    return say(
+      'unknown',
+      'we listen to this machine only',
+      'Where others shall connect, give --listen the port alone, or --bind another interface.',
+    );
   if (incomingFromOutside > 0)
     return say(mapped ? 'mapped' : 'direct', 'somebody from the Internet has connected to us');
   if (mapped) return behindRouter(mapping.externalHost, seenAs, say);
@@ -108,16 +122,18 @@ export function reachability(facts: ReachabilityFacts): Reachability {
     );
   if (mapping.state === 'searching') return say('unknown', 'the router is being asked to forward our port');
   if (mapping.failure !== null) {
-    const [reason, advice] = FAILURES[mapping.failure];
+    const [means, advice] = FAILURES[mapping.failure];
+    // A router can fail to make sense in many ways.
+    const reason = (mapping.failure === 'bad-answer' && mapping.message) || means;
+    if (facts.portGiven === true && mapping.failure !== 'no-gateway')
+      return say('unknown', `${reason}; ${BY_SETTINGS}`, TRY_ADVICE);
     return say('outgoing only', reason, advice);
   }
   if (facts.interfaceHosts.every((host) => ['loopback', 'link', 'none'].includes(addressKind(host))))
     return say('outgoing only', 'this machine is on no network', 'Connect it to a network.');
-  return say(
-    'outgoing only',
-    'this machine is behind a router that was not asked to forward a port',
-    NAT_ADVICE,
-  );
+  const notAsked = 'this machine is behind a router that was not asked to forward a port';
+  if (facts.portGiven === true) return say('unknown', `${notAsked}; ${BY_SETTINGS}`, TRY_ADVICE);
+  return say('outgoing only', notAsked, NAT_ADVICE);
 }
 
 /** The router says that it forwards: whether that helps depends on where the router itself is. */

@@ -53,6 +53,12 @@ interface Place {
 /** What a look sees, ten times a second: no more than tells whether anything has changed. */
 type Seen = Pick<Place, 'device' | 'hosts' | 'index' | 'signature'> & { readonly all: Interfaces };
 
+/** Why nothing can be sent, and what would change that. */
+interface Missing {
+  readonly why: string;
+  readonly advice: string;
+}
+
 export class LocalBinding implements SocketBinding {
   /** Told after the holders. */
   onLost: (why: string) => void = () => {};
@@ -76,15 +82,15 @@ export class LocalBinding implements SocketBinding {
   static async open(options: LocalBindingOptions): Promise<LocalBinding> {
     const binding = new LocalBinding(options);
     const seen = binding.#see();
-    if (typeof seen === 'string') {
+    if ('why' in seen) {
       const names = Object.keys(ownInterfaces(binding.#options.interfaces));
       const there =
         names.length === 0 ? '' : `: there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`;
       throw new SwarmError(
         'ADDRESS_UNAVAILABLE',
-        `cannot bind to ${options.target}: ${seen}`,
+        `cannot bind to ${options.target}: ${seen.why}`,
         { target: options.target },
-        { hint: `Nothing is sent any other way. Bring it up, or choose another one with --bind${there}.` },
+        { hint: `Nothing is sent any other way. ${seen.advice}, or choose another one with --bind${there}.` },
       );
     }
     binding.#place = await binding.#ask(seen);
@@ -165,8 +171,8 @@ export class LocalBinding implements SocketBinding {
   #look(): void {
     const now = this.#options.clock.now();
     const seen = this.#see();
-    if (typeof seen === 'string') {
-      this.#lose(seen);
+    if ('why' in seen) {
+      this.#lose(seen.why);
       return;
     }
     const place = this.#place;
@@ -183,7 +189,7 @@ export class LocalBinding implements SocketBinding {
   #take(found: Place): void {
     const latest = this.#see();
     // It went while we asked.
-    if (typeof latest === 'string' || latest.signature !== found.signature) return;
+    if ('why' in latest || latest.signature !== found.signature) return;
     const before = this.#place;
     const narrower =
       before !== undefined && !found.pinned && FAMILIES.some((f) => before.leadsOut[f] && !found.leadsOut[f]);
@@ -205,8 +211,7 @@ export class LocalBinding implements SocketBinding {
     this.onLost(why);
   }
 
-  /** @returns why nothing can be sent, when it cannot */
-  #see(): Seen | string {
+  #see(): Seen | Missing {
     const { target, interfaces } = this.#options;
     const all = ownInterfaces(interfaces);
     const wanted = canonicalHost(target);
@@ -219,7 +224,7 @@ export class LocalBinding implements SocketBinding {
     const hosts4 = this.#pick(4, chosen);
     const hosts6 = this.#pick(6, chosen);
     if (device === undefined || (hosts4 === undefined && hosts6 === undefined))
-      return isAddress ? 'this machine has no such address' : 'the interface is down or has no address';
+      return isAddress ? NO_ADDRESS : missing(target, all);
     const index = indexOf(device);
     return {
       device,
@@ -266,6 +271,17 @@ export class LocalBinding implements SocketBinding {
   #refusal(message: string): SwarmError {
     return new SwarmError('ADDRESS_UNAVAILABLE', message, { target: this.#options.target });
   }
+}
+
+const NO_ADDRESS: Missing = { why: 'this machine has no such address', advice: 'Bring it up' };
+
+/** Interfaces without an address are not listed. */
+function missing(device: string, all: Interfaces): Missing {
+  const isDown = { why: 'the interface is down or has no address', advice: 'Bring it up' };
+  const isNone = { why: 'there is no such interface', advice: 'Start what makes it' };
+  if (all[device] !== undefined) return isDown;
+  if (process.platform === 'linux') return indexOf(device) === '' ? isNone : isDown;
+  return { why: `${isNone.why}, or it is down or has no address`, advice: isDown.advice };
 }
 
 function indexOf(device: string): string {

@@ -5,14 +5,16 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { run } from '../../cli/run.js';
 import { decodeBencode, encodeBencode } from '../../engine/metainfo/bencode.js';
 import { startTracker } from '../../tracker/index.js';
 import { cleanUpOf, temporaryFolder } from '../support/cleanup.js';
 import { type Json, jsonLines, runCli, spawnCli } from '../support/cli.js';
 import { Socks5Proxy } from '../support/socks5-proxy.js';
 
-const QUIET = ['doctor', '--no-nat'];
+const QUIET = ['doctor', '--no-nat', '--no-dht'];
 
 /** The findings by what they are about, and the exit code. */
 async function findings(...argv: string[]) {
@@ -58,6 +60,33 @@ test('tells people the same, a line a check', async () => {
   assert.match(stdout, /(all is well|works, with \d+ warnings?|will not work.*)\n$/);
 });
 
+test('a sentence goes on below itself, on the terminal that there is', async () => {
+  const shown = async (columns: number): Promise<string[]> => {
+    const chunks: string[] = [];
+    const stdout = new Writable({
+      write: (chunk, _, done) => {
+        chunks.push(String(chunk));
+        done();
+      },
+    });
+    const terminal = { stdout: Object.assign(stdout, { isTTY: true, columns }), env: { NO_COLOR: '1' } };
+    await run(QUIET, { ...terminal, stderr: process.stderr });
+    return chunks.join('').trimEnd().split('\n');
+  };
+  for (const columns of [80, 60, 40]) {
+    const lines = await shown(columns);
+    for (const line of lines) assert.ok(line.length <= columns, line);
+    const [head = '', ...rest] = lines.slice(lines.findIndex((line) => /^skipped +mapping/.test(line)));
+    const below = rest.slice(
+      0,
+      rest.findIndex((line) => !line.startsWith(' ')),
+    );
+    const words = [head, ...below].map((line) => line.trim()).join(' ');
+    assert.match(words, /the router is not asked Leave out --no-nat and SWARM_DISCOVERY=off to ask it\.$/);
+    for (const line of below) assert.equal(line.search(/\S/), columns === 40 ? 4 : 26, line);
+  }
+});
+
 test('a port that is taken is told of, with exit code 7', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -68,6 +97,16 @@ test('a port that is taken is told of, with exit code 7', async (t) => {
   assert.equal(of('listening')[0]?.verdict, 'bad');
   assert.match(String(of('listening')[0]?.text), /another program has it/);
   assert.match(String(of('reachability')[0]?.text), /no port is listened on/);
+});
+
+test('a port that was given may be forwarded by hand: that only somebody from outside can tell', async () => {
+  const probe = createServer().listen(0);
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const { of } = await findings('--listen', String(port));
+  // What else there is to say depends on where this runs.
+  assert.doesNotMatch(String(of('reachability')[0]?.text), /^outgoing only: this machine is behind a router/);
 });
 
 test('a tracker that answers is good, over HTTP and UDP, and remembers nobody', async (t) => {
@@ -122,6 +161,14 @@ test('nothing is asked from an address that is not ours', async () => {
   assert.equal(code, 7);
   assert.equal(of('binding')[0]?.verdict, 'bad');
   assert.deepEqual(of('tracker'), []);
+});
+
+test('an interface that leads nowhere is not taken for a machine without a route', async () => {
+  const { of } = await findings('--bind', 'lo');
+  for (const check of ['ipv4', 'ipv6']) {
+    assert.match(String(of(check)[0]?.text), /no way out over IPv[46] by lo$/);
+    assert.match(String(of(check)[0]?.advice), /--bind/);
+  }
 });
 
 test('a tracker that is not there is bad, with exit code 4', async (t) => {

@@ -1,5 +1,7 @@
 /** `swarm get` with magnet links, info-hashes and URLs, as a program. */
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
@@ -123,6 +125,17 @@ describe('swarm get with a magnet link', { concurrency: 3, timeout: 60_000 }, ()
     const tracker = await lab.expect(4, ['get', NEVER, '--timeout', '2s', '--tracker', await lab.tracker()]);
     assert.match(tracker.stderr, /searching abab\w+: a link has no list of files, peers have to send it/);
     assert.match(tracker.stderr, /nothing arrived for 2s: .*tracker/);
+  });
+
+  test('says where to look when the DHT does not answer', async (t) => {
+    const lab = await CommandLab.create(t);
+    const silent = createSocket('udp4').bind(0, HOST);
+    await once(silent, 'listening');
+    t.after(() => silent.close());
+    const node = `${HOST}:${silent.address().port}`;
+    const { stderr } = await lab.expect(4, ['get', NEVER, '--timeout', '6s', '--dht-bootstrap', node]);
+    assert.match(stderr, /the DHT does not answer: add --tracker or --peer/);
+    assert.match(stderr, /UDP.*swarm doctor/);
   });
 
   test('does so although somebody comes and goes without end', async (t) => {

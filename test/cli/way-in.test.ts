@@ -1,8 +1,9 @@
 /** What `seed` says of whether others can connect. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wayInLines } from '../../cli/way-in.js';
-import type { EngineSnapshot } from '../../engine/index.js';
+import type { Output } from '../../cli/output.js';
+import { tellWayIn, wayInLines } from '../../cli/way-in.js';
+import type { Engine, EngineSnapshot } from '../../engine/index.js';
 import { NO_PORT_MAPPING } from '../../engine/snapshot.js';
 import { CommandLab } from '../support/command-lab.js';
 
@@ -31,6 +32,39 @@ test('tells where the router lets others in, or why it does not and what to do',
   assert.deepEqual(of({ ...nothing, state: 'direct' }), ['  way in     direct: because']);
   assert.deepEqual(of({ ...nothing, state: 'outgoing only', advice: 'Do that.' }), [
     '  way in     none from the Internet: because',
+    '             Do that.',
+  ]);
+});
+
+test('tells also that it is not known, and whenever the reason or the advice changes', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const engine = { outside: mapped('8.8.4.4') };
+  const events: unknown[] = [];
+  const notes: string[] = [];
+  const output = { event: (event: unknown) => events.push(event), note: (line: string) => notes.push(line) };
+  const stop = tellWayIn(engine as Engine, true, output as unknown as Output);
+  const doubted = { ...nothing, state: 'unknown', reason: 'others see us at 9.9.9.9' } as const;
+  const news = [
+    { ...doubted, advice: 'Do this.' },
+    { ...doubted, advice: 'Do that.' },
+    { ...doubted, state: 'outgoing only', advice: 'Do that.' },
+  ] as const;
+  t.mock.timers.tick(2_000);
+  for (const reachability of news) {
+    engine.outside = { ...engine.outside, reachability };
+    t.mock.timers.tick(2_000);
+  }
+  engine.outside = { ...mapped('8.8.4.4'), portMapping: { ...NO_PORT_MAPPING, state: 'searching' } };
+  t.mock.timers.tick(2_000);
+  stop();
+  assert.deepEqual(events, [
+    { type: 'reachability', ...mapped('8.8.4.4').reachability },
+    ...news.map((each) => ({ type: 'reachability', ...each })),
+  ]);
+  assert.deepEqual(notes.slice(1, 5), [
+    '  way in     unknown: others see us at 9.9.9.9',
+    '             Do this.',
+    '  way in     unknown: others see us at 9.9.9.9',
     '             Do that.',
   ]);
 });

@@ -21,10 +21,24 @@ test('few open files are told of, too few are bad', async () => {
 
 test('a clock from before the program is bad, one that jumps is told of', async () => {
   const now = { wallMs: Date.now() + 10_000, steadyMs: 10_000 };
-  const verdict = async (begunAt: typeof now, at: typeof now) => (await checkClock(begunAt, at)).verdict;
+  const verdict = async (begunAt: typeof now, at: typeof now) => (await checkClock(begunAt, at, [0])).verdict;
   assert.equal(await verdict({ wallMs: now.wallMs - 5_000, steadyMs: 5_000 }, now), 'good');
   assert.equal(await verdict({ wallMs: now.wallMs - 90_000, steadyMs: 5_000 }, now), 'warning');
   assert.equal(await verdict({ wallMs: 0, steadyMs: 10_000 }, { wallMs: 0, steadyMs: 10_000 }), 'bad');
+});
+
+test('a clock is good only by the clock of somebody else', async () => {
+  const now = { wallMs: Date.now() + 10_000, steadyMs: 10_000 };
+  const by = async (...offsetsMs: number[]) => checkClock(now, now, offsetsMs);
+  const { verdict, text, advice } = await by();
+  assert.equal(verdict, 'skipped');
+  assert.match(text, /with our own files only/);
+  assert.match(advice ?? '', /--tracker/);
+  assert.equal((await by(-2_000)).verdict, 'good');
+  assert.equal((await by(3_600_000, 1_000)).verdict, 'good');
+  const late = await by(3_600_000, 7_200_000);
+  assert.equal(late.verdict, 'warning');
+  assert.ok(late.text.includes(new Date(now.wallMs + 3_600_000).toISOString()), late.text);
 });
 
 test('a machine with loopback and link-local addresses alone is on no network', () => {

@@ -58,3 +58,24 @@ test('tries the next address of a name from an address that it is bound to, and 
   ending.abort(new Error('enough'));
   await assert.rejects(ended, /enough/);
 });
+
+test('what is wrong with the URL of a file is not said of a tracker', async (t) => {
+  const server = createServer((_, response) => {
+    response.writeHead(302, { Location: 'ftp://files.example/x' }).end();
+  }).listen(0, HOST);
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const faults: Readonly<Record<string, RegExp>> = {
+    'http://169.254.1.1/x.torrent': /169\.254\.1\.1 is at no address that may be asked/,
+    'udp://files.example/x.torrent': /only http:\/\/ and https:\/\//,
+    [`http://files.example/${'x'.repeat(3_000)}`]: /the URL is too long/,
+    [`http://${HOST}:${port}/`]: /a redirect from http to ftp is not followed/,
+  };
+  for (const [url, says] of Object.entries(faults))
+    await assert.rejects(fetchUrl(url, { ...OPTIONS, timeoutMs: 2_000 }), (error: Error) => {
+      assert.match(error.message, says);
+      assert.doesNotMatch(error.message, /tracker|udp:\/\/$/);
+      return true;
+    });
+});

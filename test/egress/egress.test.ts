@@ -4,10 +4,12 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
+import { egressOf } from '../../engine/egress/egress.js';
 import { Engine, type EngineOptions, fetchTorrentUrl } from '../../engine/index.js';
 import { startTracker } from '../../tracker/index.js';
 import { requireClient, startClient } from '../support/clients.js';
@@ -50,6 +52,21 @@ for (const drips of [false, true])
     await lab.assertGot(torrent);
     assert.deepEqual([...new Set(proxy.asked)], [seed]);
   });
+
+test('a proxy on this machine is not looked for where an interface leads elsewhere', async (t) => {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const outer = addresses.find(({ internal, family }) => !internal && family === 'IPv4');
+  if (outer === undefined) {
+    t.skip('this machine has loopback alone');
+    return;
+  }
+  const proxy = 'socks5://127.0.0.1:1080';
+  await assert.rejects(egressOf({ bind: outer.address, proxy }), {
+    code: 'ADDRESS_UNAVAILABLE',
+    message: `the proxy 127.0.0.1 is on this machine itself, where ${outer.address} does not lead`,
+  });
+  (await egressOf({ bind: '127.0.0.1', proxy })).local?.close();
+});
 
 test('announces to a tracker by a name that only the proxy knows', async (t) => {
   const lab = await CommandLab.create(t);

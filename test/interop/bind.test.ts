@@ -261,7 +261,9 @@ describe('swarm get --bind', { concurrency: 2 }, () => {
       const argv = ['doctor', '--json', '--bind', 'tun0', '--dns', BIND_LAB.publicHost];
       const asked = ['http://tracker-a.example:6969/announce', 'udp://tracker-b.example:6969'];
       const named = [...asked.flatMap((url) => ['--tracker', url]), '--dht-bootstrap', 'dht.example:1'];
-      const run = startSwarm(scope, lab.side('host'), await temporaryFolder(scope), [...argv, ...named]);
+      const state = await temporaryFolder(scope);
+      const env = { SWARM_DISCOVERY: 'on' };
+      const run = startSwarm(scope, lab.side('host'), state, [...argv, ...named], env);
       await once(run.process, 'exit');
       return run.output();
     };

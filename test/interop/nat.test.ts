@@ -163,11 +163,13 @@ describe('behind a home router', () => {
     const lab = await labFor(t);
     if (lab === undefined) return;
     const state = await temporaryFolder(cleanUpOf(t));
-    const doctor = () =>
-      lab.start('lan', 'env', `SWARM_STATE_DIR=${state}`, process.execPath, commandFile, 'doctor');
+    const env = ['SWARM_DISCOVERY=', `SWARM_STATE_DIR=${state}`];
+    const doctor = () => lab.start('lan', 'env', ...env, process.execPath, commandFile, 'doctor', '--no-dht');
+    lab.addPrivateIPv6('fd00::2');
     const deaf = doctor();
     await deaf.printed(/works, with 3 warnings/);
     assert.match(deaf.output(), /^warning {2}reachability {5}outgoing only: the router does not answer/m);
+    assert.match(deaf.output(), /^warning {2}ipv6 {13}fd00::2 is an address for the own network/m);
     assert.match(deaf.output(), /Switch on UPnP in the router's settings/);
     await lab.startRouter({ upnp: 2, portControl: 'both' });
     const heard = doctor();

@@ -53,12 +53,36 @@ const CASES: readonly (readonly [
     /Switch on UPnP/,
   ],
   [
+    'a router that hangs is not said to answer nonsense',
+    { mapping: { ...OFF, state: 'failed', failure: 'bad-answer', message: 'the router hangs' } },
+    'outgoing only',
+    /^the router hangs Restart/,
+  ],
+  [
     'a refusal is to be lifted',
     { mapping: { ...OFF, state: 'failed', failure: 'refused' } },
     'outgoing only',
     /Allow UPnP/,
   ],
   ['nobody was asked', {}, 'outgoing only', /not asked.*Forward the listening port/s],
+  [
+    'a port of the user may be forwarded by hand, where the router was not asked',
+    { portGiven: true },
+    'unknown',
+    /only when somebody from outside connects.*from another network/s,
+  ],
+  [
+    'a port of the user may be forwarded by hand, where the router is deaf',
+    { portGiven: true, mapping: { ...OFF, state: 'failed', failure: 'no-answer' } },
+    'unknown',
+    /does not answer.*only when somebody from outside connects.*from another network/s,
+  ],
+  [
+    'a port of the user is not forwarded by a router that is not there',
+    { portGiven: true, mapping: { ...OFF, state: 'failed', failure: 'no-gateway' } },
+    'outgoing only',
+    /no router/,
+  ],
   ['no network at all', { interfaceHosts: ['127.0.0.1', '::1'] }, 'outgoing only', /on no network.*Connect/s],
   [
     'a public IPv6 address may be behind a firewall',
@@ -75,7 +99,12 @@ const CASES: readonly (readonly [
     'unknown',
     /bound to is away.*Bring it up/s,
   ],
-  ['who listens to its own machine only', { listenHost: '127.0.0.1' }, 'unknown', /this machine only/],
+  [
+    'who listens to its own machine only',
+    { listenHost: '127.0.0.1' },
+    'unknown',
+    /this machine only.*--listen/s,
+  ],
   [
     'who listens nowhere is not reached',
     { listenHost: null, incomingFromOutside: 3 },
@@ -100,13 +129,14 @@ test('a connection that came settles it', () => {
   assert.deepEqual([byRouter.state, byRouter.how, byRouter.confirmed], ['mapped', 'pcp', true]);
 });
 
-test('whoever is not reachable is told what to do', () => {
+test('whoever is not reachable, or may not be, is told what to do', () => {
   const failure = fc.constantFrom(null, 'no-gateway', 'no-answer', 'bad-answer', 'refused');
   const host = fc.constantFrom('192.168.1.5', '127.0.0.1', '8.8.4.4', '2a00::1', 'fe80::1', '100.64.0.1');
   fc.assert(
     fc.property(
       fc.record({
         listenHost: fc.constantFrom(null, '::', '127.0.0.1'),
+        portGiven: fc.boolean(),
         interfaceHosts: fc.array(host),
         mapping: fc.record({
           state: fc.constantFrom('off', 'searching', 'mapped', 'failed'),
@@ -120,7 +150,8 @@ test('whoever is not reachable is told what to do', () => {
       (facts) => {
         const { state, advice, reason, confirmed } = reachability(facts);
         assert.notEqual(reason, '');
-        if (state === 'outgoing only') assert.notEqual(advice, null);
+        const isWaiting = state === 'unknown' && facts.mapping.state === 'searching';
+        if (state !== 'direct' && state !== 'mapped' && !isWaiting) assert.notEqual(advice, null);
         if (confirmed) assert.ok(state === 'direct' || state === 'mapped');
       },
     ),

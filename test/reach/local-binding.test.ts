@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { NetworkInterfaceInfo } from 'node:os';
 import { type TestContext, test } from 'node:test';
+import type { SwarmError } from '../../engine/errors.js';
 import { LOOK_MS, LocalBinding } from '../../engine/reach/local-binding.js';
 import { deviceOf } from '../../engine/reach/way-out.js';
 import { VirtualClock } from '../support/virtual-clock.js';
@@ -54,7 +55,21 @@ test('refuses to begin with an interface or address that is not there', async (t
   for (const target of ['wg7', '10.8.0.77', '::5'])
     await assert.rejects(machine.bind(t, target), { code: 'ADDRESS_UNAVAILABLE' }, target);
   machine.interfaces.wg7 = [info('fe80::7/64')];
-  await assert.rejects(machine.bind(t, 'wg7'), { code: 'ADDRESS_UNAVAILABLE' });
+  await assert.rejects(machine.bind(t, 'wg7'), { message: /wg7: the interface is down or has no address$/ });
+});
+
+test('tells an interface that is down from one that is none', {
+  skip: process.platform !== 'linux' && 'only Linux tells',
+}, async (t) => {
+  const machine = new Machine();
+  await assert.rejects(machine.bind(t, 'nosuch7'), (error: SwarmError) => {
+    assert.match(error.message, /nosuch7: there is no such interface$/);
+    assert.doesNotMatch(error.hint ?? '', /Bring it up/);
+    return true;
+  });
+  // It is there, wherever this runs.
+  machine.interfaces = {};
+  await assert.rejects(machine.bind(t, 'lo'), { message: /lo: the interface is down/ });
 });
 
 test('takes one address of each family of an interface, or the one that was named', async (t) => {

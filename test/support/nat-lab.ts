@@ -135,6 +135,13 @@ export class NatLab {
       this.#nft(`flush chain inet filter ${chain}`);
   }
 
+  /** Gives the LAN host an address that leads out of the LAN in the routes only. */
+  addPrivateIPv6(host: string): void {
+    const lan = this.#namespace('lan');
+    ip('-n', lan, 'addr', 'add', `${host}/64`, 'dev', 'lan0', 'nodad');
+    ip('-n', lan, '-6', 'route', 'add', 'default', 'dev', 'lan0');
+  }
+
   /** Takes the LAN host's way to the router. */
   removeDefaultRoute(): void {
     ip('-n', this.#namespace('lan'), 'route', 'del', 'default');

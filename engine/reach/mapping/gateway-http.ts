@@ -6,6 +6,7 @@ import http from 'node:http';
 import { connectFrom } from '../../egress/bound-sockets.js';
 import { type SocketBinding, UNBOUND } from '../../egress/socket-binding.js';
 import { SwarmError } from '../../errors.js';
+import { withinTime } from '../../time-limit.js';
 import { mappingError } from './failure.js';
 
 const TIMEOUT_MS = 3_000;
@@ -25,12 +26,19 @@ export interface GatewayHttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+interface GatewayHttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** @throws SwarmError ADDRESS_NOT_MAPPED, or the signal's reason */
-export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status: number; text: string }> {
+export function askOverHttp(request: GatewayHttpRequest): Promise<GatewayHttpAnswer> {
+  return withinTime(TIMEOUT_MS, (limited) => askUntil(limited, request), request.signal);
+}
+
+async function askUntil(signal: AbortSignal, request: GatewayHttpRequest): Promise<GatewayHttpAnswer> {
   const { url, localHost, binding = UNBOUND, body, headers } = request;
   request.signal.throwIfAborted();
-  const deadline = AbortSignal.timeout(TIMEOUT_MS);
-  const signal = AbortSignal.any([request.signal, deadline]);
   let connected = false;
   try {
     return await new Promise((resolve, reject) => {
@@ -81,7 +89,7 @@ export async function askOverHttp(request: GatewayHttpRequest): Promise<{ status
     if (error instanceof SwarmError) throw error;
     const { hostname } = url;
     if (!connected) throw mappingError('no-answer', `the router ${hostname} takes no connection`);
-    if (deadline.aborted)
+    if (signal.aborted)
       throw mappingError('bad-answer', `the router ${hostname} takes the connection and then hangs`);
     throw mappingError('bad-answer', `the router ${hostname} breaks off its answer (${reasonOf(error)})`);
   }

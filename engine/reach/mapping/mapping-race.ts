@@ -3,6 +3,7 @@
  * changes nothing on the router; the mappings are made by one client after the other, so that two never make them.
  */
 import type { PortMapping } from '../../snapshot.js';
+import { withinTime } from '../../time-limit.js';
 import type { Transport } from '../../units.js';
 import { failureOf, mostTelling } from './failure.js';
 import type { MappingClient, MappingWish } from './mapping-client.js';
@@ -93,9 +94,10 @@ export async function mapAll(
 
 /** What was asked for and not yet answered may have been granted. */
 async function takeAway(client: MappingClient, ports: Ports): Promise<void> {
-  const late = AbortSignal.timeout(TAKE_AWAY_MS);
   const wishes = ports.map(([transport, port]): MappingWish => {
     return { transport, internalPort: port, externalPort: port, leaseSeconds: 0 };
   });
-  await Promise.allSettled(wishes.map((wish) => client.unmap(wish, late)));
+  await withinTime(TAKE_AWAY_MS, (late) =>
+    Promise.allSettled(wishes.map((wish) => client.unmap(wish, late))),
+  );
 }
