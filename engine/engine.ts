@@ -90,7 +90,7 @@ export class Engine {
     this.#slots = new ConnectionSlots(resolved);
     const sendQueues = new SendQueues();
     const wire = new TcpWire(this.#heartbeat, resolved.encryption, sendQueues, binding);
-    this.#listener = new PeerListener(wire, this.#slots, binding);
+    this.#listener = new PeerListener(wire, this.#slots, systemClock, binding);
     this.#dialer = new SlottedDialer(wire, this.#slots);
     this.#downloadBucket = new TokenBucket(resolved.downloadBytesPerSecond);
     this.#uploadBucket = new TokenBucket(resolved.uploadBytesPerSecond);
