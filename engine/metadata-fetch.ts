@@ -182,9 +182,9 @@ export class MetadataFetch {
     listener.register(identity, (connection) => swarm.onIncoming(connection));
     swarm.onPeersFound(peers, 'user');
     sources.start({
-      onPeers: (found, source) => {
+      onPeers: (found, source, teller) => {
         events.emit({ type: 'peers-found', source, count: found.length });
-        swarm.onPeersFound(found, source);
+        swarm.onPeersFound(found, source, teller);
         // Clients have their DHT node on the port of their peers.
         if (source === 'lsd') for (const address of found) this.#host.onDhtNode(address);
       },

@@ -338,9 +338,9 @@ export class Torrent {
   #sourceHandler(swarm: Swarm): PeerSourceHandler {
     const host = this.#host;
     return {
-      onPeers: (peers, source) => {
+      onPeers: (peers, source, teller) => {
         this.#events.emit({ type: 'peers-found', source, count: peers.length });
-        swarm.onPeersFound(peers, source);
+        swarm.onPeersFound(peers, source, teller);
         // Clients have their DHT node on the port of their peers.
         if (source === 'lsd') for (const address of peers) host.onDhtNode(address);
       },

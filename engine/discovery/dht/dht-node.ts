@@ -41,7 +41,7 @@ export interface PeerLookup {
   /** 20 bytes. */
   readonly infoHash: Uint8Array;
   /** Peers of one answer: valid addresses with a port, nothing more. The same come again from other nodes. */
-  onPeers(peers: readonly PeerAddress[]): void;
+  onPeers(peers: readonly PeerAddress[], teller: PeerAddress): void;
   /** Announces us to the nodes closest to the info-hash. */
   readonly announce?: {
     /** Where we listen; `implied`: on the port of the DHT, as others see it. */
@@ -140,7 +140,7 @@ export class DhtNode {
         onReply: (from, reply) => {
           if (reply.token !== undefined) tokens.set(addressKey(from), reply.token);
           const peers = usablePeers(from, reply, overlay.family);
-          if (peers.length > 0) onPeers(peers);
+          if (peers.length > 0) onPeers(peers, from);
         },
         onDone: (closest, queries) => {
           sent += queries;
