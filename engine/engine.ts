@@ -208,7 +208,7 @@ export class Engine {
       stateDir: this.#options.stateDir,
       identity: this.#identityOf(infoHash, undefined),
       pex: this.#pexOf(undefined),
-      onDhtNode: (address) => this.#dht?.addNode(address),
+      onDhtNode: (address, by) => this.#dht?.addNode(address, by),
       sources: this.#sourcesOf({ infoHash, tiers, isPrivate: false }),
       resolve: this.#egress.resolve,
       log: (level, text) => this.#log.add(level, text),
@@ -336,7 +336,7 @@ export class Engine {
         this.#dht?.review();
       },
       onSeenAs: (from, host) => this.#outside.onSeenAs(from, host),
-      onDhtNode: (address) => this.#dht?.addNode(address),
+      onDhtNode: (address, by) => this.#dht?.addNode(address, by),
       ourAddresses: () => this.#ourAddresses(),
       log: (level, text) => this.#log.add(level, text),
       onClosed: (torrent) => this.#torrents.delete(torrent.metainfo.infoHash),

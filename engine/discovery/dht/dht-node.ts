@@ -13,7 +13,7 @@ import type { Reply, Signed } from './krpc.js';
 import type { RunningLookup } from './lookups.js';
 import { familyOf, networkOf } from './node-address.js';
 import { ID_BYTES, type NodeContact, type NodeId, type RandomBytes } from './node-id.js';
-import { Overlay } from './overlay.js';
+import { type NodeTeller, Overlay } from './overlay.js';
 
 /** The first byte of every KRPC datagram: a dictionary. */
 const DICTIONARY = 0x64;
@@ -105,10 +105,10 @@ export class DhtNode {
     for (const overlay of this.#overlays) overlay.start();
   }
 
-  /** Somebody says that a node is there: a torrent's `nodes`, a peer's PORT message. */
-  addNode(address: PeerAddress): void {
+  /** Somebody says that a node is there: a torrent's `nodes`, a peer's PORT message, local discovery. */
+  addNode(address: PeerAddress, by: NodeTeller = 'stranger'): void {
     if (this.#closed || networkOf(address.host) === undefined) return;
-    this.#overlayOf(address.host)?.addNode(address);
+    this.#overlayOf(address.host)?.addNode(address, by);
   }
 
   /** Read-only (BEP 43) where nobody can reach us from the Internet: we ask there, and do not answer. */
