@@ -8,6 +8,7 @@ import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { DhtNode } from './discovery/dht/dht-node.js';
 import type { DhtSource } from './discovery/dht/dht-source.js';
+import type { NodeTeller } from './discovery/dht/overlay.js';
 import type { Resolve } from './discovery/resolve.js';
 import type { SocketBinding } from './egress/socket-binding.js';
 import { toSwarmError } from './errors.js';
@@ -52,7 +53,7 @@ export interface DhtServiceOptions {
 
 /** 400 nodes of two families have 60 KB. */
 const MAX_STATE_BYTES = 512 * 1024;
-/** Nodes that are told before there is a node to take them. */
+/** Nodes that are told before there is a node to take them, of each kind of teller. */
 const MAX_EARLY_NODES = 200;
 const RESOLVE_MS = 5_000;
 
@@ -77,7 +78,7 @@ const NOT_OPEN: DhtSnapshot = {
 
 export class DhtService {
   readonly #options: DhtServiceOptions;
-  readonly #earlyNodes: PeerAddress[] = [];
+  readonly #earlyNodes: { readonly address: PeerAddress; readonly by: NodeTeller }[] = [];
   #opening: Promise<DhtNode | undefined> | undefined;
   #node: DhtNode | undefined;
   #port = 0;
@@ -107,15 +108,16 @@ export class DhtService {
     });
   }
 
-  /** Somebody says that a node is there: a torrent, a peer. */
-  addNode(address: PeerAddress): void {
-    if (this.#node !== undefined) this.#node.addNode(address);
-    else if (this.#earlyNodes.length < MAX_EARLY_NODES) this.#earlyNodes.push(address);
+  /** Somebody says that a node is there: a peer, local discovery. */
+  addNode(address: PeerAddress, by: NodeTeller): void {
+    if (this.#node !== undefined) this.#node.addNode(address, by);
+    else if (this.#earlyNodes.filter((early) => early.by === by).length < MAX_EARLY_NODES)
+      this.#earlyNodes.push({ address, by });
   }
 
-  /** The same of nodes that may be named by names. Never rejects. */
+  /** The same of a torrent, which may name them by names. Never rejects. */
   async addNamedNodes(nodes: readonly HostPort[]): Promise<void> {
-    for (const address of await this.#resolve(nodes)) this.addNode(address);
+    for (const address of await this.#resolve(nodes)) this.addNode(address, 'torrent');
   }
 
   /** What is known of who can reach us may have changed. */
@@ -192,7 +194,7 @@ export class DhtService {
     this.review();
     // Begins with the entry points: whom peers name may all be of one mind.
     node.start();
-    for (const address of this.#earlyNodes.splice(0)) node.addNode(address);
+    for (const { address, by } of this.#earlyNodes.splice(0)) node.addNode(address, by);
     if (this.#ownsState) openHere.add(this.#statePath);
     await this.#keep({ ...saved, openBy: process.pid, openAt: Date.now() });
     return node;

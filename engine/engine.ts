@@ -90,7 +90,7 @@ export class Engine {
     this.#slots = new ConnectionSlots(resolved);
     const sendQueues = new SendQueues();
     const wire = new TcpWire(this.#heartbeat, resolved.encryption, sendQueues, binding);
-    this.#listener = new PeerListener(wire, this.#slots, binding);
+    this.#listener = new PeerListener(wire, this.#slots, systemClock, binding);
     this.#dialer = new SlottedDialer(wire, this.#slots);
     this.#downloadBucket = new TokenBucket(resolved.downloadBytesPerSecond);
     this.#uploadBucket = new TokenBucket(resolved.uploadBytesPerSecond);
@@ -209,7 +209,7 @@ export class Engine {
       stateDir: this.#options.stateDir,
       identity: this.#identityOf(infoHash, undefined),
       pex: this.#pexOf(undefined),
-      onDhtNode: (address) => this.#dht?.addNode(address),
+      onDhtNode: (address, by) => this.#dht?.addNode(address, by),
       sources: this.#sourcesOf({ infoHash, tiers, isPrivate: false }),
       resolve: this.#egress.resolve,
       log: (level, text) => this.#log.add(level, text),
@@ -337,7 +337,7 @@ export class Engine {
         this.#dht?.review();
       },
       onSeenAs: (from, host) => this.#outside.onSeenAs(from, host),
-      onDhtNode: (address) => this.#dht?.addNode(address),
+      onDhtNode: (address, by) => this.#dht?.addNode(address, by),
       ourAddresses: () => this.#ourAddresses(),
       log: (level, text) => this.#log.add(level, text),
       onClosed: (torrent) => this.#torrents.delete(torrent.metainfo.infoHash),

@@ -40,7 +40,7 @@ export interface FetchHost {
   readonly sources: PeerSources;
   readonly resolve: Resolve;
   /** A peer has a DHT node. */
-  onDhtNode(address: PeerAddress): void;
+  onDhtNode(address: PeerAddress, by: 'neighbour' | 'stranger'): void;
   log(level: 'info' | 'warn' | 'error', text: string): void;
   onClosed(fetch: MetadataFetch): void;
 }
@@ -170,7 +170,7 @@ export class MetadataFetch {
       onMetadata: (bytes) => void this.#keep(bytes),
       onPeersExchanged: (count) => events.emit({ type: 'peers-found', source: 'pex', count }),
       wantPeers: () => sources.wantPeers(),
-      onDhtNode: (address) => this.#host.onDhtNode(address),
+      onDhtNode: (address) => this.#host.onDhtNode(address, 'stranger'),
       onPeerConnected: (address, source) => events.emit({ type: 'peer-connected', ...address, source }),
       onPeerClosed: (address, reason) => events.emit({ type: 'peer-disconnected', ...address, reason }),
       onPeerBanned: (address, reason) => {
@@ -182,11 +182,11 @@ export class MetadataFetch {
     listener.register(identity, (connection) => swarm.onIncoming(connection));
     swarm.onPeersFound(peers, 'user');
     sources.start({
-      onPeers: (found, source) => {
+      onPeers: (found, source, teller) => {
         events.emit({ type: 'peers-found', source, count: found.length });
-        swarm.onPeersFound(found, source);
+        swarm.onPeersFound(found, source, teller);
         // Clients have their DHT node on the port of their peers.
-        if (source === 'lsd') for (const address of found) this.#host.onDhtNode(address);
+        if (source === 'lsd') for (const address of found) this.#host.onDhtNode(address, 'neighbour');
       },
       onStatus: () => events.tellTrackers(sources.trackers),
     });

@@ -48,7 +48,7 @@ export class PeerSources implements PeerSource {
     this.#handler = handler;
     if (isRunning) return;
     const forward: PeerSourceHandler = {
-      onPeers: (peers, source) => this.#handler?.onPeers(peers, source),
+      onPeers: (peers, source, teller) => this.#handler?.onPeers(peers, source, teller),
       onStatus: () => this.#handler?.onStatus(),
     };
     for (const source of this.#all) source.start(forward);

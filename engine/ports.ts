@@ -265,7 +265,8 @@ export interface PexCodec {
 
 /** What a source of peers tells the torrent. Addresses are syntactically valid and have a port > 0; nothing else is promised. */
 export interface PeerSourceHandler {
-  onPeers(peers: readonly PeerAddress[], source: PeerSourceName): void;
+  /** @param teller who told of them where anybody may: a DHT node, a neighbour */
+  onPeers(peers: readonly PeerAddress[], source: PeerSourceName, teller?: PeerAddress): void;
   /** Something the user should see changed. */
   onStatus(): void;
 }

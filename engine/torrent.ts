@@ -80,7 +80,7 @@ export interface TorrentHost {
   /** @param host our address as `from` sees it */
   onSeenAs(from: string, host: string): void;
   /** A peer has a DHT node. */
-  onDhtNode(address: PeerAddress): void;
+  onDhtNode(address: PeerAddress, by: 'neighbour' | 'stranger'): void;
   /** Where others see us, as far as they agree; at most one a family. */
   ourAddresses(): readonly PeerAddress[];
   log(level: 'info' | 'warn' | 'error', text: string): void;
@@ -338,11 +338,11 @@ export class Torrent {
   #sourceHandler(swarm: Swarm): PeerSourceHandler {
     const host = this.#host;
     return {
-      onPeers: (peers, source) => {
+      onPeers: (peers, source, teller) => {
         this.#events.emit({ type: 'peers-found', source, count: peers.length });
-        swarm.onPeersFound(peers, source);
+        swarm.onPeersFound(peers, source, teller);
         // Clients have their DHT node on the port of their peers.
-        if (source === 'lsd') for (const address of peers) host.onDhtNode(address);
+        if (source === 'lsd') for (const address of peers) host.onDhtNode(address, 'neighbour');
       },
       onStatus: () => this.#events.tellTrackers(this.#sources?.trackers ?? []),
     };
@@ -357,7 +357,7 @@ export class Torrent {
       onPieceCorrupt: (piece) => this.#events.emit({ type: 'piece-failed', piece }),
       onPeersExchanged: (count) => this.#events.emit({ type: 'peers-found', source: 'pex', count }),
       onDhtNode: (address) => {
-        if (!this.metainfo.private) this.#host.onDhtNode(address);
+        if (!this.metainfo.private) this.#host.onDhtNode(address, 'stranger');
       },
       onSeenAs: ({ host: from }, host) => {
         this.#host.onSeenAs(from, host);

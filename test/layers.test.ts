@@ -58,7 +58,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/wire': ADAPTER,
   'engine/storage': [...ADAPTER, 'engine/metainfo/hash-pieces'],
   'engine/discovery': ADAPTER,
-  'engine/reach': [...ADAPTER, 'engine/wire/'],
+  'engine/reach': [...ADAPTER, 'engine/wire/', 'engine/policy/handshake-room'],
   tracker: [
     'engine/units',
     'engine/errors',

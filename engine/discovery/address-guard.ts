@@ -5,7 +5,8 @@
  *
  * Public addresses are fine. Loopback and LAN are fine for a URL that looks like a tracker's, unless this
  * tracker was public before: then a redirect or a changed DNS answer leads inside. Link-local addresses and
- * cloud metadata services are never talked to.
+ * cloud metadata services are never talked to. A name that only a proxy looks up may be anywhere: on the proxy's
+ * own machine and network too, so its URL has to look like a tracker's as well.
  */
 import { isIP } from 'node:net';
 import { SwarmError } from '../errors.js';
@@ -102,20 +103,26 @@ export function mayNamePeer(tracker: readonly JudgedAddress[], host: string): bo
 const isLoopback = (bytes: Uint8Array): boolean =>
   bytes.length === 4 ? bytes[0] === 127 : hasPrefix(bytes, '00000000000000000000000000000001');
 
+/**
+ * Why a URL may not be asked at addresses that are inside, or at a name that a proxy looks up, which may be;
+ * undefined: it may.
+ */
+export type InsideRule = (url: TrackerUrl, addresses: readonly JudgedAddress[]) => string | undefined;
+
 /** Judges one tracker's addresses, its redirects included; lives as long as the tracker is used. */
 export class AddressGuard {
   readonly #resolve: Resolve | 'by-proxy';
-  readonly #mayAskLocal: (url: TrackerUrl) => boolean;
+  readonly #insideRule: InsideRule;
   readonly #remembered = new Map<string, readonly JudgedAddress[]>();
   #wasPublic = false;
 
   /**
    * @param resolve `by-proxy` leaves names as they are: whoever connects looks them up
-   * @param mayAskLocal what this machine and its network may be asked; default: what looks like a tracker's
+   * @param insideRule default: what looks like a tracker's may be asked
    */
-  constructor(resolve: Resolve | 'by-proxy', mayAskLocal: (url: TrackerUrl) => boolean = looksLikeTracker) {
+  constructor(resolve: Resolve | 'by-proxy', insideRule: InsideRule = onlyTrackers) {
     this.#resolve = resolve;
-    this.#mayAskLocal = mayAskLocal;
+    this.#insideRule = insideRule;
   }
 
   /**
@@ -144,8 +151,10 @@ export class AddressGuard {
     const name = url.host.toLowerCase().replace(/\.$/, '');
     if (!name.includes('.') || /\.(?:localhost|local|internal|home\.arpa)$/.test(name))
       throw forbidden(`${url.host} is no public name`, url.text);
+    const addresses: readonly JudgedAddress[] = [{ host: url.host, family: 4 }];
+    this.#demandRule(url, addresses);
     this.#wasPublic = true;
-    return [{ host: url.host, family: 4 }];
+    return addresses;
   }
 
   #judge(url: TrackerUrl, hosts: readonly string[]): readonly JudgedAddress[] {
@@ -172,15 +181,24 @@ export class AddressGuard {
       );
     if (this.#wasPublic)
       throw forbidden(`a public tracker leads to the local address of ${url.host}`, url.text);
-    if (!this.#mayAskLocal(url))
-      throw forbidden('on this machine and its network only /announce is asked', url.text);
+    this.#demandRule(url, inside);
     return bounded(inside);
+  }
+
+  #demandRule(url: TrackerUrl, addresses: readonly JudgedAddress[]): void {
+    const reason = this.#insideRule(url, addresses);
+    if (reason !== undefined) throw forbidden(reason, url.text);
   }
 }
 
 /** A UDP tracker is only ever sent the tracker protocol's own 16 bytes first, so it may come without a path. */
-const looksLikeTracker = ({ scheme, path }: TrackerUrl): boolean =>
-  TRACKER_PATH.test(path) || (scheme === 'udp' && path === '/');
+function onlyTrackers({ scheme, path }: TrackerUrl, [first]: readonly JudgedAddress[]): string | undefined {
+  if (TRACKER_PATH.test(path) || (scheme === 'udp' && path === '/')) return undefined;
+  const isName = first !== undefined && ipBytes(first.host) === undefined;
+  return isName
+    ? 'only /announce is asked of a name that the proxy looks up: it may be inside its network'
+    : 'on this machine and its network only /announce is asked';
+}
 
 function bounded(addresses: readonly JudgedAddress[]): readonly JudgedAddress[] {
   const family = (wanted: 4 | 6) =>

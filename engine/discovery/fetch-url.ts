@@ -1,12 +1,20 @@
 /**
  * Fetch URL: gets a file that the user named by its URL. Where the user points, this machine and its network
- * included, is the user's to say; where a public server then redirects to is not.
+ * included, is the user's to say. Where a server then redirects to is not: never from outside to inside, nor from the
+ * network to this machine. Nor is what a name of the Internet is told to be: it is not this machine.
  */
 
 import type { SocketBinding } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
+import { addressKind, ipBytes } from '../policy/ip-address.js';
 import { isTimeUp, withinTime } from '../time-limit.js';
-import { AddressGuard, parseTrackerUrl, withoutCredentials } from './address-guard.js';
+import {
+  AddressGuard,
+  type InsideRule,
+  parseTrackerUrl,
+  type TrackerUrl,
+  withoutCredentials,
+} from './address-guard.js';
 import { httpGet } from './http-get.js';
 import { type Resolve, systemResolve } from './resolve.js';
 
@@ -44,7 +52,7 @@ async function fetchUntil(signal: AbortSignal, text: string, options: FetchUrlOp
   const { maxBytes, userAgent, resolve = systemResolve, binding } = options;
   if (!/^https?:/i.test(text)) throw notFound(text, 'only http:// and https:// are fetched');
   const url = parseTrackerUrl(text);
-  const guard = new AddressGuard(resolve, () => true);
+  const guard = new AddressGuard(resolve, ruleOfUser(url));
   const admitted = await guard.admit(url, signal);
   // One family: a redirect stays in it.
   const addresses = admitted.filter(({ family }) => family === admitted[0]?.family);
@@ -59,6 +67,31 @@ async function fetchUntil(signal: AbortSignal, text: string, options: FetchUrlOp
   if (status !== 200) throw notFound(text, `the server answered ${status}`);
   return body;
 }
+
+/** For one fetch, which begins at `first`. */
+function ruleOfUser(first: TrackerUrl): InsideRule {
+  let onMachine = true;
+  return (url, addresses) => {
+    if (addresses.some(({ host }) => ipBytes(host) === undefined))
+      return mayFollow(first, url) ? undefined : UNKNOWN_REDIRECT;
+    const toMachine = addresses.some(({ host }) => addressKind(host) === 'loopback');
+    if (toMachine && !isNameOfMachine(url.host)) return `${url.host} is no name of this machine`;
+    if (toMachine && !onMachine) return 'a server of the network leads to this machine';
+    onMachine &&= toMachine;
+    return undefined;
+  };
+}
+
+const UNKNOWN_REDIRECT =
+  'a redirect is followed to another name, which the proxy looks up, by https or to a .torrent only';
+
+/** Whom the proxy finds by a name nobody here knows: what is inside of its network is rarely either of these. */
+const mayFollow = (first: TrackerUrl, { host, scheme, path }: TrackerUrl): boolean =>
+  host === first.host || scheme === 'https' || path.endsWith('.torrent');
+
+/** Nobody else can give these an address: they have no dot, or are reserved (RFC 6761). */
+const isNameOfMachine = (host: string): boolean =>
+  ipBytes(host) !== undefined || !host.replace(/\.$/, '').includes('.') || /\.localhost\.?$/.test(host);
 
 function notFound(url: string, reason: string, cause?: unknown): SwarmError {
   const shown = withoutCredentials(url);

@@ -135,7 +135,7 @@ export class LocalDiscovery {
     const host = from.includes('%') ? from : canonicalHost(from);
     if (host === undefined) return;
     const peer: PeerAddress = { host, port: announce.port };
-    for (const infoHash of announce.infoHashes) this.#handlers.get(infoHash)?.onPeers([peer], 'lsd');
+    for (const infoHash of announce.infoHashes) this.#handlers.get(infoHash)?.onPeers([peer], 'lsd', peer);
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * Peer candidates: addresses that we may connect to, and those that we never will again. Bounded: each source,
- * each address prefix, and each network of peers that tell of others fills a share at most, so that nobody's flood
- * drives out what others told us. What only a peer told is hearsay until a connection has shown that it is true:
- * it is tried with care, so that nobody makes us a nuisance to whom he names.
+ * each address prefix, and each network of those that tell of others fills a share at most, so that nobody's flood
+ * drives out what others told us. What only a peer, a DHT node or a neighbour told is hearsay until a connection has
+ * shown that it is true: it is tried with care, so that nobody makes us a nuisance to whom he names.
  *
  * An address is waiting (perhaps until a time), or out: handed out by `next`, or connected.
  */
@@ -22,12 +22,14 @@ const MAX_CANDIDATES = 2_000;
 const MAX_PER_SOURCE = 1_000;
 /** Of one /24 or /64. */
 const MAX_PER_PREFIX = 256;
-/** Of what the peers of one network told. */
+/** Of what the peers, DHT nodes and neighbours of one network told. */
 const MAX_PER_TELLER = 100;
 /** Of hearsay, with different ports. */
 const MAX_PER_HOST = 4;
 /** Attempts at hearsay of one network under way at once. */
 const MAX_HEARSAY_OUT_PER_PREFIX = 8;
+/** Attempts at one IPv4 address or /64 under way at once, whoever told of its ports, except the user. */
+const MAX_ATTEMPTS_PER_HOST = 8;
 /** Waiting time after the first failure; each further one doubles it. */
 const BACKOFF_MS = 15_000;
 const MAX_BACKOFF_MS = 30 * 60_000;
@@ -62,17 +64,20 @@ interface Entry {
   readonly key: string;
   readonly address: PeerAddress;
   readonly prefix: string;
+  readonly unit: string;
   /** Whose share of the room it takes: who told of it first, or the user. */
   source: PeerSourceName;
   /** All who told of it, a bit each. */
   toldBy: number;
-  /** Hearsay: the network of the peer that told it, whose share it takes. Empty when another source told of it too, or it is proven. */
+  /** Hearsay: the network of who told it, whose share it takes. Empty when a source that is believed told of it too, or it is proven. */
   teller: string;
   /** We were connected to it. */
   proven: boolean;
   /** BEP 40; undefined while not asked for, 0 where there is none. */
   priority: number | undefined;
   out: boolean;
+  /** Out, and not connected. */
+  attempted: boolean;
   useful: boolean;
   failures: number;
   dueAt: Millis;
@@ -89,6 +94,7 @@ export class PeerCandidates {
   readonly #turnOfTeller = new Map<string, number>();
   readonly #hearsayPerHost = new Counter();
   readonly #hearsayOutPerPrefix = new Counter();
+  readonly #attemptsPerUnit = new Counter();
   /** By family; where others see us. */
   readonly #ours = new Map<4 | 6, PeerAddress>();
   /** Addresses where we found ourselves, oldest first. */
@@ -112,7 +118,7 @@ export class PeerCandidates {
 
   /**
    * Tells of an address.
-   * @param teller the peer that told it, where it was one
+   * @param teller who told it, where it was a peer, a DHT node or a neighbour
    * @returns whether it is new to us and kept
    */
   add(now: Millis, address: PeerAddress, source: PeerSourceName, teller?: PeerAddress): boolean {
@@ -136,12 +142,14 @@ export class PeerCandidates {
       key,
       address,
       prefix,
+      unit: unitOf(address.host),
       source,
       toldBy: bitOf(source),
       teller: tellerPrefix,
       proven: false,
       priority: undefined,
       out: false,
+      attempted: false,
       useful: false,
       failures: 0,
       dueAt: now,
@@ -167,6 +175,7 @@ export class PeerCandidates {
     this.#lastTurn[this.#nextSource(best)] = ++this.#turns;
     if (best.teller !== '') this.#turnOfTeller.set(best.teller, this.#turns);
     this.#setOut(best, true);
+    this.#setAttempted(best, true);
     return { address: best.address, source: best.source };
   }
 
@@ -194,6 +203,7 @@ export class PeerCandidates {
     entry.proven = true;
     entry.failures = 0;
     this.#setOut(entry, true);
+    this.#setAttempted(entry, false);
   }
 
   /** It could not be connected, or broke the protocol. */
@@ -245,7 +255,7 @@ export class PeerCandidates {
   ban(address: PeerAddress): void {
     const key = addressKey(address);
     if (this.#banned.has(key)) return;
-    const host = banUnit(address.host);
+    const host = unitOf(address.host);
     this.#banned.set(key, host);
     this.#bansPerHost.add(host, 1);
     for (const other of this.#entries.values()) if (this.isBanned(other.address)) this.#remove(other);
@@ -259,7 +269,7 @@ export class PeerCandidates {
 
   isBanned(address: PeerAddress): boolean {
     if (this.#banned.has(addressKey(address))) return true;
-    return !isLoopback(address.host) && this.#bansPerHost.get(banUnit(address.host)) >= BANS_PER_HOST;
+    return !isLoopback(address.host) && this.#bansPerHost.get(unitOf(address.host)) >= BANS_PER_HOST;
   }
 
   get bannedCount(): number {
@@ -281,7 +291,7 @@ export class PeerCandidates {
       const turns = this.#lastTurn[this.#nextSource(a)]! - this.#lastTurn[this.#nextSource(b)]!;
       if (turns !== 0) return turns;
     }
-    // then peers that tell of others in turn, for the same reason,
+    // then those that tell of others in turn, for the same reason,
     const tellers = (this.#turnOfTeller.get(a.teller) ?? 0) - (this.#turnOfTeller.get(b.teller) ?? 0);
     if (tellers !== 0) return tellers;
     // then networks that we are connected to, or try, the least,
@@ -313,10 +323,11 @@ export class PeerCandidates {
   }
 
   /** Whoever names one network to us does not make us flood it. */
-  #mayGoOut({ out, teller, prefix, address }: Entry): boolean {
+  #mayGoOut({ out, source, teller, prefix, unit, address }: Entry): boolean {
     if (out) return false;
-    if (teller === '' || isLoopback(address.host)) return true;
-    return this.#hearsayOutPerPrefix.get(prefix) < MAX_HEARSAY_OUT_PER_PREFIX;
+    if (source === 'user' || isLoopback(address.host)) return true;
+    if (this.#attemptsPerUnit.get(unit) >= MAX_ATTEMPTS_PER_HOST) return false;
+    return teller === '' || this.#hearsayOutPerPrefix.get(prefix) < MAX_HEARSAY_OUT_PER_PREFIX;
   }
 
   /** It is hearsay no more. */
@@ -351,7 +362,14 @@ export class PeerCandidates {
     this.#setOut(entry, false);
   }
 
+  #setAttempted(entry: Entry, attempted: boolean): void {
+    if (entry.attempted === attempted) return;
+    entry.attempted = attempted;
+    this.#attemptsPerUnit.add(entry.unit, attempted ? 1 : -1);
+  }
+
   #setOut(entry: Entry, out: boolean): void {
+    if (!out) this.#setAttempted(entry, false);
     if (entry.out === out) return;
     entry.out = out;
     if (entry.teller !== '') this.#hearsayOutPerPrefix.add(entry.prefix, out ? 1 : -1);
@@ -365,7 +383,7 @@ export class PeerCandidates {
     entry.source = source;
   }
 
-  /** What one network's peers tell has a share of its own, and so has each host that they name. */
+  /** What those of one network tell has a share of its own, and so has each host that they name. */
   #makeRoomForHearsay({ host }: PeerAddress, teller: string): boolean {
     if (teller === '') return true;
     if (!isLoopback(host) && this.#hearsayPerHost.get(host) >= MAX_PER_HOST) return false;
@@ -386,8 +404,8 @@ export class PeerCandidates {
   }
 
   /**
-   * Forgets the waiting address that was never connected, then that failed most often, then that the fewest told of,
-   * equals at random; none that was useful or the user's.
+   * Forgets the waiting address that was never connected, then of the hearsay of who told the most, then that failed
+   * most often, then that the fewest told of, equals at random; none that was useful or the user's.
    */
   #evict(mayGo: (entry: Entry) => boolean): boolean {
     let worst: Entry | undefined;
@@ -398,6 +416,7 @@ export class PeerCandidates {
         worst === undefined
           ? -1
           : Number(isTried(entry)) - Number(isTried(worst)) ||
+            this.#perTeller.get(worst.teller) - this.#perTeller.get(entry.teller) ||
             worst.failures - entry.failures ||
             countBits(entry.toldBy) - countBits(worst.toldBy);
       if (order < 0) {
@@ -410,6 +429,7 @@ export class PeerCandidates {
   }
 
   #remove(entry: Entry): void {
+    this.#setAttempted(entry, false);
     this.#setOut(entry, true);
     this.#believe(entry);
     this.#outPerPrefix.add(entry.prefix, -1);
@@ -420,7 +440,7 @@ export class PeerCandidates {
 }
 
 /** What one party can change at will is one unit: the ports of an IPv4 address, all of an IPv6 /64. */
-const banUnit = (host: string): string => (host.includes(':') ? addressPrefix(host) : host);
+const unitOf = (host: string): string => (host.includes(':') ? addressPrefix(host) : host);
 
 const isTried = ({ proven, failures }: Entry): boolean => proven && failures < TRIED_FAILURES;
 

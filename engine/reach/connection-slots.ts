@@ -1,10 +1,11 @@
 /**
- * Connection slots: how many peers an engine is connected to, and how many attempts are under way, over all
- * torrents and in both directions. An attempt holds a slot too, so the total is a bound on sockets.
+ * Connection slots: how many peers an engine is connected to, and how many of our attempts are under way, over all
+ * torrents and in both directions. Our attempts hold a slot too. Strangers get one when they have shaken hands: before,
+ * the handshake room (policy/handshake-room.ts) bounds them, or they would take the places of peers.
  */
 
 export interface ConnectionLimits {
-  /** Connected and attempted, incoming and outgoing. */
+  /** Connected in both directions, and outgoing attempts. */
   readonly maxPeers: number;
   /** Outgoing attempts under way. */
   readonly maxHalfOpen: number;
@@ -29,9 +30,13 @@ export class ConnectionSlots {
     return this.#halfOpen;
   }
 
+  get isFull(): boolean {
+    return this.#used >= this.#limits.maxPeers;
+  }
+
   /** For an incoming connection. */
   take(): boolean {
-    if (this.#used >= this.#limits.maxPeers) return false;
+    if (this.isFull) return false;
     this.#used++;
     return true;
   }

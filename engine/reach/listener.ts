@@ -1,24 +1,21 @@
 /**
- * Listener: one TCP port for all torrents. Who connects gets a limited time and number of handshakes; who names
- * a torrent that is registered is handed to its owner, everybody else is closed.
+ * Listener: one TCP port for all torrents. Who connects gets a limited time for its handshake, and a place that others
+ * may need more (policy/handshake-room.ts); who names a torrent that is registered is handed to its owner, everybody
+ * else is closed.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { listenFrom } from '../egress/bound-sockets.js';
 import { isReachable, type SocketBinding, type Source, UNBOUND } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
-import { hostKey, unmappedHost } from '../policy/ip-address.js';
-import type { HandshakeIdentity, PeerConnection } from '../ports.js';
+import { HandshakeRoom } from '../policy/handshake-room.js';
+import { unmappedHost } from '../policy/ip-address.js';
+import type { Clock, HandshakeIdentity, PeerConnection } from '../ports.js';
 import { torrentMark } from '../wire/mse-keys.js';
 import type { TcpWire } from '../wire/tcp-wire.js';
 import type { ConnectionSlots } from './connection-slots.js';
 
 /** Shakes hands on an accepted socket. */
 type Acceptor = Pick<TcpWire, 'accept'>;
-
-/** Of all addresses together: a handshake takes one round trip, so this is hundreds of new peers a second. */
-const MAX_HANDSHAKES = 64;
-/** Of one address, so that one host alone cannot keep the others out. Peers behind one NAT share it. */
-const MAX_HANDSHAKES_PER_HOST = 16;
 
 interface Registration {
   readonly identity: HandshakeIdentity;
@@ -33,14 +30,20 @@ export class PeerListener {
   /** Info-hashes by what an encrypted handshake names them by; made when the first one asks. */
   #marks: Map<string, string> | undefined;
   /** Aborts of the handshakes under way. */
-  readonly #handshakes = new Set<() => void>();
-  readonly #handshakesOfHost = new Map<string, number>();
+  readonly #room = new HandshakeRoom<() => void>();
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #binding: SocketBinding;
   readonly #servers: Server[] = [];
 
-  constructor(acceptor: Acceptor, slots: ConnectionSlots, binding: SocketBinding = UNBOUND) {
+  constructor(
+    acceptor: Acceptor,
+    slots: ConnectionSlots,
+    clock: Pick<Clock, 'now'>,
+    binding: SocketBinding = UNBOUND,
+  ) {
     this.#acceptor = acceptor;
     this.#slots = slots;
+    this.#clock = clock;
     this.#binding = binding;
   }
 
@@ -94,32 +97,19 @@ export class PeerListener {
   /** The same, and whoever is registered stays so: `listen` may follow. */
   stopListening(): void {
     for (const server of this.#servers.splice(0)) server.close();
-    for (const abort of this.#handshakes) abort();
+    for (const abort of this.#room.strangers()) abort();
   }
 
   #onSocket(socket: Socket): void {
-    const host = socket.remoteAddress === undefined ? undefined : hostKey(socket.remoteAddress);
-    const ofHost = host === undefined ? 0 : (this.#handshakesOfHost.get(host) ?? 0);
-    if (
-      host === undefined ||
-      !isReachable(this.#binding, unmappedHost(socket.remoteAddress ?? '')) ||
-      this.#handshakes.size >= MAX_HANDSHAKES ||
-      ofHost >= MAX_HANDSHAKES_PER_HOST ||
-      !this.#slots.take()
-    ) {
+    const host = socket.remoteAddress === undefined ? undefined : unmappedHost(socket.remoteAddress);
+    if (host === undefined || !isReachable(this.#binding, host) || this.#slots.isFull) {
       socket.on('error', () => {});
       socket.destroy();
       return;
     }
-    this.#handshakesOfHost.set(host, ofHost + 1);
-    const over = (): void => {
-      this.#handshakes.delete(abort);
-      const left = (this.#handshakesOfHost.get(host) ?? 1) - 1;
-      if (left === 0) this.#handshakesOfHost.delete(host);
-      else this.#handshakesOfHost.set(host, left);
-    };
     // The info-hash whose identity the handshake was answered with.
     let identity: HandshakeIdentity | undefined;
+    let hasSlot = false;
     const stop = this.#acceptor.accept(
       socket,
       {
@@ -128,20 +118,24 @@ export class PeerListener {
           return identity;
         },
         infoHashOf: (mark) => this.#infoHashOf(mark),
+        onFirstBytes: () => this.#room.onBytes(abort),
       },
       (result) => {
-        over();
-        if ('kind' in result) this.#slots.release();
-        else if (identity !== undefined) this.#handOn(identity, result);
+        this.#room.leave(abort);
+        if ('kind' in result || identity === undefined) return;
+        hasSlot = this.#slots.take();
+        if (hasSlot) this.#handOn(identity, result);
+        else result.close('no room for another peer');
       },
-      () => this.#slots.release(),
+      () => {
+        if (hasSlot) this.#slots.release();
+      },
     );
     const abort = (): void => {
       stop();
-      over();
-      this.#slots.release();
+      this.#room.leave(abort);
     };
-    this.#handshakes.add(abort);
+    this.#room.enter(abort, host, this.#clock.now())?.();
   }
 
   #infoHashOf(mark: string): string | undefined {

@@ -61,7 +61,7 @@ export class Connecting {
     return this.#options.candidates.bannedCount;
   }
 
-  /** @param teller who told of them, where a peer did */
+  /** @param teller who told of them, where it was a peer, a DHT node or a neighbour */
   onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName, teller?: PeerAddress): void {
     const now = this.#state.now();
     for (const address of peers) {

@@ -108,9 +108,10 @@ export class MetadataSwarm {
     return [...this.#peers.keys()].filter((id) => this.#assembly.isOfUse(id)).length;
   }
 
-  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName): void {
+  /** @param teller who told of them, where it was a DHT node or a neighbour */
+  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName, teller?: PeerAddress): void {
     const now = this.#options.clock.now();
-    for (const address of peers) this.#options.candidates.add(now, address, source);
+    for (const address of peers) this.#options.candidates.add(now, address, source, teller);
     this.#fill();
   }
 

@@ -170,8 +170,9 @@ export class Swarm implements PieceStoreHandler {
     return this.#connecting.bannedCount;
   }
 
-  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName): void {
-    this.#connecting.onPeersFound(peers, source);
+  /** @param teller who told of them, where it was a peer, a DHT node or a neighbour */
+  onPeersFound(peers: readonly PeerAddress[], source: PeerSourceName, teller?: PeerAddress): void {
+    this.#connecting.onPeersFound(peers, source, teller);
   }
 
   /** Somebody connected to us and asked for this torrent. Closes the connection when it may not stay. */

@@ -16,6 +16,11 @@ import type { PeerSocket, SocketOwner } from './peer-socket.js';
 
 /** From connected to the last byte of the peer's handshake. */
 const HANDSHAKE_MS = 15_000;
+/**
+ * Of it, for the first byte of who dials us, who speaks first: at a round trip of 2 s a first packet that is lost is sent
+ * again after 6 s (RFC 6298).
+ */
+const FIRST_BYTE_MS = 8_000;
 /** Of it, for the encrypted part where plaintext may follow: a peer that takes our key for the start of something long. */
 const ENCRYPTED_PART_MS = 6_000;
 
@@ -25,6 +30,8 @@ export interface KnownTorrents {
   identityOf(infoHash: string): HandshakeIdentity | undefined;
   /** The same by what names it in an encrypted handshake (mse-keys.ts, torrentMark), as hex. */
   infoHashOf(mark: string): string | undefined;
+  /** Once, when it has said anything. */
+  onFirstBytes(): void;
 }
 
 export interface HandshakePlan {
@@ -58,11 +65,13 @@ export class Handshake implements SocketOwner, HeartbeatMember {
   #mseResult: MseResult | undefined;
   #deadline: Millis;
   #isSelf = false;
+  /** Nothing has come. */
+  #isSilent = true;
   #over = false;
 
   constructor(plan: HandshakePlan) {
     this.#plan = plan;
-    this.#deadline = asMillis(plan.heartbeat.now() + (plan.connectMs ?? HANDSHAKE_MS));
+    this.#deadline = asMillis(plan.heartbeat.now() + (plan.connectMs ?? FIRST_BYTE_MS));
     plan.heartbeat.add(this);
   }
 
@@ -91,6 +100,7 @@ export class Handshake implements SocketOwner, HeartbeatMember {
 
   onChunk(chunk: Uint8Array): void {
     if (this.#over || this.#isSelf) return;
+    if (this.#isSilent) this.#onFirstBytes();
     if (this.#mse !== undefined) {
       this.#onEncrypted(this.#mse, chunk);
       return;
@@ -126,6 +136,14 @@ export class Handshake implements SocketOwner, HeartbeatMember {
     if (now < this.#deadline) return;
     const connects = this.#wire === undefined && this.#plan.accepting === undefined;
     this.#fail('timeout', connects ? 'no connection' : 'no handshake');
+  }
+
+  #onFirstBytes(): void {
+    const { accepting } = this.#plan;
+    this.#isSilent = false;
+    if (accepting === undefined) return;
+    this.#deadline = asMillis(this.#deadline + HANDSHAKE_MS - FIRST_BYTE_MS);
+    accepting.onFirstBytes();
   }
 
   /** What came is no plaintext handshake. */

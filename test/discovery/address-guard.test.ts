@@ -214,6 +214,22 @@ describe('address guard', () => {
     assert.equal(answers.length, 0);
   });
 
+  it('asks a name that is left to a proxy for announce-like paths only, each time', async () => {
+    const guard = new AddressGuard('by-proxy');
+    assert.deepEqual(await admit('http://t.example.com/announce', guard), ['t.example.com']);
+    for (const url of [
+      'http://internal.example.com/v1/agent/leave?x=1',
+      'https://internal.example.com/',
+      'http://t.example.com/x',
+      'http://internal/announce',
+      'http://router.local/announce',
+      'http://127.0.0.1/announce',
+    ])
+      await assert.rejects(admit(url, guard), forbidden, url);
+    assert.deepEqual(await admit('https://t.example.com/key/announce.php', guard), ['t.example.com']);
+    await assert.rejects(admit('http://10.1.2.3/x', new AddressGuard('by-proxy')), forbidden);
+  });
+
   it('does not follow a public tracker inside, by name or by literal', async () => {
     const guard = new AddressGuard(async (host) =>
       host === 'public.example' ? ['1.2.3.4'] : ['192.168.0.1'],

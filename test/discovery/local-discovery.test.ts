@@ -43,8 +43,9 @@ class Neighbour {
   join(infoHash = OURS) {
     const source = this.discovery.source(infoHash);
     source.start({
-      onPeers: (peers, from) => {
+      onPeers: (peers, from, teller) => {
         assert.equal(from, 'lsd');
+        assert.equal(teller?.host, HOST);
         this.heard.push(...peers);
       },
       onStatus() {},

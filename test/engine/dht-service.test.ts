@@ -37,7 +37,7 @@ async function openNode(
     log: (_level, text) => assert.fail(text),
     ...options,
   });
-  for (const address of early) service.addNode(address);
+  for (const address of early) service.addNode(address, 'stranger');
   const totals = { uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1, isPartialSeed: false };
   const source = service.sourceOf(asInfoHash('ab'.repeat(20)), () => totals);
   t.after(async () => {

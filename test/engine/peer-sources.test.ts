@@ -27,15 +27,15 @@ test('who listens changes, and no source begins again', () => {
   const sources = new PeerSources(() => ({ trackers: undefined, others: [source] }));
   const [first, second]: [string[], string[]] = [[], []];
   const handlerOf = (heard: string[]): PeerSourceHandler => ({
-    onPeers: (peers, from) => void heard.push(`${from} ${peers.length}`),
+    onPeers: (peers, from, teller) => void heard.push(`${from} ${peers.length} ${teller?.host}`),
     onStatus: () => void heard.push('status'),
   });
   sources.start(handlerOf(first));
-  source.handler?.onPeers([{ host: '192.0.2.1', port: 1 }], 'dht');
+  source.handler?.onPeers([{ host: '192.0.2.1', port: 1 }], 'dht', { host: '192.0.2.2', port: 2 });
   sources.start(handlerOf(second));
   source.handler?.onPeers([], 'dht');
   source.handler?.onStatus();
-  assert.deepEqual([first, second], [['dht 1'], ['dht 0', 'status']]);
+  assert.deepEqual([first, second], [['dht 1 192.0.2.2'], ['dht 0 undefined', 'status']]);
   assert.deepEqual(source.told, ['start']);
 });
 

@@ -372,6 +372,15 @@ describe('the seats of a search', () => {
       assert.ok(search.swarm.connections.length <= 30);
     });
 
+  test('are sought with few attempts at once at a network that one DHT node or neighbour names', () => {
+    for (const source of ['dht', 'lsd'] as const) {
+      const search = new Search(metadata);
+      const victims = Array.from({ length: 100 }, (_, i) => ({ host: `99.9.9.${i}`, port: 80 }));
+      search.swarm.onPeersFound(victims, source, { host: '66.6.6.6', port: 6881 });
+      assert.equal(search.dials.length, 8, source);
+    }
+  });
+
   test('are kept when the metadata is there, which is told once whatever comes after it', () => {
     const search = new Search(metadata);
     const peer = search.arrive('192.0.2.1');

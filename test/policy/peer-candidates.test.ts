@@ -329,6 +329,23 @@ describe('PeerCandidates', () => {
     );
   });
 
+  it('gives up what few told rather than what crowds of tellers flood, whatever the source', () => {
+    const source = fc.constantFrom<PeerSourceName>('dht', 'pex', 'lsd');
+    fc.assert(
+      fc.property(source, fc.integer({ min: 1, max: 40 }), fc.integer(), (source, count, seed) => {
+        const candidates = candidatesOf(seed);
+        for (let i = 0; i < count; i++)
+          candidates.add(at(0), peer(`11.${i}.3.4:6881`), source, peer('198.51.100.1:1'));
+        for (let liar = 0; liar < 20; liar++)
+          for (let i = 0; i < 100; i++)
+            candidates.add(at(0), peer(`${20 + liar}.${i}.7.9:1`), source, peer(`66.${liar}.6.6:1`));
+        const kept = new Set(Array.from({ length: 1_000 }, () => nextKey(candidates, 0)));
+        for (let i = 0; i < count; i++) assert.ok(kept.has(`11.${i}.3.4:6881`), `${i} of ${count}`);
+      }),
+      { numRuns: 5 },
+    );
+  });
+
   it('takes turns among tellers, whatever one of them floods', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100 }), fc.integer(), (count, seed) => {
@@ -374,6 +391,46 @@ describe('PeerCandidates', () => {
       candidates.add(at(0), { host: '127.0.0.1', port }, 'pex', teller);
     }
     assert.equal(candidates.size, 54);
+  });
+
+  it('tries one host under eight ports at once, whoever names them but the user, and a /64 like a host', () => {
+    const countOf = (source: PeerSourceName, hostOf: (i: number) => string): number => {
+      const candidates = candidatesOf();
+      for (let i = 1; i <= 50; i++) candidates.add(at(0), { host: hostOf(i), port: 1_000 + i }, source);
+      const out = Array.from({ length: 50 }, () => candidates.next(at(0))).filter(
+        (each) => each !== undefined,
+      );
+      const left = 50 - out.length;
+      if (left === 0) return out.length;
+      // Each that is decided makes room for one.
+      candidates.onConnected(at(0), out[0]!.address);
+      candidates.onFailed(at(0), out[1]!.address);
+      candidates.onAborted(at(0), out[2]!.address);
+      candidates.exclude(out[3]!.address);
+      assert.equal(Array.from({ length: 50 }, () => candidates.next(at(0))).filter(Boolean).length, 4);
+      assert.equal(candidates.nextAt(), undefined);
+      return out.length;
+    };
+    assert.equal(
+      countOf('tracker', () => '9.9.9.9'),
+      8,
+    );
+    assert.equal(
+      countOf('tracker', (i) => `2a00::${i.toString(16)}`),
+      8,
+    );
+    assert.equal(
+      countOf('tracker', (i) => `9.9.9.${i}`),
+      50,
+    );
+    assert.equal(
+      countOf('user', () => '9.9.9.9'),
+      50,
+    );
+    assert.equal(
+      countOf('tracker', () => '127.0.0.1'),
+      50,
+    );
   });
 
   it('waits longer with hearsay that failed', () => {

@@ -79,23 +79,45 @@ describe('the listener', () => {
     side.close();
   });
 
-  test('lets one host have only so many handshakes under way', async () => {
+  test('lets one host have only so many handshakes under way: the oldest makes room for a new one', async () => {
     const side = await new Side().listen();
     const silent: RawPeer[] = [];
     for (let i = 0; i < 16; i++) silent.push(await RawPeer.to(side.port));
     const extra = await RawPeer.to(side.port);
-    await extra.gone;
+    await silent[0]?.gone;
+    for (const raw of [...silent.slice(1), extra]) {
+      const accepted = side.nextPeer();
+      raw.send(handshakeBytes());
+      await accepted;
+    }
     assert.equal(side.slots.used, 16);
-    const accepted = side.nextPeer();
-    silent[0]?.send(handshakeBytes());
-    await accepted;
-    const again = await RawPeer.to(side.port);
-    const taken = side.nextPeer();
-    again.send(handshakeBytes());
-    await taken;
-    for (const raw of [...silent, again]) raw.end();
+    for (const raw of [...silent, extra]) raw.end();
     side.close();
-    assert.equal(side.slots.used, 0, 'handshakes under way end with the listener');
+  });
+
+  test('gives the slots of peers to who has shaken hands only', async () => {
+    const side = await new Side({ maxPeers: 2 }).listen();
+    const silent = [await RawPeer.to(side.port), await RawPeer.to(side.port), await RawPeer.to(side.port)];
+    assert.equal(side.slots.used, 0);
+    const peers = [side.nextPeer(), side.nextPeer()];
+    for (const raw of silent.slice(1)) raw.send(handshakeBytes());
+    await Promise.all(peers);
+    silent[0]?.send(handshakeBytes());
+    await silent[0]?.gone;
+    assert.equal(side.slots.used, 2);
+    for (const { connection } of await Promise.all(peers)) connection.close('enough');
+    assert.equal(side.slots.used, 0);
+    side.close();
+  });
+
+  test('ends the handshakes that are under way when it is closed', async () => {
+    const side = await new Side().listen();
+    const raws = [await RawPeer.to(side.port), await RawPeer.to(side.port)];
+    raws[0]?.send(handshakeBytes().subarray(0, 60));
+    await raws[0]?.receive(68);
+    side.close();
+    for (const raw of raws) await raw.gone;
+    assert.equal(side.slots.used, 0);
   });
 
   test('names the port that is taken, with a hint', async () => {

@@ -154,3 +154,12 @@ test('a seed parts from a peer that says it only uploads (BEP 21), a leecher doe
   useful.handler.onExtendedHandshake(handshake);
   assert.equal(useful.closed, undefined);
 });
+
+test('makes no more than a few attempts at once at a network that one DHT node or neighbour names', () => {
+  for (const source of ['dht', 'lsd', 'pex'] as const) {
+    const fake = new FakeSwarm();
+    const victims = Array.from({ length: 100 }, (_, i) => ({ host: `99.9.9.${i}`, port: 80 }));
+    fake.swarm.onPeersFound(victims, source, { host: '66.6.6.6', port: 6881 });
+    assert.equal(fake.dials.length, 8, source);
+  }
+});

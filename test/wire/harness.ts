@@ -173,7 +173,7 @@ export class Side {
   constructor({ clock = realClock, maxPeers = 50, maxHalfOpen = 8, encryption = 'off' }: SideOptions = {}) {
     const wire = new TcpWire(new Heartbeat(clock), encryption);
     this.slots = new ConnectionSlots({ maxPeers, maxHalfOpen });
-    this.listener = new PeerListener(wire, this.slots);
+    this.listener = new PeerListener(wire, this.slots, clock);
     this.dialer = new SlottedDialer(wire, this.slots);
   }
 

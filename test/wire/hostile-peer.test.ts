@@ -343,6 +343,20 @@ describe('deadlines', () => {
     side.close();
   });
 
+  test('cut who connects and says nothing for 8 s, though not who says something', async () => {
+    const clock = new ManualClock();
+    const side = await new Side({ clock }).listen();
+    const [silent, slow] = [await RawPeer.to(side.port), await RawPeer.to(side.port)];
+    slow.send(handshakeBytes().subarray(0, 48));
+    await slow.receive(68);
+    clock.advance(9_000);
+    await silent.gone;
+    const accepted = side.nextPeer();
+    slow.send(handshakeBytes().subarray(48));
+    await accepted;
+    side.close();
+  });
+
   test('cut a connection attempt, and a peer that accepts and says nothing', async () => {
     const clock = new ManualClock();
     const server = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');

@@ -13,7 +13,7 @@ import type { Reply, Signed } from './krpc.js';
 import type { RunningLookup } from './lookups.js';
 import { familyOf, networkOf } from './node-address.js';
 import { ID_BYTES, type NodeContact, type NodeId, type RandomBytes } from './node-id.js';
-import { Overlay } from './overlay.js';
+import { type NodeTeller, Overlay } from './overlay.js';
 
 /** The first byte of every KRPC datagram: a dictionary. */
 const DICTIONARY = 0x64;
@@ -41,7 +41,7 @@ export interface PeerLookup {
   /** 20 bytes. */
   readonly infoHash: Uint8Array;
   /** Peers of one answer: valid addresses with a port, nothing more. The same come again from other nodes. */
-  onPeers(peers: readonly PeerAddress[]): void;
+  onPeers(peers: readonly PeerAddress[], teller: PeerAddress): void;
   /** Announces us to the nodes closest to the info-hash. */
   readonly announce?: {
     /** Where we listen; `implied`: on the port of the DHT, as others see it. */
@@ -105,10 +105,10 @@ export class DhtNode {
     for (const overlay of this.#overlays) overlay.start();
   }
 
-  /** Somebody says that a node is there: a torrent's `nodes`, a peer's PORT message. */
-  addNode(address: PeerAddress): void {
+  /** Somebody says that a node is there: a torrent's `nodes`, a peer's PORT message, local discovery. */
+  addNode(address: PeerAddress, by: NodeTeller = 'stranger'): void {
     if (this.#closed || networkOf(address.host) === undefined) return;
-    this.#overlayOf(address.host)?.addNode(address);
+    this.#overlayOf(address.host)?.addNode(address, by);
   }
 
   /** Read-only (BEP 43) where nobody can reach us from the Internet: we ask there, and do not answer. */
@@ -140,7 +140,7 @@ export class DhtNode {
         onReply: (from, reply) => {
           if (reply.token !== undefined) tokens.set(addressKey(from), reply.token);
           const peers = usablePeers(from, reply, overlay.family);
-          if (peers.length > 0) onPeers(peers);
+          if (peers.length > 0) onPeers(peers, from);
         },
         onDone: (closest, queries) => {
           sent += queries;

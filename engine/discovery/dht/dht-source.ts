@@ -96,12 +96,12 @@ export class DhtSource implements PeerSource {
     this.#lookup = node.lookUpPeers({
       infoHash: this.#infoHash,
       ...(port === 0 ? {} : { announce: { port, implied: false, seed: totals().leftBytes === 0 } }),
-      onPeers: (peers) => {
+      onPeers: (peers, teller) => {
         // What we announced comes back from an address that we may not know to be ours.
         for (const peer of peers)
           if (peer.port !== port && others.size < MAX_KNOWN) others.add(addressKey(peer));
         this.found += peers.length;
-        this.#handler?.onPeers(peers, 'dht');
+        this.#handler?.onPeers(peers, 'dht', teller);
       },
       onDone: () => {
         this.#isLookingUp = false;

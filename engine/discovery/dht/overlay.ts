@@ -11,6 +11,8 @@ import { ExternalAddress } from './external-address.js';
 import { Joining } from './joining.js';
 import { ERROR, type Message, type Query, type Reply, readMessage } from './krpc.js';
 import { Lookups, type LookupTask, type QueryHandler, type RunningLookup } from './lookups.js';
+import { NamedNodes } from './named-nodes.js';
+import { NeighbourLimit } from './neighbour-limit.js';
 import { NetworkSize } from './network-size.js';
 import { mayName, networkOf } from './node-address.js';
 import { NodeChecks } from './node-checks.js';
@@ -25,6 +27,12 @@ const TICK_MS = 10_000;
 /** Questionable nodes asked in a tick: a full table within 15 minutes. */
 const CHECKS_PER_TICK = 4;
 const SWEEP_EVERY_TICKS = 30;
+
+/**
+ * Who says that a node is there. `torrent`: its author, whom the user chose. `neighbour`: a datagram of the local
+ * network. `stranger`: a peer, a node.
+ */
+export type NodeTeller = 'torrent' | 'neighbour' | 'stranger';
 
 export interface OverlayOptions {
   readonly socket: DatagramSocket;
@@ -52,6 +60,8 @@ export class Overlay {
   readonly #limits: QueryLimits;
   readonly #external = new ExternalAddress();
   readonly #checks = new NodeChecks((address, done) => this.ask(address, { method: 'ping' }, done));
+  readonly #named: NamedNodes;
+  readonly #neighbours = new NeighbourLimit();
   readonly #lookups: Lookups;
   readonly #joining: Joining;
   readonly #size: NetworkSize;
@@ -83,6 +93,16 @@ export class Overlay {
       addNode: (address) => this.addNode(address),
       ask: (to, query, done) => this.ask(to, query, done),
       run: (task) => this.#lookups.runFirst(task),
+    });
+    this.#named = new NamedNodes({
+      clock,
+      isAlone: () => !this.table.hasLiveNode,
+      ask: (address, done) =>
+        this.ask(
+          address,
+          { method: 'ping' },
+          this.#onAsked((reply) => done(reply !== undefined)),
+        ),
     });
     this.responder = new Responder(
       {
@@ -131,16 +151,31 @@ export class Overlay {
     else this.#joining.join();
   }
 
-  /** Somebody says that a node is there (a torrent, a peer's PORT message, the LAN): asks it. */
-  addNode(address: PeerAddress): void {
-    if (this.table.get(address) !== undefined) return;
+  /** Somebody says that a node is there: asks it. */
+  addNode(address: PeerAddress, by: NodeTeller = 'stranger'): void {
+    if (this.#closed || this.table.get(address) !== undefined) return;
+    if (by === 'torrent') this.#named.add(address);
+    else if (
+      by === 'stranger' ||
+      this.#neighbours.admits(address.host, this.table.size, this.#options.clock.now())
+    )
+      this.#checks.check(
+        address,
+        this.#onAsked(() => {}),
+      );
+  }
+
+  /** For who is asked now. */
+  #onAsked(then: (reply: Reply | undefined) => void): (reply: Reply | undefined) => void {
     const wasAlone = this.table.size === 0;
-    this.#checks.check(address, (reply) => {
-      if (reply === undefined) return;
-      if (wasAlone && !this.#joining.isUnderWay) this.#joining.lookUpSelf([]);
-      // The entry points may be silent: those who wait have somebody to begin with now.
-      else this.#lookups.runWaiting();
-    });
+    return (reply) => {
+      if (reply !== undefined) {
+        if (wasAlone && !this.#joining.isUnderWay) this.#joining.lookUpSelf([]);
+        // The entry points may be silent: those who wait have somebody to begin with now.
+        else this.#lookups.runWaiting();
+      }
+      then(reply);
+    };
   }
 
   /** Waits for its turn, and while no node is known. */
@@ -189,6 +224,7 @@ export class Overlay {
     this.#closed = true;
     this.#tick?.cancel();
     this.#joining.close();
+    this.#named.close();
     this.#lookups.close();
     this.#queries.close();
     this.#options.socket.close();

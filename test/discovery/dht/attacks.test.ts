@@ -386,7 +386,13 @@ describe('lookups', () => {
     node.addNode(liar.address);
     settle();
     const found: PeerAddress[] = [];
-    node.lookUpPeers({ infoHash: HASH, onPeers: (peers) => found.push(...peers) });
+    node.lookUpPeers({
+      infoHash: HASH,
+      onPeers: (peers, { host, port }) => {
+        found.push(...peers);
+        assert.deepEqual({ host, port }, liar.address, 'who told it');
+      },
+    });
     settle(10_000);
     assert.deepEqual(found, [{ host: '11.1.1.1', port: 1 }]);
   });

@@ -8,6 +8,7 @@ import { VirtualClock } from '../../support/virtual-clock.js';
 
 const OUR_PORT = 6_881;
 const OURSELVES = { host: '203.0.113.1', port: OUR_PORT };
+const NODE = { host: '203.0.113.99', port: 6_881 };
 const OTHER = { host: '203.0.113.2', port: 4_444 };
 
 /** A source in front of a DHT that answers each lookup at once with the next of `answers`. */
@@ -20,7 +21,7 @@ function sourceOf(...answers: readonly (readonly PeerAddress[])[]) {
       lookUpPeers({ onPeers, onDone, announce }: PeerLookup) {
         const peers = answers[lookups.length] ?? [];
         lookups.push({ atMs: clock.now(), port: announce?.port });
-        if (peers.length > 0) onPeers(peers);
+        if (peers.length > 0) onPeers(peers, NODE);
         onDone?.(1, 1);
         return { cancel() {} };
       },
@@ -42,6 +43,13 @@ function sourceOf(...answers: readonly (readonly PeerAddress[])[]) {
 
 const timesOf = (lookups: readonly { readonly atMs: number }[]): number[] =>
   lookups.map(({ atMs }) => atMs - (lookups[0]?.atMs ?? 0));
+
+test('tells which node told of a peer', () => {
+  const { source } = sourceOf([OTHER]);
+  const heard: unknown[] = [];
+  source.start({ onPeers: (...told) => void heard.push(told), onStatus: () => {} });
+  assert.deepEqual(heard, [[[OTHER], 'dht', NODE]]);
+});
 
 test('who finds nobody but itself soon looks again', () => {
   const { clock, lookups, start } = sourceOf([], [OURSELVES], [OURSELVES], [OURSELVES, OTHER], [OTHER]);
