@@ -1,6 +1,7 @@
 /**
- * DHT: `npm run bench:dht [loopback] [lookups] [sybils]`. 200 nodes on real sockets; lookups among 10,000 nodes on a
- * virtual network where half of all contacts are dead; and where a fifth of the nodes crowd the target.
+ * DHT: `npm run bench:dht [loopback] [lookups] [sybils] [SEED]`. 200 nodes on real sockets; lookups among 10,000 nodes
+ * on a virtual network where half of all contacts are dead; and where a fifth of the nodes crowd the target. SEED: of
+ * the first target, for others than the usual ones.
  */
 
 import { seededRng } from '../test/policy/drawings.js';
@@ -20,7 +21,8 @@ const LOOPBACK_NODES = 200;
 const LOOPBACK_LOOKUPS = 100;
 
 const parts: Readonly<Record<string, () => void | Promise<void>>> = { loopback, lookups, sybils };
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((word) => !/^\d+$/.test(word));
+const firstSeed = Number(process.argv.slice(2).find((word) => /^\d+$/.test(word)) ?? 100);
 for (const [name, run] of Object.entries(parts))
   if (wanted.length === 0 || wanted.includes(name)) await run();
 
@@ -102,7 +104,7 @@ function lookUpAmongSybils(secure: boolean, named: number): string[] {
   const queries: number[] = [];
   const complete: number[] = [];
   for (let round = 0; round < TARGETS; round++) {
-    const rng = seededRng(100 + round);
+    const rng = seededRng(firstSeed + round);
     const internet = new VirtualInternet(rng);
     const target = Uint8Array.from({ length: 20 }, () => Math.floor(rng() * 256));
     const liars = { count: NODES / 5, target, secure, named };
