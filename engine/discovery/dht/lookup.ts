@@ -44,16 +44,15 @@ const SETTLED = 5;
 /** So many of those that one node named: else one that names its friends would have all of them. */
 const MAX_ASIDE_OF_ONE = 2;
 /**
- * A node keeps so many of a part of the space, whoever is closest to the target in it or not (`placesAt`): of those
- * that it names, about one is within 1 / places of the part, in one answer of 500 five. Sybils that only name each other
- * all name closer ones. Three such answers, so that no single node makes lookups dear: one ordinary lookup in 200.
+ * Of a part of the space a node keeps some nodes only, wherever in it the target is (`placesAt`): of those that it names
+ * about one is within 1 / places of the part, and five in one answer of 500. Sybils that name each other only all name
+ * closer ones. Three such answers, so that no single node makes lookups dear: one ordinary lookup in 100, or fewer.
  */
 const NAMED_TOO_CLOSE = 5;
 const CLIQUE = 3;
 /**
- * Among those who name each other only, ways count that answer and not those that are asked, and each leads to one
- * more. Without, of lookups that begin with sybils mostly and end in two round trips, before the others have answered,
- * one in fourteen failed.
+ * Then ways count that answer, not those that are asked, and each leads to one more. Without, one lookup in fourteen
+ * failed: begun mostly with sybils, it had ended in two round trips, before the others had answered.
  */
 const OWN_IN_CLIQUE = 24;
 const MAX_ASIDE_OF_ONE_IN_CLIQUE = 3;
