@@ -1,6 +1,7 @@
 /**
- * DHT: `npm run bench:dht [loopback] [lookups] [sybils]`. 200 nodes on real sockets; lookups among 10,000 nodes on a
- * virtual network where half of all contacts are dead; and where a fifth of the nodes crowd the target.
+ * DHT: `npm run bench:dht [loopback] [lookups] [sybils] [SEED]`. 200 nodes on real sockets, ours and those of the
+ * package bittorrent-dht; lookups among 10,000 nodes on a virtual network where half of all contacts are dead; and
+ * where a fifth of the nodes crowd the target. SEED: of the first target, for others than the usual ones.
  */
 
 import { seededRng } from '../test/policy/drawings.js';
@@ -8,6 +9,7 @@ import { announceAndFind } from '../test/support/dht-lookups.js';
 import { Population } from '../test/support/dht-population.js';
 import { LoopbackDht } from '../test/support/loopback-dht.js';
 import { VirtualInternet } from '../test/support/virtual-internet.js';
+import { PackageDht } from './dht-package.js';
 import { formatTable } from './table.js';
 
 const NODES = 10_000;
@@ -18,38 +20,45 @@ const LOOKUPS_PER_TARGET = 40;
 const NAMED = [64, 10];
 const LOOPBACK_NODES = 200;
 const LOOPBACK_LOOKUPS = 100;
+/** Where each waits for a time-out of two seconds, and so does the announce before. */
+const SLOW_LOOKUPS = 10;
 
 const parts: Readonly<Record<string, () => void | Promise<void>>> = { loopback, lookups, sybils };
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((word) => !/^\d+$/.test(word));
+const firstSeed = Number(process.argv.slice(2).find((word) => /^\d+$/.test(word)) ?? 100);
 for (const [name, run] of Object.entries(parts))
   if (wanted.length === 0 || wanted.includes(name)) await run();
 
 async function loopback(): Promise<void> {
   const rows: string[][] = [];
-  const dht = await LoopbackDht.start(LOOPBACK_NODES);
-  rows.push(['all alive', ...(await lookUpOnLoopback(dht))]);
-  dht.kill(0.3);
-  rows.push(['30 % killed', ...(await lookUpOnLoopback(dht))]);
-  dht.close();
-  console.log(
-    `\n${LOOPBACK_NODES} nodes on loopback, ${LOOPBACK_LOOKUPS} lookups; joined in ${dht.joinMs.toFixed(0)} ms\n`,
-  );
+  const ours = await LoopbackDht.start(LOOPBACK_NODES);
+  rows.push(['swarm, all alive', ...(await lookUpOnLoopback(ours))]);
+  ours.kill(0.3);
+  rows.push(['swarm, 30 % killed', ...(await lookUpOnLoopback(ours))]);
+  ours.close();
+  const theirs = await PackageDht.start(LOOPBACK_NODES);
+  rows.push(['bittorrent-dht, all alive', ...(await lookUpOnLoopback(theirs))]);
+  await theirs.kill(0.3);
+  rows.push(['bittorrent-dht, 30 % killed', ...(await lookUpOnLoopback(theirs, SLOW_LOOKUPS))]);
+  await theirs.close();
+  const joined = [ours, theirs].map(({ joinMs }) => `${joinMs.toFixed(0)} ms`).join(' and ');
+  console.log(`\n${LOOPBACK_NODES} nodes on loopback, ${LOOPBACK_LOOKUPS} lookups; joined in ${joined}\n`);
   console.log(formatTable(['', 'found', 'first ms', 'p99', 'complete ms', 'p99'], rows));
 }
 
-async function lookUpOnLoopback(dht: LoopbackDht): Promise<string[]> {
+async function lookUpOnLoopback(
+  dht: LoopbackDht | PackageDht,
+  lookups = LOOPBACK_LOOKUPS,
+): Promise<string[]> {
   const first: number[] = [];
   const complete: number[] = [];
-  let found = 0;
-  for (let i = 0; i < LOOPBACK_LOOKUPS; i++) {
+  for (let i = 0; i < lookups; i++) {
     const { firstMs, completeMs } = await dht.announceAndFind();
     complete.push(completeMs);
-    if (firstMs === undefined) continue;
-    found++;
-    first.push(firstMs);
+    if (firstMs !== undefined) first.push(firstMs);
   }
   return [
-    `${found} of ${LOOPBACK_LOOKUPS}`,
+    `${first.length} of ${lookups}`,
     at(first, 0.5),
     at(first, 0.99),
     at(complete, 0.5),
@@ -102,7 +111,7 @@ function lookUpAmongSybils(secure: boolean, named: number): string[] {
   const queries: number[] = [];
   const complete: number[] = [];
   for (let round = 0; round < TARGETS; round++) {
-    const rng = seededRng(100 + round);
+    const rng = seededRng(firstSeed + round);
     const internet = new VirtualInternet(rng);
     const target = Uint8Array.from({ length: 20 }, () => Math.floor(rng() * 256));
     const liars = { count: NODES / 5, target, secure, named };

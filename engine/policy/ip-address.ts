@@ -119,11 +119,29 @@ function kind6(bytes: Uint8Array): AddressKind {
   return isTeredoOrDocumentation ? 'none' : 'public';
 }
 
+const [DOT, ZERO, NINE] = [46, 48, 57];
+
+/** By its characters: a DHT lookup reads thousands, and with `split` and a pattern they were a third of its time. */
 function dotted(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255))
-    return undefined;
-  return Uint8Array.from(parts, Number);
+  const bytes = new Uint8Array(4);
+  let at = 0;
+  let value: number | undefined;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) {
+      if (value === undefined || at === 3) return undefined;
+      bytes[at++] = value;
+      value = undefined;
+      continue;
+    }
+    // No leading zeros: others read them as octal.
+    if (code < ZERO || code > NINE || value === 0) return undefined;
+    value = (value ?? 0) * 10 + code - ZERO;
+    if (value > 255) return undefined;
+  }
+  if (value === undefined || at !== 3) return undefined;
+  bytes[3] = value;
+  return bytes;
 }
 
 /** The eight groups of an IPv6 address without a dotted part. */

@@ -9,6 +9,7 @@ import { DhtService, type DhtServiceOptions } from '../../engine/dht-service.js'
 import { decodeBencode } from '../../engine/metainfo/bencode.js';
 import { secretBytes, systemClock, systemRng } from '../../engine/system.js';
 import { asInfoHash, type PeerAddress } from '../../engine/units.js';
+import { LoopbackDht } from '../support/loopback-dht.js';
 import { until } from '../support/real-clients.js';
 
 const SAVED = { version: 1, v4: { id: '5a'.repeat(20), nodes: [['a5'.repeat(20), '127.0.0.1', 9]] } };
@@ -20,14 +21,10 @@ async function stateFolder(t: TestContext, state: object): Promise<string> {
   return folder;
 }
 
-/** An open node of that state folder. */
-async function openNode(
-  t: TestContext,
-  stateDir: string,
-  options: Partial<DhtServiceOptions> = {},
-  early: readonly PeerAddress[] = [],
-): Promise<DhtService> {
-  const service = new DhtService({
+const TOTALS = { uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1, isPartialSeed: false };
+
+const serviceOf = (stateDir: string, options: Partial<DhtServiceOptions> = {}): DhtService =>
+  new DhtService({
     ...{ clock: systemClock, rng: systemRng, secretBytes, stateDir, bootstrap: [], bound: undefined },
     resolve: () => Promise.resolve([]),
     listenHost: '127.0.0.1',
@@ -37,9 +34,17 @@ async function openNode(
     log: (_level, text) => assert.fail(text),
     ...options,
   });
+
+/** An open node of that state folder. */
+async function openNode(
+  t: TestContext,
+  stateDir: string,
+  options: Partial<DhtServiceOptions> = {},
+  early: readonly PeerAddress[] = [],
+): Promise<DhtService> {
+  const service = serviceOf(stateDir, options);
   for (const address of early) service.addNode(address, 'stranger');
-  const totals = { uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1, isPartialSeed: false };
-  const source = service.sourceOf(asInfoHash('ab'.repeat(20)), () => totals);
+  const source = service.sourceOf(asInfoHash('ab'.repeat(20)), () => TOTALS);
   t.after(async () => {
     await source.stop(0);
     await service.close();
@@ -170,4 +175,44 @@ test('asks the entry points also where peers have named nodes before: those may 
   const node = await openNode(t, await stateFolder(t, {}), options, early);
   await until('they know each other', () => node.snapshot().nodes4 === 1);
   assert.deepEqual(asked, ['entry.example']);
+});
+
+test('started again on what it kept, of which a third is gone, it finds peers within a second', async (t) => {
+  const dht = await LoopbackDht.start(60);
+  t.after(() => dht.close());
+  const infoHash = 'cd'.repeat(20);
+  const told = await new Promise<number>((resolve) =>
+    dht.nodes[1]?.lookUpPeers({
+      infoHash: Buffer.from(infoHash, 'hex'),
+      onPeers: () => {},
+      announce: { port: 4_567, implied: false, seed: true },
+      onDone: resolve,
+    }),
+  );
+  assert.ok(told > 0);
+  const folder = await stateFolder(t, {});
+  const first = await openNode(t, folder, { bootstrap: [{ host: '127.0.0.1', port: dht.port }] });
+  await until('it knows its neighbours', () => {
+    const { nodes4, lookups } = first.snapshot();
+    return nodes4 >= 20 && lookups === 0;
+  });
+  await first.close();
+  dht.kill(0.3);
+
+  // The middle one of three: the machine may have been busy with something else.
+  const took: number[] = [];
+  for (let restart = 0; restart < 3; restart++) {
+    const service = serviceOf(folder);
+    const source = service.sourceOf(asInfoHash(infoHash), () => TOTALS);
+    const startedAt = performance.now();
+    const [peer] = await new Promise<readonly PeerAddress[]>((resolve) =>
+      source.start({ onPeers: resolve, onStatus: () => {} }),
+    );
+    took.push(performance.now() - startedAt);
+    assert.deepEqual(peer, { host: '127.0.0.1', port: 4_567 });
+    await source.stop(0);
+    await service.close();
+  }
+  const [, median = 0] = took.sort((a, b) => a - b);
+  assert.ok(median <= 1_000, `${took.map(Math.round).join(', ')} ms`);
 });

@@ -27,8 +27,8 @@ import { assertFoundBy, eventsOf } from '../support/swarm-events.js';
 const SIDE_BY_SIDE = 12;
 /** Transmission looks for peers a minute apart, and may miss the first times. */
 const TIMEOUT_MS = 300_000;
-/** Of another run of the command, on a busy machine. */
-const WARM_MS = 10_000;
+/** From the torrent being added to the first peers of the DHT, on a busy machine; it takes a twentieth of that. */
+const WARM_MS = 1_000;
 
 const network = await enterNamespaces();
 
@@ -100,14 +100,14 @@ test('swarm get, started again, finds peers in the DHT without bootstrap hosts',
   const home = await temporaryFolder(scope);
   await succeeded(await swarm(stage, ['get', magnet, '--out', folder], { home }));
   const again = await made.receiver('again');
-  const startedAt = performance.now();
   const warm = await swarm({ ...stage, dht: undefined }, ['get', magnet, '--out', again], {
     home,
   });
   await warm.printed(/"type":"added"/);
+  const addedAt = performance.now();
   await warm.printed(/"type":"peers-found".*"source":"dht"/);
-  const foundMs = performance.now() - startedAt;
-  t.diagnostic(`peers after ${foundMs.toFixed(0)} ms, the start of the process included`);
+  const foundMs = performance.now() - addedAt;
+  t.diagnostic(`peers after ${foundMs.toFixed(0)} ms`);
   assert.ok(foundMs < WARM_MS, `${foundMs} ms`);
   await succeeded(warm);
   await assertSameContent(again, made.source);

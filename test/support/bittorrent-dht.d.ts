@@ -10,6 +10,7 @@ declare module 'bittorrent-dht' {
     address(): { readonly port: number };
     once(event: 'ready', run: () => void): void;
     on(event: 'peer', run: (peer: PackagePeer, infoHash: Buffer) => void): void;
+    off(event: 'peer', run: (peer: PackagePeer, infoHash: Buffer) => void): void;
     on(event: 'error', run: (error: Error) => void): void;
     announce(infoHash: Buffer, port: number, done: (error: Error | null) => void): void;
     lookup(infoHash: Buffer, done: (error: Error | null) => void): void;

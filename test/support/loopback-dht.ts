@@ -6,6 +6,9 @@ import { systemClock, systemRng } from '../../engine/system.js';
 import type { PeerAddress } from '../../engine/units.js';
 import type { FoundPeer } from './dht-lookups.js';
 
+/** Who join at the same time. */
+const AT_ONCE = 10;
+
 const HOST = { 4: '127.0.0.1', 6: '::1' } as const;
 
 /** A node of ours on loopback, not yet started. */
@@ -21,6 +24,8 @@ export async function loopbackNode(
 export class LoopbackDht {
   readonly nodes: DhtNode[] = [];
   joinMs = 0;
+  /** Of the first node, which all join through. */
+  port = 0;
 
   /** All join through the first one, a few at a time. Resolves when everybody knows its neighbourhood. */
   static async start(count: number): Promise<LoopbackDht> {
@@ -28,11 +33,16 @@ export class LoopbackDht {
     const begin = performance.now();
     const first = await loopbackNode();
     dht.nodes.push(first.node);
+    dht.port = first.address.port;
     while (dht.nodes.length < count) {
-      const { node } = await loopbackNode({ entryPoints: () => Promise.resolve([first.address]) });
-      dht.nodes.push(node);
-      node.start();
-      await joined(node);
+      const entryPoints = () => Promise.resolve([first.address]);
+      const some = Array.from({ length: Math.min(AT_ONCE, count - dht.nodes.length) }, async () => {
+        const { node } = await loopbackNode({ entryPoints });
+        dht.nodes.push(node);
+        node.start();
+        await joined(node);
+      });
+      await Promise.all(some);
     }
     // Who came early does not know who came late.
     for (const node of dht.nodes) await new Promise<void>((resolve) => node.refresh(resolve));

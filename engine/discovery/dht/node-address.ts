@@ -17,8 +17,9 @@ export function networkOf(host: string): Network | undefined {
   if (bytes === undefined) return undefined;
   const scope = addressScope(bytes);
   if (scope === 'never') return undefined;
-  const length = bytes.length === 4 ? 3 : 6;
-  return { key: bytes.subarray(0, length).join('.'), local: scope === 'local' };
+  const [a, b, c, d, e, f] = bytes;
+  const key = bytes.length === 4 ? `${a}.${b}.${c}` : `${a}.${b}.${c}.${d}.${e}.${f}`;
+  return { key, local: scope === 'local' };
 }
 
 /** Ports of services that answer strangers at length: a "node" there is somebody's victim. */

@@ -26,6 +26,8 @@ export const K = 8;
  * a lookup comes closer by up to four bits, which is one round trip less.
  */
 const WIDE_BUCKETS = [128, 64, 32, 16] as const;
+/** How many nodes that share exactly `bits` bits with its id a node knows at most; others' tables are no wider. */
+export const placesAt = (bits: number): number => WIDE_BUCKETS[bits] ?? K;
 /** Nodes that wait for a place, a bucket. */
 const MAX_WAITING = 8;
 /** After so long without an answer a node is asked again (BEP 5). */
@@ -268,7 +270,7 @@ export class RoutingTable {
   }
 
   #capacity(id: NodeId): number {
-    return this.#wide ? (WIDE_BUCKETS[sharedBits(this.#ownId, id)] ?? K) : K;
+    return this.#wide ? placesAt(sharedBits(this.#ownId, id)) : K;
   }
 
   #bucketOf(id: NodeId): Bucket {

@@ -27,7 +27,8 @@ export function crc32c(bytes: Uint8Array): number {
 /** The 32 bits whose first 21 begin the id of a node at `ip` (4 or 16 bytes) that chose `choice`, 0…7. */
 function securePrefix(ip: Uint8Array, choice: number): number {
   const mask = ip.length === 4 ? MASK_4 : MASK_6;
-  const masked = Uint8Array.from(mask, (bits, at) => (ip[at] ?? 0) & bits);
+  const masked = new Uint8Array(mask.length);
+  for (let at = 0; at < mask.length; at++) masked[at] = (ip[at] ?? 0) & (mask[at] ?? 0);
   masked[0] = (masked[0] ?? 0) | (choice << 5);
   return crc32c(masked);
 }

@@ -180,6 +180,27 @@ describe('what comes of a lookup', () => {
     assert.ok(!resultWith([...crowd.slice(0, 12), beside]).includes(beside));
   });
 
+  test('three that name closer nodes than they can know make it ask more of its own table, until those answer', () => {
+    const friends = Array.from({ length: 8 }, () => nodeAt(40));
+    const first = Array.from({ length: 6 }, () => nodeAt(10));
+    const others = Array.from({ length: 34 }, () => nodeAt(1));
+    /** How many of the other ways it took, of which the first ten are slow. */
+    const waysWhen = (liars: number): number => {
+      const lookup = new Lookup(TARGET, OWN, 1_000, { parallel: 8, maxQueries: 200 });
+      lookup.add([...first, ...others]);
+      let ways = 0;
+      while (!lookup.isDone)
+        for (const node of askAll(lookup)) {
+          if (others.includes(node) && ways++ < 10) lookup.onSlow(node);
+          else lookup.onAnswer(node, node.id, first.slice(0, liars).includes(node) ? friends : []);
+        }
+      return ways;
+    };
+    assert.equal(waysWhen(2), 10);
+    // 24 that answer, of which six are those nearby.
+    assert.equal(waysWhen(3), 28);
+  });
+
   test('nodes that only a farther one names are asked too, when the closest have answered', () => {
     const near = Array.from({ length: 12 }, () => nodeAt(30));
     const way = nodeAt(1);
