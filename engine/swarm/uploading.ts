@@ -70,7 +70,8 @@ export class Uploading {
 
   /** Sends what can be sent now; while others wait for tokens, the peer waits behind them. */
   pump(peer: Peer): void {
-    if (peer.uploads.size === 0) return;
+    // Whom we choke we owe nothing: that is most, and told by what is at hand already.
+    if (peer.amChoking || peer.uploads.size === 0) return;
     if (this.#tokens.isEmpty) this.#send(peer, Number.POSITIVE_INFINITY);
     else if (this.#canSend(peer)) this.#tokens.wait(peer);
   }
