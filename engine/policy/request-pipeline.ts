@@ -155,6 +155,8 @@ export class RequestPipeline {
   }
 
   overdue(now: Millis): boolean {
+    // No patience is shorter, and most are not tried longer: they are told apart without a look at the estimates.
+    if (now - this.#progressAt < MIN_TIMEOUT_MS) return false;
     const deadline = this.nextDeadline();
     return deadline !== null && now >= deadline;
   }

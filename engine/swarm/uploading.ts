@@ -70,8 +70,7 @@ export class Uploading {
 
   /** Sends what can be sent now; while others wait for tokens, the peer waits behind them. */
   pump(peer: Peer): void {
-    // Whom we choke we owe nothing: that is most, and told by what is at hand already.
-    if (peer.amChoking || peer.uploads.size === 0) return;
+    if (peer.uploads.size === 0) return;
     if (this.#tokens.isEmpty) this.#send(peer, Number.POSITIVE_INFINITY);
     else if (this.#canSend(peer)) this.#tokens.wait(peer);
   }
@@ -102,7 +101,7 @@ export class Uploading {
         frames.release();
         peer.aheadBytes -= frameBytes;
         // Flushed by a connection that is closed means dropped.
-        if (this.#state.peers.get(peer.id) !== peer) return;
+        if (peer.isGone) return;
         this.#count(peer, bytes);
         this.pump(peer);
       });
