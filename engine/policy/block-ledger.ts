@@ -182,8 +182,10 @@ export class BlockLedger {
   sources(piece: PieceIndex): Int32Array {
     const row = this.rowOf(piece);
     if (row === NONE) return new Int32Array(0);
-    const blocks = this.blockCount(row);
-    return Int32Array.from({ length: blocks }, (_, block) => this.#blocks[this.#at(row, block) + SOURCE]!);
+    const sources = new Int32Array(this.blockCount(row));
+    for (let block = 0; block < sources.length; block++)
+      sources[block] = this.#blocks[this.#at(row, block) + SOURCE]!;
+    return sources;
   }
 
   /** Whether a block that the peer sent is in a begun piece: blame may yet need its number. */
