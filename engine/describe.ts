@@ -127,7 +127,7 @@ function describePeer(peer: Peer, now: Millis): PeerSnapshot {
     source: peer.source,
     incoming: peer.connection.incoming,
     encrypted: peer.connection.encrypted,
-    downloadBytesPerSecond: peer.downloadRate.rate(now),
+    downloadBytesPerSecond: peer.contribution.recentRate(now),
     uploadBytesPerSecond: peer.uploadRate.rate(now),
     downloadedBytes: peer.downloadedBytes,
     uploadedBytes: peer.uploadedBytes,

@@ -1,7 +1,6 @@
 /** Host: one peer of the simulated swarm: the engine's Swarm on virtual ports, and what is counted of it. */
 import { Bitfield } from '../engine/policy/bitfield.js';
 import { ReadingWindows } from '../engine/policy/reading-windows.js';
-import { TokenBucket } from '../engine/policy/token-bucket.js';
 import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Clock, HandshakeIdentity, PeerDialer, Rng } from '../engine/ports.js';
 import { Swarm } from '../engine/swarm/swarm.js';
@@ -14,7 +13,7 @@ import { Viewer } from './viewer.js';
 import type { ConnectionOwner, VirtualConnection } from './virtual-connection.js';
 import { VirtualStore } from './virtual-store.js';
 
-/** The engine's defaults: 32 MiB of memory for pieces under way, 80 peers a torrent, no upload limit. */
+/** The engine's defaults: 32 MiB of memory for pieces under way, 80 peers a torrent, no limits of rate. */
 const ARENA_BYTES = 32 * 1024 * 1024;
 const MAX_PEERS = 80;
 /** SHA-1 of a piece of 256 KiB, and a write that the system takes into memory. */
@@ -110,8 +109,8 @@ export class Host implements ConnectionOwner {
         onFailed: (error) => parts.checks.fail('a store failed', error.message),
       },
       maxPeers: MAX_PEERS,
-      downloadBuckets: [new TokenBucket(0)],
-      uploadBuckets: [new TokenBucket(0)],
+      downloadBuckets: [],
+      uploadBuckets: [],
       wantPeers: () => parts.wantPeers(this),
       ...(picker === undefined ? {} : { picker }),
       ...(choker === undefined ? {} : { choker }),

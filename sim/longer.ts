@@ -1,11 +1,7 @@
 /** Longer: copies of typed arrays with more room, where the simulator keeps a column a value. */
 
-export function longerInts(
-  array: Int32Array<ArrayBuffer>,
-  length: number,
-  fill = 0,
-): Int32Array<ArrayBuffer> {
-  const longer = new Int32Array(length).fill(fill, array.length);
+export function longerInts(array: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
+  const longer = new Int32Array(length);
   longer.set(array);
   return longer;
 }

@@ -52,38 +52,63 @@ export interface Wiring {
   readonly sendBufferBytes: number;
 }
 
+/** Frames that wait for the kernel to take them. */
+interface Flush {
+  /** Bytes handed over up to their end. */
+  readonly at: number;
+  readonly run: () => void;
+  next: Flush | undefined;
+}
+
 export class VirtualConnection implements PeerConnection {
-  readonly fast = true;
-  readonly extended = true;
-  readonly encrypted = false;
-  readonly peerId: Uint8Array;
-  handler: PeerHandler = NO_HANDLER;
-  other!: VirtualConnection;
-  /** Requests sent and neither answered nor rejected. */
-  unanswered = 0;
+  // First what every message looks at: one line of cache.
   isClosed = false;
   readonly #wiring: Wiring;
   readonly #tale: Tale | undefined;
+  readonly end: number;
+  handler: PeerHandler = NO_HANDLER;
+  readonly owner: ConnectionOwner;
+  /** Requests sent and neither answered nor rejected. */
+  unanswered = 0;
   /** The bitfield that it sent, for the other end to take when the message arrives. */
   #announced: Bitfield | undefined;
-  readonly #flushes: (() => void)[] = [];
-  /** By entry of `#flushes`: bytes handed over up to its end. */
-  readonly #flushAt: number[] = [];
+  #firstFlush: Flush | undefined;
+  #lastFlush: Flush | undefined;
   #handedBytes = 0;
   #isFlushDue = false;
   #isDrained = true;
+  other!: VirtualConnection;
+  readonly remote: PeerAddress;
+  readonly peerId: Uint8Array;
+  readonly incoming: boolean;
 
   constructor(
     wiring: Wiring,
-    readonly end: number,
-    readonly owner: ConnectionOwner,
-    readonly remote: PeerAddress,
+    end: number,
+    owner: ConnectionOwner,
+    remote: PeerAddress,
     remoteIdentity: HandshakeIdentity,
-    readonly incoming: boolean,
+    incoming: boolean,
   ) {
     this.#wiring = wiring;
     this.#tale = owner.tale;
+    this.end = end;
+    this.owner = owner;
+    this.remote = remote;
     this.peerId = remoteIdentity.peerId;
+    this.incoming = incoming;
+  }
+
+  get fast(): boolean {
+    return true;
+  }
+
+  get extended(): boolean {
+    return true;
+  }
+
+  get encrypted(): boolean {
+    return false;
   }
 
   // ─── What we say ───────────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +157,6 @@ export class VirtualConnection implements PeerConnection {
 
   sendFrames(frames: Uint8Array, onFlushed: () => void): void {
     if (!(frames instanceof RunBytes)) throw new TypeError('frames of another store');
-    this.#flushes.push(onFlushed);
     if (!this.isClosed) {
       const { network } = this.#wiring;
       const { piece, begin, blockBytes, blocks } = frames;
@@ -146,7 +170,10 @@ export class VirtualConnection implements PeerConnection {
       this.#handedBytes += blocks * bytes;
       if (this.bufferedBytes >= LOW_WATER_BYTES) this.#isDrained = false;
     }
-    this.#flushAt.push(this.#handedBytes);
+    const flush: Flush = { at: this.#handedBytes, run: onFlushed, next: undefined };
+    if (this.#lastFlush === undefined) this.#firstFlush = flush;
+    else this.#lastFlush.next = flush;
+    this.#lastFlush = flush;
     this.onSent();
   }
 
@@ -248,8 +275,10 @@ export class VirtualConnection implements PeerConnection {
   onFlushed(): void {
     this.#isFlushDue = false;
     while (this.#canFlush()) {
-      this.#flushAt.shift();
-      this.#flushes.shift()?.();
+      const { run, next } = this.#firstFlush!;
+      this.#firstFlush = next;
+      if (next === undefined) this.#lastFlush = undefined;
+      run();
     }
     if (this.#isDrained || this.bufferedBytes >= LOW_WATER_BYTES) return;
     this.#isDrained = true;
@@ -257,10 +286,10 @@ export class VirtualConnection implements PeerConnection {
   }
 
   #canFlush(): boolean {
-    const first = this.#flushAt[0];
+    const first = this.#firstFlush;
     if (first === undefined) return false;
     const { network, sendBufferBytes } = this.#wiring;
-    return this.isClosed || this.#handedBytes - network.queuedBytes(this.end) + sendBufferBytes >= first;
+    return this.isClosed || this.#handedBytes - network.queuedBytes(this.end) + sendBufferBytes >= first.at;
   }
 
   #countAnswer(): void {

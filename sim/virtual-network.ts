@@ -9,7 +9,7 @@
 import type { EventQueue } from './event-queue.js';
 import { EVENT } from './events.js';
 import { FluidLinks } from './fluid-links.js';
-import { longerFloats, longerInts } from './longer.js';
+import { longerFloats } from './longer.js';
 import { isBlockKind, type MessageKind } from './messages.js';
 
 export interface AccessLink {
@@ -36,6 +36,15 @@ export interface NetworkSink {
 }
 
 const NONE = -1;
+/** What is known of an end, side by side: of tens of thousands none is in the cache when its turn comes. */
+const HOST = 0;
+/** First and last of its unsent messages; the first is a block, the one being sent. */
+const HEAD = 1;
+const TAIL = 2;
+/** When the latest of its messages arrives: none overtakes another. */
+const ARRIVES_AT = 3;
+const QUEUED_BYTES = 4;
+const STRIDE_BITS = 3;
 /** A kbit/s in bytes a millisecond. */
 const KBIT = 1024 / 8 / 1000;
 
@@ -47,13 +56,7 @@ export class VirtualNetwork {
   readonly #factor: number;
   #ends = 0;
   /** By end of a connection, which is also the number of the flow that it sends; its peer is the same but one bit. */
-  #host = new Int32Array(1024);
-  /** First and last of its unsent messages; the first is a block, the one being sent. */
-  #head = new Int32Array(1024).fill(NONE);
-  #tail = new Int32Array(1024).fill(NONE);
-  /** When the latest of its messages arrives: none overtakes another. */
-  #arrivesAt = new Float64Array(1024);
-  #queuedBytes = new Float64Array(1024);
+  #values = new Float64Array(1024 << STRIDE_BITS);
 
   constructor(queue: EventQueue, options: NetworkOptions, sink: NetworkSink) {
     this.#queue = queue;
@@ -74,9 +77,10 @@ export class VirtualNetwork {
   connect(a: number, b: number): number {
     const end = this.#ends;
     this.#ends += 2;
-    if (this.#ends > this.#host.length) this.#grow();
-    this.#host[end] = a;
-    this.#host[end + 1] = b;
+    if (this.#ends << STRIDE_BITS > this.#values.length)
+      this.#values = longerFloats(this.#values, 2 * this.#values.length);
+    this.#open(end, a);
+    this.#open(end + 1, b);
     return end;
   }
 
@@ -108,19 +112,19 @@ export class VirtualNetwork {
 
   /** Bytes of blocks handed over at `end` and not yet through its link. */
   queuedBytes(end: number): number {
-    return this.#queuedBytes[end]!;
+    return this.#get(end, QUEUED_BYTES);
   }
 
   /** @param bytes on the wire @returns the node that carries it */
   sendMessage(end: number, kind: MessageKind, piece: number, begin: number, bytes: number): number {
     const node = this.#queue.alloc(EVENT.message, end ^ 1, kind, piece, begin, bytes);
-    if (this.#head[end] !== NONE) this.#enqueue(end, node);
+    if (this.#get(end, HEAD) !== NONE) this.#enqueue(end, node);
     else {
-      const up = 2 * this.#host[end]!;
+      const up = 2 * this.#get(end, HOST);
       const size = bytes * this.#factor;
       const flows = this.#links.flowCount(up);
       this.#links.addDebt(up, size);
-      this.#links.addDebt(2 * this.#host[end ^ 1]! + 1, size);
+      this.#links.addDebt(2 * this.#get(end ^ 1, HOST) + 1, size);
       this.#arrive(end, node, (size * (flows + 1)) / this.#links.capacityOf(up));
     }
     return node;
@@ -128,23 +132,25 @@ export class VirtualNetwork {
 
   sendBlock(end: number, kind: MessageKind, piece: number, begin: number, bytes: number): void {
     const node = this.#queue.alloc(EVENT.message, end ^ 1, kind, piece, begin, bytes);
-    const isIdle = this.#head[end] === NONE;
-    this.#queuedBytes[end]! += bytes;
+    const isIdle = this.#get(end, HEAD) === NONE;
+    this.#put(end, QUEUED_BYTES, this.#get(end, QUEUED_BYTES) + bytes);
     this.#enqueue(end, node);
-    if (isIdle)
-      this.#links.begin(end, 2 * this.#host[end]!, 2 * this.#host[end ^ 1]! + 1, bytes * this.#factor);
+    if (!isIdle) return;
+    const up = 2 * this.#get(end, HOST);
+    const down = 2 * this.#get(end ^ 1, HOST) + 1;
+    this.#links.begin(end, up, down, bytes * this.#factor);
   }
 
   /** The end sends nothing more, not what it was handed either. What is on the way arrives. */
   close(end: number): void {
-    if (this.#head[end] === NONE) return;
-    for (let node = this.#head[end]!; node !== NONE; ) {
+    if (this.#get(end, HEAD) === NONE) return;
+    for (let node = this.#get(end, HEAD); node !== NONE; ) {
       const next = this.#queue.nextOf(node);
       this.#queue.free(node);
       node = next;
     }
-    this.#head[end] = NONE;
-    this.#queuedBytes[end] = 0;
+    this.#put(end, HEAD, NONE);
+    this.#put(end, QUEUED_BYTES, 0);
     this.#links.end(end);
   }
 
@@ -159,9 +165,9 @@ export class VirtualNetwork {
   /** The first block is through: it arrives, with the small messages behind it, and the next block begins. */
   #onServed(end: number): number {
     const queue = this.#queue;
-    const block = this.#head[end]!;
+    const block = this.#get(end, HEAD);
     let node = queue.nextOf(block);
-    this.#queuedBytes[end]! -= queue.e(block);
+    this.#put(end, QUEUED_BYTES, this.#get(end, QUEUED_BYTES) - queue.e(block));
     this.#arrive(end, block, 0);
     let small = 0;
     while (node !== NONE && !isBlock(queue, node)) {
@@ -170,18 +176,18 @@ export class VirtualNetwork {
       this.#arrive(end, node, 0);
       node = next;
     }
-    this.#head[end] = node;
+    this.#put(end, HEAD, node);
     this.#sink.onSent(end);
     if (node !== NONE) return (queue.e(node) + small) * this.#factor;
-    if (small > 0) this.#links.addDebt(2 * this.#host[end]!, small * this.#factor);
+    if (small > 0) this.#links.addDebt(2 * this.#get(end, HOST), small * this.#factor);
     return 0;
   }
 
   #enqueue(end: number, node: number): void {
     this.#queue.setNext(node, NONE);
-    if (this.#head[end] === NONE) this.#head[end] = node;
-    else this.#queue.setNext(this.#tail[end]!, node);
-    this.#tail[end] = node;
+    if (this.#get(end, HEAD) === NONE) this.#put(end, HEAD, node);
+    else this.#queue.setNext(this.#get(end, TAIL), node);
+    this.#put(end, TAIL, node);
   }
 
   #arrive(end: number, node: number, sendingMs: number): void {
@@ -189,21 +195,25 @@ export class VirtualNetwork {
     const { now } = this.#queue;
     let at = now + sendingMs + this.oneWayMs;
     if (modemBufferBytes > 0) {
-      const up = 2 * this.#host[end]!;
+      const up = 2 * this.#get(end, HOST);
       if (this.#links.isFull(up)) at += modemBufferBytes / this.#links.capacityOf(up);
     }
-    at = Math.max(at, this.#arrivesAt[end]!);
-    this.#arrivesAt[end] = at;
+    at = Math.max(at, this.#get(end, ARRIVES_AT));
+    this.#put(end, ARRIVES_AT, at);
     this.#queue.schedule(node, at);
   }
 
-  #grow(): void {
-    const length = 2 * this.#host.length;
-    this.#host = longerInts(this.#host, length, NONE);
-    this.#head = longerInts(this.#head, length, NONE);
-    this.#tail = longerInts(this.#tail, length, NONE);
-    this.#arrivesAt = longerFloats(this.#arrivesAt, length);
-    this.#queuedBytes = longerFloats(this.#queuedBytes, length);
+  #open(end: number, host: number): void {
+    this.#put(end, HOST, host);
+    this.#put(end, HEAD, NONE);
+  }
+
+  #get(end: number, field: number): number {
+    return this.#values[(end << STRIDE_BITS) + field]!;
+  }
+
+  #put(end: number, field: number, value: number): void {
+    this.#values[(end << STRIDE_BITS) + field] = value;
   }
 }
 

@@ -35,8 +35,22 @@ export interface Takeable {
   readonly ahead: number;
 }
 
-const ASKED_COUNTS = MAX_REQUESTERS + 1;
 const NONE = -1;
+/** A row's integers, side by side, so that a piece is half a line of cache. */
+const PIECE = 0;
+/** Blocks not received. */
+const MISSING = 1;
+/** No block before this one is free. */
+const FIRST_FREE = 2;
+/** 1 where the piece has a deadline. */
+const URGENT = 3;
+/** Missing blocks by how many peers are asked for them, from none to `MAX_REQUESTERS`. */
+const MISSING_ASKED = 4;
+const ROW = MISSING_ASKED + MAX_REQUESTERS + 1;
+/** A block's: who sent it, or NONE, and how many peers are asked for it. */
+const SOURCE = 0;
+const REQUESTERS = 1;
+const BLOCK = 2;
 
 export class BlockLedger {
   readonly #geometry: TorrentGeometry;
@@ -53,18 +67,10 @@ export class BlockLedger {
   #rowCount = 0;
   #freeTotal = 0;
 
-  // By row.
-  #piece = new Int32Array(0);
-  /** Missing blocks by how many peers are asked for them: row × `ASKED_COUNTS` + requesters. */
-  #missingAsked = new Int32Array(0);
-  #missing = new Int32Array(0);
-  /** No block before this one is free. */
-  #firstFree = new Int32Array(0);
-  /** 1 where the piece has a deadline. */
-  #urgent = new Int32Array(0);
-  // By block: row × blocks a row + block.
-  #source = new Int32Array(0);
-  #requesters = new Int32Array(0);
+  /** `ROW` integers a row. */
+  #rows = new Int32Array(0);
+  /** `BLOCK` integers a block: row × blocks a row + block. */
+  #blocks = new Int32Array(0);
   /** By peer: blocks received from it in begun pieces. */
   #contributed = new Int32Array(0);
 
@@ -81,12 +87,12 @@ export class BlockLedger {
     const row = this.#spareRows.pop() ?? this.#addRow();
     const blocks = this.#geometry.blockCount(piece);
     this.#rowOf[piece] = row;
-    this.#piece[row] = piece;
-    this.#missingAsked.fill(0, row * ASKED_COUNTS, (row + 1) * ASKED_COUNTS);
-    this.#missingAsked[row * ASKED_COUNTS] = blocks;
-    this.#missing[row] = blocks;
-    this.#firstFree[row] = 0;
-    this.#urgent[row] = 0;
+    const rows = this.#rows;
+    const first = row * ROW;
+    rows.fill(0, first, first + ROW);
+    rows[first + PIECE] = piece;
+    rows[first + MISSING] = blocks;
+    rows[first + MISSING_ASKED] = blocks;
     this.#freeTotal += blocks;
     this.#begun.add(row);
     this.#open.add(row);
@@ -119,24 +125,24 @@ export class BlockLedger {
   reset(row: number): void {
     for (let block = 0; block < this.blockCount(row); block++) {
       const at = this.#at(row, block);
-      const source = this.#source[at]!;
+      const source = this.#blocks[at + SOURCE]!;
       if (source === NONE) continue;
       this.#contributed[source]!--;
-      this.#source[at] = NONE;
-      this.#missing[row]!++;
+      this.#blocks[at + SOURCE] = NONE;
+      this.#rows[row * ROW + MISSING]!++;
       this.#countMissing(row, block, 1);
     }
   }
 
   /** Whether the row's piece has a deadline. */
   setUrgent(row: number, urgent: boolean): void {
-    this.#urgent[row] = Number(urgent);
+    this.#rows[row * ROW + URGENT] = Number(urgent);
     this.#openUrgent.remove(row);
     if (urgent && this.freeBlocks(row) > 0) this.#openUrgent.add(row);
   }
 
   isUrgent(row: number): boolean {
-    return this.#urgent[row] === 1;
+    return this.#rows[row * ROW + URGENT] === 1;
   }
 
   /** −1 when the piece is not begun. */
@@ -145,38 +151,41 @@ export class BlockLedger {
   }
 
   pieceOf(row: number): PieceIndex {
-    return asPiece(this.#piece[row]!);
+    return asPiece(this.#rows[row * ROW + PIECE]!);
   }
 
   blockCount(row: number): number {
-    return this.#geometry.blockCount(asPiece(this.#piece[row]!));
+    return this.#geometry.blockCount(this.pieceOf(row));
   }
 
   /** Blocks neither asked nor received. */
   freeBlocks(row: number): number {
-    return this.#missingAsked[row * ASKED_COUNTS]!;
+    return this.#rows[row * ROW + MISSING_ASKED]!;
   }
 
   /** Blocks not received that exactly `requesters` peers are asked for. */
   missingAsked(row: number, requesters: number): number {
-    return this.#missingAsked[row * ASKED_COUNTS + requesters]!;
+    return this.#rows[row * ROW + MISSING_ASKED + requesters]!;
   }
 
   /** Blocks not received. */
   missingBlocks(row: number): number {
-    return this.#missing[row]!;
+    return this.#rows[row * ROW + MISSING]!;
   }
 
   isComplete(piece: PieceIndex): boolean {
     const row = this.rowOf(piece);
-    return row !== NONE && this.#missing[row] === 0;
+    return row !== NONE && this.missingBlocks(row) === 0;
   }
 
   /** Who sent each block of a begun piece; −1 where it is missing. */
   sources(piece: PieceIndex): Int32Array {
     const row = this.rowOf(piece);
     if (row === NONE) return new Int32Array(0);
-    return this.#source.slice(this.#at(row, 0), this.#at(row, this.blockCount(row)));
+    const sources = new Int32Array(this.blockCount(row));
+    for (let block = 0; block < sources.length; block++)
+      sources[block] = this.#blocks[this.#at(row, block) + SOURCE]!;
+    return sources;
   }
 
   /** Whether a block that the peer sent is in a begun piece: blame may yet need its number. */
@@ -209,9 +218,9 @@ export class BlockLedger {
   /** Marks the row's first free block as asked of `peer`. @returns the block, or −1 when none is free */
   requestFree(row: number, peer: number): number {
     if (this.freeBlocks(row) === 0) return NONE;
-    let block = this.#firstFree[row]!;
+    let block = this.#rows[row * ROW + FIRST_FREE]!;
     while (!this.#isFree(row, block)) block++;
-    this.#firstFree[row] = block + 1;
+    this.#rows[row * ROW + FIRST_FREE] = block + 1;
     this.#addRequest(row, block, peer);
     return block;
   }
@@ -221,7 +230,7 @@ export class BlockLedger {
     const blocks = this.blockCount(row);
     for (let block = from; block < blocks; block++) {
       const at = this.#at(row, block);
-      if (this.#requesters[at] !== requesters || this.#source[at] !== NONE) continue;
+      if (this.#requestersAt(at) !== requesters || !this.#isMissing(at)) continue;
       if (this.#findRequest(row, block, peer) !== NONE) continue;
       this.#addRequest(row, block, peer);
       return block;
@@ -245,9 +254,9 @@ export class BlockLedger {
     for (let looks = 0; cell !== NONE && looks < TAKEABLE_LOOKS; looks++, ahead--) {
       const at = blockOfCell(cell);
       const row = this.#rowAt(at);
-      const block = at - this.#at(row, 0);
-      const requesters = this.#requesters[at]!;
-      const isOpen = this.#source[at] === NONE && requesters < MAX_REQUESTERS;
+      const block = this.#blockAt(row, at);
+      const requesters = this.#requestersAt(at);
+      const isOpen = this.#isMissing(at) && requesters < MAX_REQUESTERS;
       if (isOpen && this.#findRequest(row, block, peer) === NONE && mayTake(row, block, requesters))
         return { row, block, ahead };
       cell = this.#requests.before(cell);
@@ -265,7 +274,7 @@ export class BlockLedger {
     ) {
       const at = blockOfCell(cell);
       const row = this.#rowAt(at);
-      if (this.#requesters[at] === 1 && this.#source[at] === NONE) visit(row, at - this.#at(row, 0), ahead);
+      if (this.#requestersAt(at) === 1 && this.#isMissing(at)) visit(row, this.#blockAt(row, at), ahead);
     }
   }
 
@@ -273,7 +282,7 @@ export class BlockLedger {
   isAskedOfOneOther(row: number, block: number, peer: number): boolean {
     const at = this.#at(row, block);
     return (
-      this.#requesters[at] === 1 && this.#source[at] === NONE && this.#findRequest(row, block, peer) === NONE
+      this.#requestersAt(at) === 1 && this.#isMissing(at) && this.#findRequest(row, block, peer) === NONE
     );
   }
 
@@ -289,10 +298,10 @@ export class BlockLedger {
     if (cell === NONE) return BLOCK_RESULT.unrequested;
     this.#removeRequest(row, block, cell);
     const at = this.#at(row, block);
-    if (this.#source[at] !== NONE) return BLOCK_RESULT.duplicate;
+    if (!this.#isMissing(at)) return BLOCK_RESULT.duplicate;
     this.#countMissing(row, block, -1);
-    this.#source[at] = peer;
-    this.#missing[row]!--;
+    this.#blocks[at + SOURCE] = peer;
+    this.#rows[row * ROW + MISSING]!--;
     this.#contributed = grown(this.#contributed, peer + 1, 0);
     this.#contributed[peer]!++;
     return BLOCK_RESULT.fresh;
@@ -332,8 +341,8 @@ export class BlockLedger {
       if (2 * pairs + 2 > out.length) break;
       const at = blockOfCell(cell);
       const row = this.#rowAt(at);
-      out[2 * pairs] = this.#piece[row]!;
-      out[2 * pairs + 1] = at - this.#at(row, 0);
+      out[2 * pairs] = this.pieceOf(row);
+      out[2 * pairs + 1] = this.#blockAt(row, at);
       pairs++;
     }
     return pairs;
@@ -342,7 +351,7 @@ export class BlockLedger {
   /** Appends the peers that are asked for the block. @returns how many those are */
   requestersOf(piece: PieceIndex, block: number, out: number[]): number {
     const row = this.rowOf(piece);
-    if (row === NONE || this.#requesters[this.#at(row, block)] === 0) return 0;
+    if (row === NONE || this.#requestersAt(this.#at(row, block)) === 0) return 0;
     const first = this.#cell(row, block);
     let count = 0;
     for (let cell = first; cell < first + MAX_REQUESTERS; cell++) {
@@ -356,23 +365,36 @@ export class BlockLedger {
 
   // ─── Inside ────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Where the block's integers begin. */
   #at(row: number, block: number): number {
-    return row * this.#rowBlocks + block;
+    return (row * this.#rowBlocks + block) * BLOCK;
   }
 
   /** Of the block at `at`. */
   #rowAt(at: number): number {
-    return Math.floor(at / this.#rowBlocks);
+    return Math.floor(at / (this.#rowBlocks * BLOCK));
+  }
+
+  #blockAt(row: number, at: number): number {
+    return at / BLOCK - row * this.#rowBlocks;
+  }
+
+  #requestersAt(at: number): number {
+    return this.#blocks[at + REQUESTERS]!;
+  }
+
+  #isMissing(at: number): boolean {
+    return this.#blocks[at + SOURCE] === NONE;
   }
 
   /** First of the block's cells in the request table. */
   #cell(row: number, block: number): number {
-    return this.#at(row, block) * MAX_REQUESTERS;
+    return (row * this.#rowBlocks + block) * MAX_REQUESTERS;
   }
 
   #isFree(row: number, block: number): boolean {
     const at = this.#at(row, block);
-    return this.#requesters[at] === 0 && this.#source[at] === NONE;
+    return this.#requestersAt(at) === 0 && this.#isMissing(at);
   }
 
   #findRequest(row: number, block: number, peer: number): number {
@@ -398,26 +420,27 @@ export class BlockLedger {
   #releaseCell(cell: number): void {
     const at = blockOfCell(cell);
     const row = this.#rowAt(at);
-    this.#removeRequest(row, at - this.#at(row, 0), cell);
+    this.#removeRequest(row, this.#blockAt(row, at), cell);
   }
 
   #changeRequesters(row: number, block: number, change: 1 | -1): void {
     const at = this.#at(row, block);
-    const missing = this.#source[at] === NONE;
+    const missing = this.#isMissing(at);
     if (missing) this.#countMissing(row, block, -1);
-    this.#requesters[at]! += change;
+    this.#blocks[at + REQUESTERS]! += change;
     if (missing) this.#countMissing(row, block, 1);
   }
 
   /** A missing block enters (1) or leaves (−1) the counts, as asked as it is now. */
   #countMissing(row: number, block: number, change: 1 | -1): void {
-    const requesters = this.#requesters[this.#at(row, block)]!;
-    this.#missingAsked[row * ASKED_COUNTS + requesters]! += change;
+    const requesters = this.#requestersAt(this.#at(row, block));
+    this.#rows[row * ROW + MISSING_ASKED + requesters]! += change;
     if (requesters > 0) return;
     const free = this.freeBlocks(row);
     this.#freeTotal += change;
     if (change === 1) {
-      this.#firstFree[row] = Math.min(this.#firstFree[row]!, block);
+      const first = row * ROW + FIRST_FREE;
+      this.#rows[first] = Math.min(this.#rows[first]!, block);
       if (free > 1) return;
       this.#open.add(row);
       if (this.isUrgent(row)) this.#openUrgent.add(row);
@@ -429,21 +452,16 @@ export class BlockLedger {
 
   #addRow(): number {
     const row = this.#rowCount++;
-    this.#piece = grown(this.#piece, row + 1, NONE);
-    this.#missingAsked = grown(this.#missingAsked, this.#rowCount * ASKED_COUNTS, 0);
-    this.#missing = grown(this.#missing, row + 1, 0);
-    this.#firstFree = grown(this.#firstFree, row + 1, 0);
-    this.#urgent = grown(this.#urgent, row + 1, 0);
-    const blocks = this.#rowCount * this.#rowBlocks;
-    this.#source = grown(this.#source, blocks, NONE);
-    this.#requesters = grown(this.#requesters, blocks, 0);
-    this.#requests.reserve(blocks * MAX_REQUESTERS);
+    this.#rows = grown(this.#rows, this.#rowCount * ROW, 0);
+    this.#blocks = grown(this.#blocks, this.#at(this.#rowCount, 0), NONE);
+    for (let block = 0; block < this.#rowBlocks; block++) this.#blocks[this.#at(row, block) + REQUESTERS] = 0;
+    this.#requests.reserve(this.#cell(this.#rowCount, 0));
     return row;
   }
 }
 
-/** Where the block of a cell of the request table is. */
-const blockOfCell = (cell: number): number => Math.floor(cell / MAX_REQUESTERS);
+/** Where the integers of the block of a cell of the request table begin. */
+const blockOfCell = (cell: number): number => Math.floor(cell / MAX_REQUESTERS) * BLOCK;
 
 /** A set of rows that can be walked by index; removes by swap-and-pop. */
 class RowSet {

@@ -70,7 +70,10 @@ interface Turn {
 
 export class Choker {
   readonly #rng: () => number;
-  #turns = new Map<number, Turn>();
+  /** By id. */
+  #turns: (Turn | undefined)[] = [];
+  /** How many there are. */
+  #turnCount = 0;
   #optimistic = -1;
   /** Who has a slot by need, until the round ends. */
   #needy = new Set<number>();
@@ -191,7 +194,7 @@ export class Choker {
 
   /** By lot: the prefixes have equal chances, and within one newcomers the better. */
   #draw(peers: readonly ChokerPeer[]): number {
-    const weightOf = (peer: ChokerPeer): number => (this.#turns.has(peer.id) ? 1 : NEWCOMER_WEIGHT);
+    const weightOf = (peer: ChokerPeer): number => (this.#turns[peer.id] === undefined ? NEWCOMER_WEIGHT : 1);
     const heaviest = new Map<string, number>();
     const sums = new Map<string, number>();
     for (const peer of peers) {
@@ -237,13 +240,13 @@ export class Choker {
     const staying = Number(this.#isInTurn(now, b)) - Number(this.#isInTurn(now, a));
     if (staying !== 0) return staying;
     // then whose latest turn began the longest ago.
-    const aSince = this.#turns.get(a.id)?.sinceMs ?? Number.NEGATIVE_INFINITY;
-    const bSince = this.#turns.get(b.id)?.sinceMs ?? Number.NEGATIVE_INFINITY;
+    const aSince = this.#turns[a.id]?.sinceMs ?? Number.NEGATIVE_INFINITY;
+    const bSince = this.#turns[b.id]?.sinceMs ?? Number.NEGATIVE_INFINITY;
     return aSince === bSince ? 0 : aSince - bSince;
   }
 
   #isInTurn(now: Millis, peer: ChokerPeer): boolean {
-    const turn = this.#turns.get(peer.id);
+    const turn = this.#turns[peer.id];
     if (turn === undefined || !turn.unchoked) return false;
     if (this.#betweenRounds) return true;
     // A slot that nothing goes through is for others: otherwise a crowd that does not read would hold them all.
@@ -256,7 +259,7 @@ export class Choker {
   // ─── Memory ────────────────────────────────────────────────────────────────────────────────────────────
 
   #isUnchoked(peer: ChokerPeer): boolean {
-    return this.#turns.get(peer.id)?.unchoked === true;
+    return this.#turns[peer.id]?.unchoked === true;
   }
 
   /** Has a slot by merit that it cannot lose before the next round. */
@@ -266,22 +269,28 @@ export class Choker {
   }
 
   #forgetLeavers(peers: readonly ChokerPeer[]): void {
-    const staying = peers.filter(({ id }) => this.#turns.has(id));
-    if (staying.length < this.#turns.size)
-      this.#turns = new Map(staying.map(({ id }) => [id, this.#turns.get(id)!]));
-    if (!this.#turns.has(this.#optimistic)) this.#optimistic = -1;
+    let staying = 0;
+    for (const { id } of peers) if (this.#turns[id] !== undefined) staying++;
+    if (staying < this.#turnCount) {
+      const turns = this.#turns;
+      this.#turns = [];
+      this.#turnCount = staying;
+      for (const { id } of peers) if (turns[id] !== undefined) this.#turns[id] = turns[id];
+    }
+    if (this.#optimistic >= 0 && this.#turns[this.#optimistic] === undefined) this.#optimistic = -1;
   }
 
   #remember(now: Millis, peers: readonly ChokerPeer[], unchoked: ReadonlySet<number>): void {
     for (const peer of peers) {
-      const turn = this.#turns.get(peer.id);
+      const turn = this.#turns[peer.id];
       if (!unchoked.has(peer.id)) {
         if (turn !== undefined) turn.unchoked = false;
       } else if (turn === undefined || !this.#isInTurn(now, peer)) {
         // A turn that is over while nobody waits is followed by another.
         const { uploadedBytes } = peer;
         const started = { sinceMs: now, uploadedBefore: uploadedBytes, uploadedAtRound: uploadedBytes };
-        this.#turns.set(peer.id, { unchoked: true, ...started });
+        if (turn === undefined) this.#turnCount++;
+        this.#turns[peer.id] = { unchoked: true, ...started };
       } else if (!this.#betweenRounds) turn.uploadedAtRound = peer.uploadedBytes;
     }
   }

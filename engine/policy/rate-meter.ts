@@ -2,6 +2,8 @@
 import type { Millis } from '../units.js';
 
 const BUCKETS = 20;
+/** What `recentRate` looks at. */
+const RECENT_BUCKETS = BUCKETS / 4;
 const WINDOW_MS = 5_000;
 /** A meter younger than this divides by this: the first block is not a rate. */
 const LEAST_SPAN_MS = 1_000;
@@ -33,9 +35,17 @@ export class RateMeter {
   rate(now: Millis): number {
     if (this.#startedAt === undefined || this.#sum === 0) return 0;
     this.#advance(now);
-    const windowStart = (this.#newest - BUCKETS + 1) * this.#bucketMs;
-    const spanMs = now - Math.max(windowStart, this.#startedAt);
-    return (this.#sum * 1_000) / Math.max(spanMs, LEAST_SPAN_MS);
+    return this.#perSecond(now, this.#sum, BUCKETS, this.#startedAt);
+  }
+
+  /** As `rate`, over the last quarter of the window. */
+  recentRate(now: Millis): number {
+    if (this.#startedAt === undefined || this.#sum === 0) return 0;
+    this.#advance(now);
+    let bytes = 0;
+    for (let at = Math.max(0, this.#newest - RECENT_BUCKETS + 1); at <= this.#newest; at++)
+      bytes += this.#buckets[at % BUCKETS]!;
+    return this.#perSecond(now, bytes, RECENT_BUCKETS, this.#startedAt);
   }
 
   /** Bytes within the window. */
@@ -43,6 +53,12 @@ export class RateMeter {
     if (this.#startedAt === undefined) return 0;
     this.#advance(now);
     return this.#sum;
+  }
+
+  #perSecond(now: Millis, bytes: number, buckets: number, startedAt: number): number {
+    const windowStart = (this.#newest - buckets + 1) * this.#bucketMs;
+    const spanMs = now - Math.max(windowStart, startedAt);
+    return (bytes * 1_000) / Math.max(spanMs, LEAST_SPAN_MS);
   }
 
   #advance(now: Millis): void {

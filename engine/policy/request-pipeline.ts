@@ -155,6 +155,8 @@ export class RequestPipeline {
   }
 
   overdue(now: Millis): boolean {
+    // No patience is shorter, and most are not tried longer: they are told apart without a look at the estimates.
+    if (now - this.#progressAt < MIN_TIMEOUT_MS) return false;
     const deadline = this.nextDeadline();
     return deadline !== null && now >= deadline;
   }
@@ -307,14 +309,16 @@ class DelayProbe {
 /** Time between arrivals of blocks: mean and mean deviation, as TCP does for its time-outs (RFC 6298). */
 class GapEstimate {
   #lastAt: Millis | undefined;
-  #mean: number | undefined;
+  #isKnown = false;
+  // Numbers from the beginning: one that may be undefined is an object of its own each time that it changes.
+  #mean = 0;
   #deviation = 0;
   /** Of each block, also of those that come together. */
-  #pace: number | undefined;
+  #pace = 0;
 
   /** Mean time a block; undefined while unknown. */
   get paceMs(): number | undefined {
-    return this.#pace;
+    return this.#isKnown ? this.#pace : undefined;
   }
 
   /**
@@ -322,7 +326,7 @@ class GapEstimate {
    * uplink that is shared among more peers than before is slower by as much, and what comes twice is wasted.
    */
   get patienceMs(): number | undefined {
-    return this.#mean === undefined ? undefined : 20 * this.#mean + 4 * this.#deviation;
+    return this.#isKnown ? 20 * this.#mean + 4 * this.#deviation : undefined;
   }
 
   /** The time until the next block says nothing: nothing is asked. */
@@ -334,11 +338,13 @@ class GapEstimate {
     if (this.#lastAt !== undefined) {
       const gap = now - this.#lastAt;
       const pace = gap / Math.max(1, blocks);
-      this.#pace = this.#pace === undefined ? pace : this.#pace + (pace - this.#pace) / 8;
-      if (this.#mean === undefined) {
+      if (!this.#isKnown) {
+        this.#isKnown = true;
+        this.#pace = pace;
         this.#mean = gap;
         this.#deviation = gap / 2;
       } else {
+        this.#pace += (pace - this.#pace) / 8;
         this.#deviation += (Math.abs(gap - this.#mean) - this.#deviation) / 4;
         this.#mean += (gap - this.#mean) / 8;
       }

@@ -4,26 +4,30 @@
  */
 
 const NONE = -1;
+/** A cell's integers, side by side, so that a request is one line of cache: whose it is, and its neighbours in the list. */
+const PEER = 0;
+const NEXT = 1;
+const PREVIOUS = 2;
+const CELL = 3;
+/** A peer's: the ends of its list, how long that is, and where the peer is among the busy ones. */
+const OLDEST = 0;
+const NEWEST = 1;
+const COUNT = 2;
+const BUSY_AT = 3;
+const RECORD = 4;
 
 export class RequestTable {
-  /** By cell; NONE when free. */
-  #peer = new Int32Array(0);
-  #next = new Int32Array(0);
-  #previous = new Int32Array(0);
-  /** By peer. */
-  #oldest = new Int32Array(0);
-  #newest = new Int32Array(0);
-  #count = new Int32Array(0);
+  /** `CELL` integers a cell; NONE where it is free. */
+  #cells = new Int32Array(0);
+  /** `RECORD` integers a peer. */
+  #peers = new Int32Array(0);
   #total = 0;
-  /** Peers with requests, in no order, and where each is there. */
+  /** Peers with requests, in no order. */
   readonly #busy: number[] = [];
-  #busyAt = new Int32Array(0);
 
   /** Makes cells [0, cellCount) usable. */
   reserve(cellCount: number): void {
-    this.#peer = grown(this.#peer, cellCount, NONE);
-    this.#next = grown(this.#next, cellCount, NONE);
-    this.#previous = grown(this.#previous, cellCount, NONE);
+    this.#cells = grown(this.#cells, cellCount * CELL, NONE);
   }
 
   /** All requests. */
@@ -33,11 +37,11 @@ export class RequestTable {
 
   /** Whose request is in the cell; −1 when none. */
   peerAt(cell: number): number {
-    return this.#peer[cell]!;
+    return this.#cells[cell * CELL + PEER]!;
   }
 
   countOf(peer: number): number {
-    return this.#count[peer] ?? 0;
+    return this.#peers[peer * RECORD + COUNT] ?? 0;
   }
 
   /** Peers with requests, in no order. */
@@ -47,65 +51,72 @@ export class RequestTable {
 
   /** The cell of the peer's oldest request; −1 when it has none. */
   oldestOf(peer: number): number {
-    return this.#oldest[peer] ?? NONE;
+    return this.#peers[peer * RECORD + OLDEST] ?? NONE;
   }
 
   /** The same peer's next younger request; −1 at the end. */
   after(cell: number): number {
-    return this.#next[cell]!;
+    return this.#cells[cell * CELL + NEXT]!;
   }
 
   /** The cell of the peer's newest request; −1 when it has none. */
   newestOf(peer: number): number {
-    return this.#newest[peer] ?? NONE;
+    return this.#peers[peer * RECORD + NEWEST] ?? NONE;
   }
 
   /** The same peer's next older request; −1 at the end. */
   before(cell: number): number {
-    return this.#previous[cell]!;
+    return this.#cells[cell * CELL + PREVIOUS]!;
   }
 
   /** The cell must be free. */
   add(cell: number, peer: number): void {
-    if (peer >= this.#count.length) this.#admit(peer);
-    const newest = this.#newest[peer]!;
-    if (newest === NONE) this.#oldest[peer] = cell;
-    else this.#next[newest] = cell;
-    this.#peer[cell] = peer;
-    this.#previous[cell] = newest;
-    this.#next[cell] = NONE;
-    this.#newest[peer] = cell;
-    if (this.#count[peer]!++ === 0) this.#busyAt[peer] = this.#busy.push(peer) - 1;
+    if (peer * RECORD >= this.#peers.length) this.#admit(peer);
+    const cells = this.#cells;
+    const peers = this.#peers;
+    const at = cell * CELL;
+    const record = peer * RECORD;
+    const newest = peers[record + NEWEST]!;
+    if (newest === NONE) peers[record + OLDEST] = cell;
+    else cells[newest * CELL + NEXT] = cell;
+    cells[at + PEER] = peer;
+    cells[at + PREVIOUS] = newest;
+    cells[at + NEXT] = NONE;
+    peers[record + NEWEST] = cell;
+    if (peers[record + COUNT]!++ === 0) peers[record + BUSY_AT] = this.#busy.push(peer) - 1;
     this.#total++;
   }
 
   /** The cell must be taken. */
   remove(cell: number): void {
-    const peer = this.#peer[cell]!;
-    const next = this.#next[cell]!;
-    const previous = this.#previous[cell]!;
-    if (previous === NONE) this.#oldest[peer] = next;
-    else this.#next[previous] = next;
-    if (next === NONE) this.#newest[peer] = previous;
-    else this.#previous[next] = previous;
-    this.#peer[cell] = NONE;
-    if (--this.#count[peer]! === 0) this.#leaveBusy(peer);
+    const cells = this.#cells;
+    const peers = this.#peers;
+    const at = cell * CELL;
+    const peer = cells[at + PEER]!;
+    const record = peer * RECORD;
+    const next = cells[at + NEXT]!;
+    const previous = cells[at + PREVIOUS]!;
+    if (previous === NONE) peers[record + OLDEST] = next;
+    else cells[previous * CELL + NEXT] = next;
+    if (next === NONE) peers[record + NEWEST] = previous;
+    else cells[next * CELL + PREVIOUS] = previous;
+    cells[at + PEER] = NONE;
+    if (--peers[record + COUNT]! === 0) this.#leaveBusy(peer);
     this.#total--;
   }
 
   #leaveBusy(peer: number): void {
-    const at = this.#busyAt[peer]!;
+    const at = this.#peers[peer * RECORD + BUSY_AT]!;
     const last = this.#busy.pop()!;
     if (last === peer) return;
     this.#busy[at] = last;
-    this.#busyAt[last] = at;
+    this.#peers[last * RECORD + BUSY_AT] = at;
   }
 
   #admit(peer: number): void {
-    this.#oldest = grown(this.#oldest, peer + 1, NONE);
-    this.#newest = grown(this.#newest, peer + 1, NONE);
-    this.#count = grown(this.#count, peer + 1, 0);
-    this.#busyAt = grown(this.#busyAt, peer + 1, NONE);
+    const before = this.#peers.length;
+    this.#peers = grown(this.#peers, (peer + 1) * RECORD, NONE);
+    for (let at = before + COUNT; at < this.#peers.length; at += RECORD) this.#peers[at] = 0;
   }
 }
 

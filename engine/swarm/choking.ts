@@ -115,8 +115,6 @@ class Candidate implements ChokerPeer {
   readonly id: number;
   readonly interested: boolean;
   readonly downloadRate: number;
-  readonly uploadedBytes: number;
-  readonly downloadedBytes: number;
   readonly #peer: Peer;
   #pieces: number | undefined;
 
@@ -124,9 +122,15 @@ class Candidate implements ChokerPeer {
     this.#peer = peer;
     this.id = peer.id;
     this.interested = peer.peerInterested;
-    this.downloadRate = peer.contribution.rate(now);
-    this.uploadedBytes = peer.uploadedBytes;
-    this.downloadedBytes = peer.downloadedBytes;
+    this.downloadRate = peer.contributionRate(now);
+  }
+
+  get uploadedBytes(): number {
+    return this.#peer.uploadedBytes;
+  }
+
+  get downloadedBytes(): number {
+    return this.#peer.downloadedBytes;
   }
 
   get snubbed(): boolean {

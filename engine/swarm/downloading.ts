@@ -87,7 +87,7 @@ export class Downloading {
   #ask(peer: Peer, most: number): void {
     const room = this.#roomOf(peer);
     if (room <= 0) {
-      this.#hungry.delete(peer);
+      this.#satisfy(peer);
       return;
     }
     const granted = Math.min(room, most, this.#tokens.blocks);
@@ -96,8 +96,8 @@ export class Downloading {
     const allowed = peer.peerChoking ? peer.allowedFast : undefined;
     const count = this.#state.scheduler.nextBlocks(peer.id, peer.has, granted, this.#batch, allowed);
     // Who gets something goes to the end.
-    if (count > 0) this.#hungry.delete(peer);
-    if (count < granted) this.#hungry.add(peer);
+    if (count > 0) this.#satisfy(peer);
+    if (count < granted) this.#goHungry(peer);
     if (count < granted && this.#state.scheduler.endgame) this.#checkWithin(ENDGAME_CHECK_MS);
     if (count > 0) this.#request(peer, count);
   }
@@ -181,7 +181,7 @@ export class Downloading {
     peer.peerChoking = true;
     // BEP 6: a fast peer answers each request by the block or a reject; another forgets them all.
     if (!peer.connection.fast) this.#releaseAll(peer);
-    if (peer.allowedFast === undefined) this.#hungry.delete(peer);
+    if (peer.allowedFast === undefined) this.#satisfy(peer);
     this.#feed();
   }
 
@@ -201,7 +201,7 @@ export class Downloading {
 
   onGone(peer: Peer): void {
     this.#tokens.leave(peer);
-    this.#hungry.delete(peer);
+    this.#satisfy(peer);
     this.#serving.delete(peer);
     this.#losingInterest.delete(peer);
     this.#tokens.giveBack(this.#state.scheduler.onPeerLeft(peer.id) * BLOCK_BYTES);
@@ -212,6 +212,18 @@ export class Downloading {
   #releaseAll(peer: Peer): void {
     this.#tokens.giveBack(this.#state.scheduler.onPeerGone(peer.id) * BLOCK_BYTES);
     peer.pipeline.onChoked(this.#state.now());
+  }
+
+  #goHungry(peer: Peer): void {
+    peer.isHungry = true;
+    this.#hungry.add(peer);
+  }
+
+  /** Asked for each message: the set is looked at only where there is reason. */
+  #satisfy(peer: Peer): void {
+    if (!peer.isHungry) return;
+    peer.isHungry = false;
+    this.#hungry.delete(peer);
   }
 
   /** There is more to ask for: each of the hungry gets a turn, while there is something to give. */
@@ -253,15 +265,16 @@ export class Downloading {
 
   /** Accounts for the blocks that arrived together, and asks for more. */
   onReadEnd(peer: Peer): void {
-    const { arrivedBlocks, arrivedBytes } = peer;
+    const { arrivedBlocks } = peer;
     if (arrivedBlocks > 0) {
+      const { arrivedBytes } = peer;
       const now = this.#state.now();
       peer.arrivedBlocks = 0;
       peer.arrivedBytes = 0;
       peer.rejectsInARow = 0;
       peer.pipeline.onBlocks(now, arrivedBlocks, arrivedBytes);
-      peer.downloadRate.add(now, arrivedBytes);
       peer.contribution.add(now, arrivedBytes);
+      peer.lastBlockAt = now;
       this.#state.downloadRate.add(now, arrivedBytes);
     }
     this.pump(peer);
@@ -392,7 +405,7 @@ export class Downloading {
 
   #endInterest(peer: Peer): void {
     peer.amInterested = false;
-    this.#hungry.delete(peer);
+    this.#satisfy(peer);
     peer.connection.notInterested();
   }
 

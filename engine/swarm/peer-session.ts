@@ -1,4 +1,4 @@
-/** Peer session: routes what one connection says to the parts of the swarm. */
+/** Peer session: a peer that takes what its connection says, and routes it to the parts of the swarm. */
 import type { Bitfield } from '../policy/bitfield.js';
 import type { CloseReason, ExtendedHandshake, MetadataMessage, PeerHandler } from '../ports.js';
 import type { PieceIndex } from '../units.js';
@@ -6,7 +6,7 @@ import type { Choking } from './choking.js';
 import type { Downloading } from './downloading.js';
 import type { Gossip } from './gossip.js';
 import type { MetadataServing } from './metadata-serving.js';
-import type { Peer } from './peer.js';
+import { type NewPeer, Peer } from './peer.js';
 import type { SuperSeeding } from './super-seeding.js';
 import type { SwarmState } from './swarm-state.js';
 import type { Uploading } from './uploading.js';
@@ -24,113 +24,112 @@ export interface SwarmParts {
   onClosed(peer: Peer, reason: CloseReason): void;
 }
 
-export class PeerSession implements PeerHandler {
-  readonly #peer: Peer;
+export class PeerSession extends Peer implements PeerHandler {
   readonly #parts: SwarmParts;
 
-  constructor(peer: Peer, parts: SwarmParts) {
-    this.#peer = peer;
+  constructor(peer: NewPeer, parts: SwarmParts) {
+    super(peer);
     this.#parts = parts;
   }
 
   onChoke(): void {
-    this.#parts.downloading.onChoke(this.#peer);
+    this.#parts.downloading.onChoke(this);
   }
 
   onUnchoke(): void {
-    this.#parts.downloading.onUnchoke(this.#peer);
+    this.#parts.downloading.onUnchoke(this);
   }
 
   onInterested(): void {
-    this.#parts.choking.onInterested(this.#peer);
-    this.#parts.superSeeding?.onInterest(this.#peer);
+    this.#parts.choking.onInterested(this);
+    this.#parts.superSeeding?.onInterest(this);
   }
 
   onNotInterested(): void {
-    this.#parts.choking.onNotInterested(this.#peer);
-    this.#parts.superSeeding?.onInterest(this.#peer);
+    this.#parts.choking.onNotInterested(this);
+    this.#parts.superSeeding?.onInterest(this);
   }
 
   onHave(piece: PieceIndex): void {
     const { downloading, superSeeding, state } = this.#parts;
-    downloading.onHave(this.#peer, piece);
-    superSeeding?.onHave(this.#peer, piece);
-    if (this.#peer.isSeed) dropIfUseless(state, this.#peer);
+    downloading.onHave(this, piece);
+    superSeeding?.onHave(this, piece);
+    if (this.isSeed) dropIfUseless(state, this);
   }
 
   onBitfield(pieces: Bitfield): void {
     const { downloading, superSeeding, state } = this.#parts;
-    downloading.onBitfield(this.#peer, pieces);
-    superSeeding?.onBitfield(this.#peer, pieces);
-    dropIfUseless(state, this.#peer);
+    downloading.onBitfield(this, pieces);
+    superSeeding?.onBitfield(this, pieces);
+    dropIfUseless(state, this);
   }
 
   onRequest(piece: PieceIndex, begin: number, length: number): void {
-    this.#parts.superSeeding?.onRequest(this.#peer, piece);
-    this.#parts.uploading.onRequest(this.#peer, piece, begin, length);
+    this.#parts.superSeeding?.onRequest(this, piece);
+    this.#parts.uploading.onRequest(this, piece, begin, length);
   }
 
   onCancel(piece: PieceIndex, begin: number, length: number): void {
-    this.#parts.uploading.onCancel(this.#peer, piece, begin, length);
+    this.#parts.uploading.onCancel(this, piece, begin, length);
   }
 
   onReject(piece: PieceIndex, begin: number): void {
-    this.#parts.downloading.onReject(this.#peer, piece, begin);
+    this.#parts.downloading.onReject(this, piece, begin);
   }
 
   onBlock(piece: PieceIndex, begin: number, block: Uint8Array): void {
-    this.#parts.downloading.onBlock(this.#peer, piece, begin, block);
+    this.#parts.downloading.onBlock(this, piece, begin, block);
   }
 
   onSuggest(): void {}
 
   onAllowedFast(piece: PieceIndex): void {
-    this.#parts.downloading.onAllowedFast(this.#peer, piece);
+    this.#parts.downloading.onAllowedFast(this, piece);
   }
 
   onExtendedHandshake(handshake: ExtendedHandshake): void {
     const { client, requestQueue, listenPort, uploadOnly, prefersEncryption, yourIp } = handshake;
-    const peer = this.#peer;
-    const { remote } = peer.connection;
+    const { remote } = this.connection;
     if (yourIp !== undefined) this.#parts.state.observer.onSeenAs?.(remote, yourIp);
     // A later handshake may say only what is new.
-    if (handshake.extensions.size > 0) peer.extensions = handshake.extensions;
-    peer.prefersEncryption = prefersEncryption ?? peer.prefersEncryption;
-    if (client !== undefined && peer.client === '') {
-      peer.client = client;
-      this.#parts.superSeeding?.onClient(peer);
+    if (handshake.extensions.size > 0) this.extensions = handshake.extensions;
+    this.prefersEncryption = prefersEncryption ?? this.prefersEncryption;
+    if (client !== undefined && this.client === '') {
+      this.client = client;
+      this.#parts.superSeeding?.onClient(this);
     }
-    if (requestQueue !== undefined) peer.pipeline.setPeerQueue(requestQueue);
-    if (listenPort !== undefined) peer.listenAddress ??= { host: remote.host, port: listenPort };
-    peer.uploadOnly = uploadOnly ?? peer.uploadOnly;
-    this.#parts.gossip?.onExtendedHandshake(peer);
-    if (uploadOnly !== undefined) dropIfUseless(this.#parts.state, peer);
+    if (requestQueue !== undefined) this.pipeline.setPeerQueue(requestQueue);
+    if (listenPort !== undefined) this.listenAddress ??= { host: remote.host, port: listenPort };
+    this.uploadOnly = uploadOnly ?? this.uploadOnly;
+    this.#parts.gossip?.onExtendedHandshake(this);
+    if (uploadOnly !== undefined) dropIfUseless(this.#parts.state, this);
   }
 
   onExtended(name: string, payload: Uint8Array): void {
-    this.#parts.gossip?.onMessage(this.#peer, name, payload);
+    this.#parts.gossip?.onMessage(this, name, payload);
   }
 
   onMetadata(message: MetadataMessage): void {
-    this.#parts.metadata.onMessage(this.#peer, message);
+    this.#parts.metadata.onMessage(this, message);
   }
 
   onDhtPort(port: number): void {
-    const { host } = this.#peer.connection.remote;
+    const { host } = this.connection.remote;
     this.#parts.state.observer.onDhtNode?.({ host, port });
   }
 
   onReadEnd(): void {
-    this.#parts.downloading.onReadEnd(this.#peer);
-    this.#parts.uploading.pump(this.#peer);
+    this.#parts.downloading.onReadEnd(this);
+    // Whom we choke we owe nothing: that is most, and told by what is at hand already.
+    if (!this.amChoking) this.#parts.uploading.pump(this);
   }
 
   onDrain(): void {
-    this.#parts.uploading.pump(this.#peer);
+    this.#parts.uploading.pump(this);
   }
 
   onClose(reason: CloseReason): void {
-    this.#parts.onClosed(this.#peer, reason);
+    this.#parts.onClosed(this, reason);
   }
 }
 

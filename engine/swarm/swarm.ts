@@ -3,13 +3,12 @@
  * (connecting, choking, downloading, uploading), and keeps the one timer.
  */
 import type { SwarmError } from '../errors.js';
-import { Bitfield } from '../policy/bitfield.js';
+import type { Bitfield } from '../policy/bitfield.js';
 import { BlockScheduler } from '../policy/block-scheduler.js';
 import { Choker } from '../policy/choker.js';
 import { PeerCandidates } from '../policy/peer-candidates.js';
 import { PiecePicker } from '../policy/piece-picker.js';
 import { RateMeter } from '../policy/rate-meter.js';
-import { RequestPipeline } from '../policy/request-pipeline.js';
 import { SmartBan } from '../policy/smart-ban.js';
 import { SuperSeeder } from '../policy/super-seeder.js';
 import type { TokenBucket } from '../policy/token-bucket.js';
@@ -35,7 +34,7 @@ import { Downloading } from './downloading.js';
 import { Gossip } from './gossip.js';
 import { MetadataServing } from './metadata-serving.js';
 import type { MetConnection } from './metadata-swarm.js';
-import { Peer } from './peer.js';
+import type { Peer } from './peer.js';
 import { dropIfUseless, PeerSession, type SwarmParts } from './peer-session.js';
 import { Seats } from './seats.js';
 import { LEAST_PIECES, SuperSeeding, type SuperSeedMode } from './super-seeding.js';
@@ -270,21 +269,18 @@ export class Swarm implements PieceStoreHandler {
     const { geometry, scheduler, peers, observer } = this.state;
     const now = this.state.now();
     const seat = this.#seats.take(connection.remote, (id) => scheduler.isContributor(id));
-    const peer = new Peer(
-      seat,
-      connection,
-      source,
-      now,
-      new RequestPipeline(now),
-      new Bitfield(geometry.pieceCount),
+    const peer = new PeerSession(
+      { id: seat, connection, source, now, pieces: geometry.pieceCount },
+      this.#parts,
     );
     peers.set(seat, peer);
-    connection.handler = new PeerSession(peer, this.#parts);
+    connection.handler = peer;
     observer.onPeerConnected(connection.remote, source);
     return peer;
   }
 
   #onClosed(peer: Peer, reason: CloseReason): void {
+    peer.isGone = true;
     this.state.peers.delete(peer.id);
     this.#seats.leave(peer.id);
     this.#parts.uploading.onGone(peer);

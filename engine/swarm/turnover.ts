@@ -59,4 +59,4 @@ function priority({ listenAddress, connection }: Peer, ours: readonly PeerAddres
 const exchanged = (peer: Peer): number => peer.downloadedBytes + peer.uploadedBytes;
 
 const isIdle = (peer: Peer, now: Millis): boolean =>
-  now - peer.connectedAt >= GRACE_MS && peer.contribution.rate(now) === 0 && peer.uploadRate.rate(now) === 0;
+  now - peer.connectedAt >= GRACE_MS && peer.contributionRate(now) === 0 && peer.uploadRate.rate(now) === 0;

@@ -11,7 +11,7 @@ import type { PieceIndex } from '../units.js';
  */
 export const MAX_QUEUED_REQUESTS = 2_000;
 /** Few peers ask for more at a time; the ring doubles for those that do. */
-const INITIAL_ROOM = 32;
+const INITIAL_ROOM = 8;
 const NOTHING = new Int32Array(0);
 
 /** The next run: `blocks` requests of `blockBytes` each, back to back from `begin`. */

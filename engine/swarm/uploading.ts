@@ -101,7 +101,7 @@ export class Uploading {
         frames.release();
         peer.aheadBytes -= frameBytes;
         // Flushed by a connection that is closed means dropped.
-        if (this.#state.peers.get(peer.id) !== peer) return;
+        if (peer.isGone) return;
         this.#count(peer, bytes);
         this.pump(peer);
       });

@@ -28,7 +28,7 @@ describe('RateMeter', () => {
     assert.equal(meter.rate(asMillis(2_500)), 8_192);
   });
 
-  it('counts exactly the bytes of its window, whatever the history', () => {
+  it('counts exactly the bytes of its window, and of the last quarter of it, whatever the history', () => {
     const event = fc.record({ afterMs: fc.nat(7_000), bytes: fc.nat(1_000_000) });
     fc.assert(
       fc.property(
@@ -42,12 +42,15 @@ describe('RateMeter', () => {
             now += afterMs;
             meter.add(asMillis(now), bytes);
             log.push({ at: now, bytes });
-            const windowStart = (Math.floor(now / 250) - 19) * 250;
-            const inWindow = log
-              .filter(({ at }) => at >= windowStart)
-              .reduce((sum, { bytes: b }) => sum + b, 0);
-            const spanMs = Math.max(1_000, now - Math.max(windowStart, log[0]!.at));
-            assert.ok(Math.abs(meter.rate(asMillis(now)) - (inWindow * 1_000) / spanMs) < 1e-6);
+            for (const buckets of [20, 5]) {
+              const windowStart = (Math.floor(now / 250) - buckets + 1) * 250;
+              const inWindow = log
+                .filter(({ at }) => at >= windowStart)
+                .reduce((sum, { bytes: b }) => sum + b, 0);
+              const spanMs = Math.max(1_000, now - Math.max(windowStart, log[0]!.at));
+              const shown = buckets === 20 ? meter.rate(asMillis(now)) : meter.recentRate(asMillis(now));
+              assert.ok(Math.abs(shown - (inWindow * 1_000) / spanMs) < 1e-6);
+            }
           }
         },
       ),
