@@ -13,8 +13,16 @@ const ROUND_MS = 10_000;
 const OPTIMISTIC_MS = 30_000;
 /** How much likelier a peer that never had a slot is to get the one by chance: it has nothing to trade yet. */
 const NEWCOMER_WEIGHT = 3;
-/** Of the slots by merit, those for who has the least. With a quarter, links of four kinds (B4) end 8 % later. */
+/**
+ * Of the slots by merit, those for who has the least, the larger half. With a quarter, links of four kinds (B4) end 8 %
+ * later.
+ */
 const NEED_SHARE = 0.5;
+/**
+ * Who has so many times what the poorest has, or one piece more, is as poor: where all are equal, the very poorest
+ * would get from everybody at once what its downlink cannot take, and peers of its kind (B2) end 1.5 % later.
+ */
+const ALIKE = 1.03;
 /**
  * In credit is who got less than this, and so many times what it gave us: a line of 8:1 pays for its downlink twice
  * over. Who is not goes last: of 100 MiB behind a scarce seed, peers that give nothing take 3.3 times as long.
@@ -50,6 +58,8 @@ export interface ChokerContext {
   readonly seeding: boolean;
   /** Slots by merit, or by turn. One more goes by chance. */
   readonly uploadSlots: number;
+  /** While downloading: nothing is asked of us, though somebody waits. Who has a slot for nothing loses it to him. */
+  readonly uplinkIdle?: boolean;
 }
 
 export interface ChokeDecision {
@@ -99,19 +109,29 @@ export class Choker {
       this.#needy.clear();
       this.#unchokeInTurn(now, peers, context.uploadSlots + 1, unchoked);
     } else {
-      const byRate = this.#byMerit(shuffle([...peers], this.#rng));
-      const byNeed = this.#slotsByNeed(peers, context.uploadSlots);
-      this.#unchokeByMerit(byRate, context.uploadSlots - byNeed, unchoked);
-      this.#unchokeByNeed(peers, byNeed, unchoked);
-      // What nobody needs goes by merit too.
-      this.#unchokeByMerit(byRate, context.uploadSlots - this.#needy.size, unchoked);
-      this.#unchokeByChance(now, peers, unchoked);
+      const { uploadSlots, uplinkIdle } = context;
+      const resting = uplinkIdle ? peers.filter((peer) => peer.idle && this.#isUnchoked(peer)) : [];
+      const asking = resting.length === 0 ? peers : peers.filter((peer) => !resting.includes(peer));
+      this.#unchokeForTrade(now, asking, uploadSlots, unchoked);
+      // Losing a slot that nobody else wants would only cost a round trip later.
+      for (const { id, interested } of resting)
+        if (interested && unchoked.size <= uploadSlots) unchoked.add(id);
     }
     this.#remember(now, peers, unchoked);
     return { unchoked, optimistic: this.#optimistic };
   }
 
   // ─── Downloading ───────────────────────────────────────────────────────────────────────────────────────
+
+  #unchokeForTrade(now: Millis, peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
+    const byRate = this.#byMerit(shuffle([...peers], this.#rng));
+    const byNeed = this.#slotsByNeed(peers, slots);
+    this.#unchokeByMerit(byRate, slots - byNeed, unchoked);
+    this.#unchokeByNeed(peers, byNeed, unchoked);
+    // What nobody needs goes by merit too.
+    this.#unchokeByMerit(byRate, slots - this.#needy.size, unchoked);
+    this.#unchokeByChance(now, peers, unchoked);
+  }
 
   /**
    * The best by rate, until `slots` interested ones are found. Better ones that are not interested come along
@@ -158,7 +178,7 @@ export class Choker {
   /** Fewer while merit keeps some of them until the round ends. */
   #slotsByNeed(peers: readonly ChokerPeer[], slots: number): number {
     const kept = peers.filter((peer) => peer.interested && this.#keeps(peer)).length;
-    return Math.max(0, Math.min(Math.floor(slots * NEED_SHARE), slots - kept));
+    return Math.max(0, Math.min(Math.ceil(slots * NEED_SHARE), slots - kept));
   }
 
   #unchokeByNeed(peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
@@ -168,14 +188,18 @@ export class Choker {
     // The poorest of a half of them: everybody sees the same poorest, and together we would fill its downlink.
     const drawn = lots.slice(0, Math.max(slots, Math.ceil(lots.length / 2)));
     const keeping = lots.filter(({ id }) => this.#needy.has(id) && !drawn.some((peer) => peer.id === id));
-    const byNeed = [...keeping, ...drawn].sort((a, b) => this.#compareNeed(a, b));
+    const asPoor = ALIKE * Math.min(...drawn.map(({ pieces }) => pieces)) + 1;
+    const byNeed = [...keeping, ...drawn].sort((a, b) => this.#compareNeed(a, b, asPoor));
     this.#needy = new Set(byNeed.slice(0, slots).map(({ id }) => id));
     for (const id of this.#needy) unchoked.add(id);
   }
 
-  #compareNeed(a: ChokerPeer, b: ChokerPeer): number {
+  #compareNeed(a: ChokerPeer, b: ChokerPeer, asPoor: number): number {
+    // Prefer who has a slot by need until the round ends,
     const keeping = Number(this.#needy.has(b.id)) - Number(this.#needy.has(a.id));
-    return keeping === 0 ? a.pieces - b.pieces : keeping;
+    if (keeping !== 0) return keeping;
+    // then who has the least; of those that have about as little, by lot.
+    return Math.max(a.pieces, asPoor) - Math.max(b.pieces, asPoor) || 0;
   }
 
   #unchokeByChance(now: Millis, peers: readonly ChokerPeer[], unchoked: Set<number>): void {

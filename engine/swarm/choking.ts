@@ -12,6 +12,8 @@ const ROUND_MS = 10_000;
 const SOON_MS = 5;
 /** In a flash crowd interest comes and goes all the time, and each decision looks at every peer. */
 const LEAST_GAP_MS = 100;
+/** Who was given a slot because others asked for nothing needs a round trip to ask. */
+const ASKING_MS = 250;
 
 /** Less of its capacity than this, and our uplink waits for receivers that are slow. */
 const FILLED = 0.9;
@@ -47,6 +49,29 @@ export class Choking {
   }
 
   onDeadline(): void {
+    this.#decide(false);
+  }
+
+  /**
+   * What the kernel took should be on the line by now. Where nobody with a slot asks for more and others wait, they get
+   * the slots, before the round is over.
+   */
+  onUplinkIdle(): void {
+    const { peers, picker, superSeeding, uplink, deadlines } = this.#state;
+    if (superSeeding || picker.wantedLeft === 0) return;
+    let isWaiting = false;
+    for (const { amChoking, peerInterested, uploads, aheadBytes } of peers.values()) {
+      if (!peerInterested) continue;
+      if (amChoking) isWaiting = true;
+      else if (uploads.size > 0 || aheadBytes > 0) return;
+    }
+    if (!isWaiting) return;
+    const at = asMillis(Math.max(uplink.idleAt, this.#decidedAt + ASKING_MS));
+    if (at > this.#state.now()) deadlines.set('uplink-idle', at);
+    else this.#decide(true);
+  }
+
+  #decide(uplinkIdle: boolean): void {
     const now = this.#state.now();
     const peers = [...this.#state.peers.values()];
     const seeding = this.#state.picker.wantedLeft === 0;
@@ -55,7 +80,7 @@ export class Choking {
     const { unchoked, optimistic } = this.#choker.rechoke(
       now,
       peers.map((peer) => new Candidate(peer, now)),
-      { seeding, uploadSlots: this.#slots - 1 },
+      { seeding, uploadSlots: this.#slots - 1, uplinkIdle },
     );
     for (const peer of peers) {
       peer.optimistic = peer.id === optimistic;

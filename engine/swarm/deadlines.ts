@@ -4,6 +4,7 @@ import { asMillis, type Millis, NEVER } from '../units.js';
 
 const KEYS = [
   'rechoke',
+  'uplink-idle',
   'connect',
   'check',
   'download-tokens',

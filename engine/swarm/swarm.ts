@@ -322,6 +322,7 @@ export class Swarm implements PieceStoreHandler {
 
   #run(due: SwarmDeadline): void {
     if (due === 'rechoke') this.#parts.choking.onDeadline();
+    else if (due === 'uplink-idle') this.#parts.choking.onUplinkIdle();
     else if (due === 'connect') this.#connecting.fill();
     else if (due === 'check') this.#parts.downloading.onCheck();
     else if (due === 'download-tokens') this.#parts.downloading.onTokens();

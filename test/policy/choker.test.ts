@@ -49,6 +49,43 @@ describe('Choker, while downloading', () => {
     assert.ok(optimistic === 0 || optimistic === 5);
   });
 
+  it('gives the slots of who asks for nothing to who waits, as soon as the uplink is idle', () => {
+    const choker = new Choker(seededRng(1));
+    const peers = peersOf(3, () => ({ idle: true }));
+    const first = choker.rechoke(at(0), peers, { seeding: false, uploadSlots: 2 });
+    assert.deepEqual(sorted(first.unchoked), [0, 1, 2]);
+    const waiting = [...peers, peerOf(3), peerOf(4)];
+    const between = choker.rechoke(at(1_000), waiting, { seeding: false, uploadSlots: 2 });
+    assert.deepEqual(sorted(between.unchoked), [0, 1, 2], 'nobody loses a slot in between');
+    const idle = { seeding: false, uploadSlots: 2, uplinkIdle: true };
+    const { unchoked } = choker.rechoke(at(2_000), waiting, idle);
+    assert.ok(unchoked.has(3) && unchoked.has(4));
+    assert.equal(unchoked.size, 3, 'and the third slot stays where it is');
+  });
+
+  it('leaves the slots with who asks, idle uplink or not, and with all when nobody waits', () => {
+    const choker = new Choker(seededRng(1));
+    const peers = peersOf(3, (id) => ({ idle: id > 0 }));
+    const idle = { seeding: false, uploadSlots: 2, uplinkIdle: true };
+    choker.rechoke(at(0), peers, { seeding: false, uploadSlots: 2 });
+    assert.deepEqual(sorted(choker.rechoke(at(1_000), peers, idle).unchoked), [0, 1, 2]);
+    const { unchoked } = choker.rechoke(at(2_000), [...peers, peerOf(3), peerOf(4)], idle);
+    assert.deepEqual(sorted(unchoked), [0, 3, 4]);
+  });
+
+  it('takes for needy all who have about as little as the poorest, and draws lots', () => {
+    const chosen = new Set<number>();
+    for (let seed = 1; seed <= 60; seed++) {
+      const peers = peersOf(12, (id) => ({ uploadedBytes: 0, pieces: id < 6 ? 100 + (id % 3) : 200 }));
+      const { unchoked, optimistic } = new Choker(seededRng(seed)).rechoke(at(0), peers, {
+        seeding: false,
+        uploadSlots: 1,
+      });
+      for (const id of unchoked) if (id !== optimistic) chosen.add(id);
+    }
+    assert.deepEqual(sorted(chosen), [0, 1, 2, 3, 4, 5]);
+  });
+
   it('unchokes better peers that are not interested beside those that are', () => {
     const choker = new Choker(seededRng(1));
     const peers = peersOf(8, (id) => ({ downloadRate: 10 - id, interested: id % 2 === 1 }));

@@ -138,12 +138,12 @@ describe('RequestPipeline', () => {
   it('asks no more than the peer queues, whatever it claims', () => {
     const pipeline = new RequestPipeline(asMillis(0));
     for (const [said, limit] of [
-      [3, 3],
+      [2, 2],
       [0, 1],
       [-5, 1],
       [Number.NaN, 1],
       [1.5, 1],
-      [1e9, 4],
+      [1e9, 2],
     ] as const) {
       pipeline.setPeerQueue(said);
       assert.equal(pipeline.limit, limit, `${said}`);
@@ -164,7 +164,7 @@ describe('RequestPipeline', () => {
     assert.equal(pipeline.nextDeadline(), 61_000);
     pipeline.onBlocks(asMillis(30_000), 1, BLOCK_BYTES);
     assert.equal(pipeline.isSnubbed, false);
-    assert.equal(pipeline.room(asMillis(30_000)), 4);
+    assert.equal(pipeline.room(asMillis(30_000)), 2);
   });
 
   it('waits for a slow peer as long as its blocks usually take', () => {
@@ -208,7 +208,7 @@ describe('RequestPipeline', () => {
       pipeline.onRequested(asMillis(now), 1);
       pipeline.onBlocks(asMillis(now), 1, BLOCK_BYTES);
     }
-    assert.equal(pipeline.limit, 4);
+    assert.equal(pipeline.limit, 2);
   });
 
   it('takes a request that was released for no measure of delay', () => {
@@ -238,9 +238,13 @@ describe('RequestPipeline', () => {
     run(1_000);
     pipeline.onReleased(pipeline.outstanding);
     now += 3_600_000;
-    assert.equal(pipeline.room(asMillis(now)), 2, 'no rate to speak of');
-    pipeline.onRequested(asMillis(now), 2);
-    assert.equal(pipeline.limit, 4, 'and no verdict on the peer');
+    assert.equal(
+      pipeline.room(asMillis(now)),
+      1,
+      'no rate to speak of, and the delay is to be measured anew',
+    );
+    pipeline.onRequested(asMillis(now), 1);
+    assert.equal(pipeline.limit, 2, 'and no verdict on the peer');
     assert.equal(pipeline.nextDeadline(), now + 5_000);
     run(2);
     assert.equal(pipeline.nextDeadline(), now + 5_000);
@@ -252,7 +256,7 @@ describe('RequestPipeline', () => {
     peer.pipeline.onChoked(asMillis(5_000));
     assert.equal(peer.pipeline.outstanding, 0);
     peer.pipeline.onUnchoked(asMillis(9_000));
-    assert.equal(peer.pipeline.limit, 4);
+    assert.equal(peer.pipeline.limit, 2);
   });
 
   it('keeps its count and bounds through any history', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UplinkEstimate, uploadSlotsFor } from '../../engine/policy/upload-slots.js';
-import { asMillis } from '../../engine/units.js';
+import { asMillis, NEVER } from '../../engine/units.js';
 
 describe('upload slots', () => {
   it('are more on a faster line, at rates that are still worth having', () => {
@@ -14,11 +14,12 @@ describe('upload slots', () => {
   });
 });
 
-describe('upload slots of a slow line', () => {
-  it('are fewer while we download, as our requests stand behind what we send', () => {
+describe('upload slots of a leecher', () => {
+  it('are fewer while we download: our requests stand behind what we send, and a piece is sooner passed on', () => {
     assert.equal(uploadSlotsFor(16_000, true), 3);
     assert.equal(uploadSlotsFor(16_000, false), 2);
-    assert.equal(uploadSlotsFor(1_000_000, false), uploadSlotsFor(1_000_000, true));
+    assert.equal(uploadSlotsFor(50_000, false), 2);
+    assert.equal(uploadSlotsFor(1_000_000, false), 10);
   });
 });
 
@@ -38,6 +39,24 @@ describe('the uplink estimate', () => {
     const uplink = new UplinkEstimate();
     uplink.onSent(asMillis(0), 1_000_000);
     assert.ok(uplink.rate(asMillis(10)) <= 50_000);
+  });
+
+  it('says when the line is idle: after what the kernel took, by the rate, and not before there is one', () => {
+    const uplink = new UplinkEstimate();
+    assert.equal(uplink.idleAt, NEVER);
+    send(uplink, 0, 60_000, 50_000);
+    uplink.onSent(asMillis(70_000), 25_000);
+    const half = uplink.idleAt - 70_000;
+    uplink.onSent(asMillis(70_000), 50_000);
+    const more = uplink.idleAt - 70_000 - half;
+    assert.ok(half > 500 && half < 1_000, `${half}`);
+    assert.ok(more > 900 && more < 1_100, `${more}`);
+  });
+
+  it('takes no more than a few seconds for the kernel to send, however late the rate is found out', () => {
+    const uplink = new UplinkEstimate();
+    send(uplink, 0, 10_000, 1_000_000);
+    assert.ok(uplink.idleAt <= 14_000, `${uplink.idleAt}`);
   });
 
   it('remembers for a while when nobody asks, and forgets in the end', () => {

@@ -44,3 +44,32 @@ test('a seed serves more than usual when those that it serves leave its uplink i
   run(100, 1);
   assert.equal(served().length, USUAL_SLOTS);
 });
+
+test('a leecher whose uplink is idle gives the slots of who asks for nothing to who waits, before the round ends', () => {
+  const fake = new FakeSwarm({ pieces: 2, blocksPerPiece: 400, have: [0] });
+  fake.store.cached.add(asPiece(0));
+  const join = () => {
+    const peer = fake.connect([]);
+    peer.handler.onInterested();
+    return peer;
+  };
+  const isServed = (peer: ReturnType<typeof join>) =>
+    peer.sent.lastIndexOf('unchoke') > peer.sent.lastIndexOf('choke');
+  const first = [join(), join()];
+  fake.clock.advance(100);
+  const serve = () => {
+    for (const peer of first.filter(isServed)) {
+      peer.ask(asPiece(0), 0, BLOCK_BYTES);
+      peer.flush();
+    }
+    fake.clock.advance(1_000);
+  };
+  for (let i = 0; i < 40; i++) serve();
+  assert.ok(first.every(isServed));
+  // A round has just begun; from here on the two ask for nothing, and two others wait.
+  const waiting = [join(), join()];
+  serve();
+  assert.ok(!waiting.some(isServed), 'something is on its way still');
+  fake.clock.advance(5_000);
+  assert.ok(waiting.some(isServed));
+});

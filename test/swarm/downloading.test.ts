@@ -214,17 +214,17 @@ test('what a peer rejects, forgets or leaves owing is not taken off the limit', 
     leaves: (peer: FakeConnection) => peer.disconnect(),
   };
   for (const [how, act] of Object.entries(refuse)) {
-    // The burst is four blocks.
-    const fake = new FakeSwarm({ pieces: 100, blocksPerPiece: 4, downloadRate: 16 * BLOCK_BYTES });
+    // The burst is two blocks, as many as a peer is asked for at first.
+    const fake = new FakeSwarm({ pieces: 100, blocksPerPiece: 4, downloadRate: 8 * BLOCK_BYTES });
     const first = fake.connect('all', how === 'rejects');
     const second = fake.connect();
     first.handler.onUnchoke();
     const asked = first.requests.splice(0);
-    assert.equal(asked.length, 4, how);
+    assert.equal(asked.length, 2, how);
     act(first, asked);
     second.handler.onUnchoke();
     fake.clock.advance(0);
-    assert.equal(first.requests.length + second.requests.length, 4, how);
+    assert.equal(first.requests.length + second.requests.length, 2, how);
   }
 });
 
