@@ -72,7 +72,7 @@ export class RequestPipeline {
   /** How many requests may be outstanding at once. */
   get limit(): number {
     if (this.#snubbed) return SNUBBED_LIMIT;
-    return Math.max(1, Math.min(this.#measuring ? 1 : this.#limit, this.#peerQueue, MAX_LIMIT));
+    return Math.max(1, Math.min(this.#measuring ? MIN_LIMIT : this.#limit, this.#peerQueue, MAX_LIMIT));
   }
 
   /** How many more may be asked: all that there is room for, or in a deep pipeline none while that is little. */
@@ -106,7 +106,7 @@ export class RequestPipeline {
     this.#closeRounds(now);
     this.#outstanding = Math.max(0, this.#outstanding - blocks);
     this.#rate.add(bytes);
-    if (this.#delay.onBlocks(now, blocks)) this.#measuring = false;
+    if (this.#delay.onBlocks(now, blocks, this.#measuring)) this.#measuring = false;
     this.#gap.onBlocks(now, blocks);
     this.#progressAt = now;
     this.#timeouts = 0;
@@ -260,7 +260,7 @@ class RoundRates {
 
 /**
  * Time from a request to its block, without waiting behind other requests: the least of all, or the latest
- * with nothing before it, as the path may change. One probe at a time; peers answer in order.
+ * with next to nothing before it, as the path may change. One probe at a time; peers answer in order.
  */
 class DelayProbe {
   #sentAt: Millis;
@@ -293,12 +293,13 @@ class DelayProbe {
   }
 
   /** True when the probe's block was among these, and it says what the delay is. */
-  onBlocks(now: Millis, blocks: number): boolean {
+  onBlocks(now: Millis, blocks: number, isMeasuring: boolean): boolean {
     if (this.#left === 0) return false;
     this.#left = Math.max(0, this.#left - blocks);
     if (this.#left > 0) return false;
     const delay = now - this.#sentAt;
-    if (this.#least !== undefined && delay > this.#least && this.#sentBehind > 0) return false;
+    const few = isMeasuring ? MIN_LIMIT : 1;
+    if (this.#least !== undefined && delay > this.#least && this.#sentBehind >= few) return false;
     this.#least = delay;
     this.#measuredAt = now;
     return true;

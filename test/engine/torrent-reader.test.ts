@@ -85,8 +85,9 @@ test('what each reads next comes alternately, not one window after the other', a
   const reads = [lab.read(3, 20).next(), lab.read(40, 50).next()];
   await settled();
   peer.handler.onUnchoke();
-  assert.deepEqual(askedPieces(peer).slice(0, 4), [3, 40, 4, 41]);
+  assert.deepEqual(askedPieces(peer), [3, 40]);
   lab.answer(peer, 2);
+  assert.deepEqual(askedPieces(peer).slice(0, 2), [4, 41]);
   await Promise.all(reads);
 });
 

@@ -61,7 +61,7 @@ test('pieces of 128 MiB take no more than two of them, whatever peers claim', {
     Array.from({ length: 8 }, () => Attacker.to(portOf(engine), metainfo.infoHash)),
   );
   for (const attacker of attackers) attacker.pretendSeed();
-  await Promise.all(attackers.map((attacker) => attacker.received(6, 4)));
+  await Promise.all(attackers.map((attacker) => attacker.received(6, 2)));
   const { usedBytes } = engine.snapshot().arena;
   assert.ok(usedBytes <= 2 * 128 * MIB, `${usedBytes} bytes`);
   assert.equal(torrent.phase, 'downloading');
