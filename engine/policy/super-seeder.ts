@@ -312,7 +312,8 @@ export class SuperSeeder {
     }
     let best: PieceIndex | -1 = NONE;
     const from = (this.#turns * SCAN_LIMIT) % this.#pieceCount;
-    for (let i = 0; i < Math.min(SCAN_LIMIT, this.#pieceCount); i++) {
+    // Further than that while there is none: who has none there would be chosen again and again, and nobody else.
+    for (let i = 0; i < this.#pieceCount && (i < SCAN_LIMIT || best === NONE); i++) {
       const piece = this.#order[(from + i) % this.#pieceCount]! as PieceIndex;
       if (viewer.has.get(piece) || viewer.shown.get(piece)) continue;
       if (best === NONE || this.#spreadOf(piece) < this.#spreadOf(best)) best = piece;

@@ -266,6 +266,21 @@ describe('a super seeder', () => {
     );
   });
 
+  it('finds the one piece that somebody lacks among many, so that all others do not wait for it', () => {
+    const pieces = 5_000;
+    for (let lacking = 0; lacking < pieces; lacking += 300) {
+      const seeder = withPeers(1, pieces);
+      seeder.onInterest(0, true);
+      seeder.next(1, 1);
+      // Asking for nothing, it is shown more and more.
+      for (let checks = 0; checks < 40; checks++) seeder.onIdle(0);
+      seeder.onPeer(1);
+      for (let piece = 0; piece < pieces; piece++)
+        if (piece !== lacking) seeder.onPeerHave(1, asPiece(piece), pieces);
+      assert.deepEqual(seeder.next(1, 1), { peer: 1, pieces: [lacking] });
+    }
+  });
+
   it('puts behind the others who says it has what it was shown and not sent', () => {
     const seeder = withPeers(2);
     const liar = seeder.next(1, 1)!;
