@@ -3,7 +3,7 @@
  * (BEP 3), half to those who have the least, on credit: slow uplinks win no slot by their rate, and would leave their
  * downlinks idle until the quick are done. One more goes by chance. While seeding, everybody in turn: a turn ends by
  * bytes or by time, so that being quick gains nobody more than a share. May be called at any time: between rounds
- * nobody loses a slot, free ones are filled.
+ * nobody loses a slot that he uses while others want it, and free ones are filled.
  */
 import type { Millis } from '../units.js';
 import { shuffle } from './shuffle.js';
@@ -14,8 +14,8 @@ const OPTIMISTIC_MS = 30_000;
 /** How much likelier a peer that never had a slot is to get the one by chance: it has nothing to trade yet. */
 const NEWCOMER_WEIGHT = 3;
 /**
- * Of the slots by merit, those for who has the least, the larger half. With a quarter, links of four kinds (B4) end 8 %
- * later.
+ * Of the slots by merit, those for who has the least; where they are odd, the one in the middle every other round. With
+ * a quarter, links of four kinds (B4) end 8 % later.
  */
 const NEED_SHARE = 0.5;
 /**
@@ -90,6 +90,7 @@ export class Choker {
   #optimisticUntil = Number.NEGATIVE_INFINITY;
   #nextRoundAt = Number.NEGATIVE_INFINITY;
   #betweenRounds = false;
+  #roundCount = 0;
 
   constructor(rng: () => number) {
     this.#rng = rng;
@@ -101,6 +102,7 @@ export class Choker {
     this.#betweenRounds = now < this.#nextRoundAt;
     if (!this.#betweenRounds) {
       this.#nextRoundAt = now + ROUND_MS;
+      this.#roundCount++;
       this.#needy.clear();
     }
     const unchoked = new Set<number>();
@@ -178,7 +180,8 @@ export class Choker {
   /** Fewer while merit keeps some of them until the round ends. */
   #slotsByNeed(peers: readonly ChokerPeer[], slots: number): number {
     const kept = peers.filter((peer) => peer.interested && this.#keeps(peer)).length;
-    return Math.max(0, Math.min(Math.ceil(slots * NEED_SHARE), slots - kept));
+    const round = this.#roundCount % 2 === 0 ? Math.floor : Math.ceil;
+    return Math.max(0, Math.min(round(slots * NEED_SHARE), slots - kept));
   }
 
   #unchokeByNeed(peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {

@@ -36,7 +36,9 @@ export class Choking {
 
   onInterested(peer: Peer): void {
     peer.peerInterested = true;
-    if (peer.amChoking && this.#hasFreeSlot()) this.#soon();
+    if (!peer.amChoking) return;
+    if (this.#hasFreeSlot()) this.#soon();
+    else this.#state.deadlines.setIfEarlier('uplink-idle', this.#state.uplink.idleAt);
   }
 
   onNotInterested(peer: Peer): void {
@@ -54,7 +56,7 @@ export class Choking {
 
   /**
    * What the kernel took should be on the line by now. Where nobody with a slot asks for more and others wait, they get
-   * the slots, before the round is over.
+   * the slots before the round is over: once, or again when what they asked for is sent.
    */
   onUplinkIdle(): void {
     const { peers, picker, superSeeding, uplink, deadlines } = this.#state;

@@ -49,6 +49,25 @@ describe('Choker, while downloading', () => {
     assert.ok(optimistic === 0 || optimistic === 5);
   });
 
+  it('gives its only slot beside the one by chance to merit and to need in turn, a round each', () => {
+    const choker = new Choker(seededRng(1));
+    const peers = peersOf(8, (id) => ({
+      downloadRate: id === 7 ? 40_000 : 0,
+      downloadedBytes: 8 * MIB,
+      pieces: id,
+    }));
+    const served = [0, 0];
+    for (let round = 0; round < 40; round++) {
+      const { unchoked, optimistic } = choker.rechoke(at(10_000 * round), peers, {
+        seeding: false,
+        uploadSlots: 1,
+      });
+      const [chosen = -1] = [...unchoked].filter((id) => id !== optimistic);
+      served[chosen === 7 ? 0 : 1]!++;
+    }
+    assert.ok(served[0]! >= 15 && served[1]! >= 15, `${served}`);
+  });
+
   it('gives the slots of who asks for nothing to who waits, as soon as the uplink is idle', () => {
     const choker = new Choker(seededRng(1));
     const peers = peersOf(3, () => ({ idle: true }));
