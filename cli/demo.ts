@@ -161,5 +161,6 @@ function tellResult(swarm: DemoSwarm, seconds: number, output: Output): void {
     `${output.paint('green', 'complete')}: ${copies} copies in ${seconds.toFixed(1)}s, ${rate} in all, verified`,
   );
   const times = (bytes: number) => `${formatBytes(bytes)} (${(bytes / totalBytes).toFixed(2)} copies)`;
-  output.note(`the seed sent ${times(bySeed)}, the leechers each other ${times(byLeechers)}`);
+  output.note(`the seed sent ${times(bySeed)}`);
+  output.note(`the leechers sent each other ${times(byLeechers)}`);
 }

@@ -4,6 +4,7 @@
  * network to this machine. Nor is what a name of the Internet is told to be: it is not this machine.
  */
 
+import { hostname } from 'node:os';
 import type { SocketBinding } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
 import { addressKind, ipBytes } from '../policy/ip-address.js';
@@ -75,7 +76,8 @@ function ruleOfUser(first: TrackerUrl): InsideRule {
     if (addresses.some(({ host }) => ipBytes(host) === undefined))
       return mayFollow(first, url) ? undefined : UNKNOWN_REDIRECT;
     const toMachine = addresses.some(({ host }) => addressKind(host) === 'loopback');
-    if (toMachine && !isNameOfMachine(url.host)) return `${url.host} is no name of this machine`;
+    if (toMachine && !isNameOfMachine(url.host))
+      return `${url.host} is a name of the Internet, and leads to this machine; name it localhost where that is meant`;
     if (toMachine && !onMachine) return 'a server of the network leads to this machine';
     onMachine &&= toMachine;
     return undefined;
@@ -89,9 +91,12 @@ const UNKNOWN_REDIRECT =
 const mayFollow = (first: TrackerUrl, { host, scheme, path }: TrackerUrl): boolean =>
   host === first.host || scheme === 'https' || path.endsWith('.torrent');
 
-/** Nobody else can give these an address: they have no dot, or are reserved (RFC 6761). */
-const isNameOfMachine = (host: string): boolean =>
-  ipBytes(host) !== undefined || !host.replace(/\.$/, '').includes('.') || /\.localhost\.?$/.test(host);
+/** Nobody else can give these an address: they have no dot, are reserved (RFC 6761), or are this machine's own name. */
+function isNameOfMachine(host: string): boolean {
+  const name = host.replace(/\.$/, '');
+  if (ipBytes(host) !== undefined || !name.includes('.') || name.endsWith('.localhost')) return true;
+  return name === hostname() || name.startsWith(`${hostname()}.`);
+}
 
 function notFound(url: string, reason: string, cause?: unknown): SwarmError {
   const shown = withoutCredentials(url);

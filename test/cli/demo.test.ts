@@ -22,7 +22,7 @@ describe('swarm demo', { timeout: 60_000 }, () => {
     assert.ok(Number(last.sentBySeedBytes) + Number(last.sentByLeechersBytes) >= 3 * total);
     assert.ok(Number(last.sentByLeechersBytes) > 0);
     assert.match(stderr, /^complete: 3 copies in \d+\.\ds, .*\/s in all, verified$/m);
-    assert.match(stderr, /^the seed sent .* copies\), the leechers each other .* copies\)$/m);
+    assert.match(stderr, /^the seed sent .* copies\)\nthe leechers sent each other .* copies\)$/m);
     assert.deepEqual(await readdir(lab.here), []);
   });
 

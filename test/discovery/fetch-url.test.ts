@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { hostname } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { fetchUrl } from '../../engine/discovery/fetch-url.js';
 import { proxiedBinding } from '../../engine/egress/proxied-sockets.js';
@@ -118,8 +119,16 @@ test('goes where the user points and no further inside than that, over each redi
 test('says why a name of the Internet is not this machine', async () => {
   const fetched = fetchUrl('http://rebound.example:1/x', { ...OPTIONS, resolve: async () => [HOST] });
   await assert.rejects(fetched, {
-    message: 'cannot fetch http://rebound.example:1/x: rebound.example is no name of this machine',
+    message:
+      /^cannot fetch http:..rebound.example:1.x: rebound.example is a name of the Internet, and leads to this/,
   });
+});
+
+test("takes this machine's own full name for what it is, though it leads to the loopback interface", async (t) => {
+  const maze = await Maze.open(t);
+  const url = `http://${hostname()}.example.org:${maze.port}/file`;
+  await fetchUrl(url, { ...OPTIONS, resolve: async () => [HOST] });
+  assert.ok(maze.asked.some((asked) => asked.endsWith('/file')));
 });
 
 test('through a proxy that looks up names, a redirect leads to another one by https or to a .torrent only', async (t) => {
