@@ -14,8 +14,8 @@ const OPTIMISTIC_MS = 30_000;
 /** How much likelier a peer that never had a slot is to get the one by chance: it has nothing to trade yet. */
 const NEWCOMER_WEIGHT = 3;
 /**
- * Of the slots by merit, those for who has the least; where they are odd, the one in the middle every other round. With
- * a quarter, links of four kinds (B4) end 8 % later.
+ * Of the slots by merit, those for who has the least, the larger half; a single one every other round. With a quarter,
+ * links of four kinds (B4) end 8 % later.
  */
 const NEED_SHARE = 0.5;
 /**
@@ -180,8 +180,8 @@ export class Choker {
   /** Fewer while merit keeps some of them until the round ends. */
   #slotsByNeed(peers: readonly ChokerPeer[], slots: number): number {
     const kept = peers.filter((peer) => peer.interested && this.#keeps(peer)).length;
-    const round = this.#roundCount % 2 === 0 ? Math.floor : Math.ceil;
-    return Math.max(0, Math.min(round(slots * NEED_SHARE), slots - kept));
+    const byNeed = slots === 1 ? this.#roundCount % 2 : Math.ceil(slots * NEED_SHARE);
+    return Math.max(0, Math.min(byNeed, slots - kept));
   }
 
   #unchokeByNeed(peers: readonly ChokerPeer[], slots: number, unchoked: Set<number>): void {
