@@ -1,9 +1,9 @@
 /**
  * Choker: whom we upload to. While downloading, half of the slots go tit for tat, to those who send us the most
- * (BEP 3), half, or one more, to those who have the least, on credit: slow uplinks win no slot by their rate, and would leave their
- * downlinks idle until the quick are done. One more goes by chance. While seeding, everybody in turn: a turn ends by
- * bytes or by time, so that being quick gains nobody more than a share. May be called at any time: between rounds
- * nobody loses a slot that he uses while others want it, and free ones are filled.
+ * (BEP 3), half, or one more, to those who have the least, on credit: slow uplinks win no slot by their rate, and
+ * would leave their downlinks idle until the quick are done. One more goes by chance. While seeding, everybody in turn:
+ * a turn ends by bytes or by time, so that being quick gains nobody more than a share. May be called at any time:
+ * between rounds nobody loses a slot that he uses while others want it, and free ones are filled.
  */
 import type { Millis } from '../units.js';
 import { shuffle } from './shuffle.js';
