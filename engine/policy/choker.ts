@@ -9,7 +9,7 @@ import type { Millis } from '../units.js';
 import { shuffle } from './shuffle.js';
 
 /** BEP 3: often enough to answer generosity, seldom enough for TCP to reach its speed between. */
-const ROUND_MS = 10_000;
+export const ROUND_MS = 10_000;
 const OPTIMISTIC_MS = 30_000;
 /** How much likelier a peer that never had a slot is to get the one by chance: it has nothing to trade yet. */
 const NEWCOMER_WEIGHT = 3;

@@ -1,13 +1,11 @@
 /** Choking: runs the choker's rounds and carries its decisions to the peers. */
-import type { Choker, ChokerPeer } from '../policy/choker.js';
+import { type Choker, type ChokerPeer, ROUND_MS } from '../policy/choker.js';
 import { uploadSlotsFor } from '../policy/upload-slots.js';
 import { asMillis, type Millis } from '../units.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
 import type { Uploading } from './uploading.js';
 
-/** The choker takes slots away once in so long, and is asked then at the latest. */
-const ROUND_MS = 10_000;
 /** A newcomer's interest, or a slot that fell free, waits only for those that come with it. */
 const SOON_MS = 5;
 /** In a flash crowd interest comes and goes all the time, and each decision looks at every peer. */

@@ -17,11 +17,11 @@ import {
   sameId,
   sharedBits,
 } from './node-id.js';
-import { placesAt } from './routing-table.js';
+import { K, placesAt } from './routing-table.js';
 import { isSecureId } from './secure-id.js';
 
-/** How many of the closest nodes hold what is stored (BEP 5's K). */
-const WIDTH = 8;
+/** How many of the closest nodes hold what is stored. */
+const WIDTH = K;
 /** The most that a crowded target is worth: a third of them honest where a fifth of all nodes crowd it. */
 const MAX_WIDTH = 64;
 /** Candidates kept, the closest; of those whose ids are not of their addresses fewer, for they are free to make. */
