@@ -44,7 +44,7 @@ export const command = defineCommand({
     preallocate: value('sparse|full', 'full writes zeros first (default: sparse)', parsePreallocate),
     timeout: value('DURATION', 'exit 4 when nothing arrives for so long', parseTimeout),
     'seed-ratio': value('R', 'go on seeding until R times the size is sent', parseRatio),
-    'seed-time': value('DURATION', 'go on seeding for so long', parseDuration),
+    'seed-time': value('DURATION', 'go on seeding for so long (0s: not at all)', parseDuration),
     'keep-seeding': flag('go on seeding until interrupted'),
     ...NETWORK_OPTIONS,
   },
@@ -174,7 +174,8 @@ async function download(
   const startedAt = performance.now();
   try {
     await complete(session, downloads, options.timeout);
-    await seed(session, downloads, options);
+    if (goesOn(options)) await seed(session, downloads, options);
+    else await part(session, downloads, output);
   } catch (thrown) {
     if (!(thrown instanceof Interrupted)) throw thrown;
     // Leaving while everything is there is an end like any other.
@@ -242,8 +243,15 @@ function hintFor(why: string | undefined, { dht }: EngineSnapshot): { readonly h
   return why?.includes('--peer') === true ? {} : { hint: PEERS_HINT };
 }
 
+/** Leaves, unless others would be stranded. */
+async function part(session: Session, downloads: readonly Download[], output: Output): Promise<void> {
+  if (!downloads.some(isNeeded)) return;
+  output.note('the others lack a piece that hardly anybody has: passing it on first');
+  output.note('This takes 30 s at most; Ctrl-C leaves at once.');
+  await session.until(() => !downloads.some(isNeeded));
+}
+
 async function seed(session: Session, downloads: readonly Download[], options: GetOptions): Promise<void> {
-  if (!goesOn(options)) return;
   const { 'seed-ratio': ratio, 'seed-time': timeMs, 'keep-seeding': forever } = options;
   const until = timeMs === undefined || forever ? Number.POSITIVE_INFINITY : performance.now() + timeMs;
   const goal = forever || ratio === undefined ? Number.POSITIVE_INFINITY : ratio;
@@ -277,6 +285,7 @@ function stoppedAt(downloads: readonly Download[]): string {
 }
 
 const isSeeding = ({ torrent }: Download): boolean => torrent?.phase === 'seeding';
+const isNeeded = ({ torrent }: Download): boolean => torrent?.isNeeded === true;
 const isSettled = (download: Download): boolean => isSeeding(download) || download.error !== null;
 
 function parsePreallocate(given: string): 'sparse' | 'full' {

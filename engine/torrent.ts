@@ -173,6 +173,14 @@ export class Torrent {
     return this.#swarm?.totals ?? { downloadedBytes: 0, uploadedBytes: 0 };
   }
 
+  /**
+   * Complete since this session, and who leaves now strands others: hardly any of them has a piece that all lack. For
+   * half a minute at most.
+   */
+  get isNeeded(): boolean {
+    return this.#phase === 'seeding' && this.#swarm?.isNeeded === true;
+  }
+
   /** Calls `listener` for everything that happens from now on. @returns stops that */
   onEvent(listener: (event: TorrentEvent) => void): () => void {
     return this.#events.on(listener);

@@ -42,10 +42,11 @@ type Arrivals =
   | { readonly kind: 'flash'; readonly withinMs: number }
   | { readonly kind: 'poisson'; readonly perSecond: number };
 
-/** `stay`: until the last has finished. `leave`: so long after its own finish, or once it has given so many pieces since. */
+/** `stay`: until the last has finished. `leave`: so long after its own finish. `part`: when the engine says so. */
 type Departure =
   | { readonly kind: 'stay' }
-  | { readonly kind: 'leave'; readonly lingerMs: number; readonly orPieces?: number };
+  | { readonly kind: 'leave'; readonly lingerMs: number }
+  | { readonly kind: 'part' };
 
 /**
  * `tracker`: random ones, so that a peer has `degree` connections on average.

@@ -31,8 +31,8 @@ import { VirtualNetwork } from './virtual-network.js';
 
 /** Addresses come from the tracker so long after they were asked for. */
 const ANNOUNCE_MS = 150;
-/** How often who lingers looks whether it has given enough. */
-const GIVEN_CHECK_MS = 500;
+/** How often who is done asks whether it is needed. */
+const PARTING_CHECK_MS = 500;
 /** How often what must hold is looked at. */
 const AUDIT_MS = 10_000;
 /** Virtual time without a piece finished anywhere, as a share of the least time, and in any case. */
@@ -300,19 +300,14 @@ class Simulation {
     this.#progressAt = this.#queue.now;
     const { departure } = this.#options.scenario;
     // Not during a call into the swarm.
-    if (departure.kind === 'leave') {
-      this.#later(departure.lingerMs, () => host.leave());
-      if (departure.orPieces !== undefined) this.#leaveOnceGiven(host, departure.orPieces);
-    }
+    if (departure.kind === 'leave') this.#later(departure.lingerMs, () => host.leave());
+    if (departure.kind === 'part') this.#later(0, () => this.#part(host));
     this.#stopWhenDone();
   }
 
-  #leaveOnceGiven(host: Host, pieces: number): void {
-    this.#later(GIVEN_CHECK_MS, () => {
-      const given = host.swarm.totals.uploadedBytes - host.uploadedAtFinish;
-      if (given >= pieces * this.#geometry.pieceLength) host.leave();
-      else if (host.isOnline) this.#leaveOnceGiven(host, pieces);
-    });
+  #part(host: Host): void {
+    if (host.swarm.isNeeded) this.#later(PARTING_CHECK_MS, () => this.#part(host));
+    else host.leave();
   }
 
   #onEveryBlockSent(host: Host): void {

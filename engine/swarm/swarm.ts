@@ -6,6 +6,7 @@ import type { SwarmError } from '../errors.js';
 import type { Bitfield } from '../policy/bitfield.js';
 import { BlockScheduler } from '../policy/block-scheduler.js';
 import { Choker } from '../policy/choker.js';
+import { Parting } from '../policy/parting.js';
 import { PeerCandidates } from '../policy/peer-candidates.js';
 import { PiecePicker } from '../policy/piece-picker.js';
 import { RateMeter } from '../policy/rate-meter.js';
@@ -75,6 +76,8 @@ export class Swarm implements PieceStoreHandler {
   readonly #seats = new Seats();
   readonly #connecting: Connecting;
   readonly #parts: SwarmParts;
+  /** Since the last piece came. */
+  #parting: Parting | undefined;
   #stopped = false;
 
   constructor(options: SwarmOptions) {
@@ -161,6 +164,16 @@ export class Swarm implements PieceStoreHandler {
     return this.state.picker.wantedLeft === 0 && !this.state.have.isFull;
   }
 
+  /** We have everything since this session, and others would be stranded if we left now: for half a minute at most. */
+  get isNeeded(): boolean {
+    const { state } = this;
+    if (this.#parting === undefined) return false;
+    let peers = 0;
+    for (const { has } of state.peers.values()) if (!has.isFull) peers++;
+    const fewestCopies = () => this.#fewestCopies();
+    return this.#parting.isNeeded(state.now(), state.totals.uploadedBytes, { peers, fewestCopies });
+  }
+
   get candidateCount(): number {
     return this.#connecting.candidateCount;
   }
@@ -231,7 +244,9 @@ export class Swarm implements PieceStoreHandler {
   onPieceVerified(piece: PieceIndex): void {
     if (this.#stopped) return;
     this.#parts.downloading.onPieceVerified(piece);
-    if (this.state.picker.wantedLeft > 0) return;
+    const { picker, totals, geometry } = this.state;
+    if (picker.wantedLeft > 0) return;
+    this.#parting ??= new Parting(this.state.now(), totals.uploadedBytes, geometry.pieceLength);
     this.#dropUseless();
     if (!this.isPartialSeed) return;
     for (const { connection } of this.state.peers.values()) connection.uploadOnly(true);
@@ -290,6 +305,15 @@ export class Swarm implements PieceStoreHandler {
     this.#parts.gossip?.onGone(peer, reason);
     this.#connecting.onClosed(peer.listenAddress, reason, peer.downloadedBytes > 0);
     this.state.observer.onPeerClosed(peer.connection.remote, reason);
+  }
+
+  #fewestCopies(): number {
+    const { geometry, have, picker } = this.state;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (let piece = 0; piece < geometry.pieceCount; piece++) {
+      if (have.get(piece as PieceIndex)) fewest = Math.min(fewest, picker.peersWith(piece));
+    }
+    return fewest;
   }
 
   #dropUseless(): void {

@@ -40,10 +40,10 @@ export const TWICE_PIECES = arrivals(
   (2 * SEED_KBIT * PIECES) / FILE_KBIT,
 );
 
-/** One piece for each that a peer had from the others is not enough: with two a rare piece spreads. */
-export const TWICE_PIECES_LINGERING: Scenario = {
+/** As `swarm get` leaves. */
+export const TWICE_PIECES_PARTING: Scenario = {
   ...TWICE_PIECES,
-  name: 'arrivals-lingering',
-  about: 'the same, but who is done gives two pieces first, or stays for a minute',
-  departure: { kind: 'leave', lingerMs: 60_000, orPieces: 2 },
+  name: 'arrivals-parting',
+  about: 'the same, but who is done gives two pieces first where one is scarce',
+  departure: { kind: 'part' },
 };

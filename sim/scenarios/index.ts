@@ -1,6 +1,6 @@
 /** All scenarios, by name. */
 import type { Scenario } from '../scenario.js';
-import { TWICE_FILES, TWICE_PIECES, TWICE_PIECES_LINGERING } from './arrivals.js';
+import { TWICE_FILES, TWICE_PIECES, TWICE_PIECES_PARTING } from './arrivals.js';
 import { SCARCE_SEED, SEED_ALONE, SEED_ATTACK } from './attacks.js';
 import { B1, B2, B3, B4 } from './flash-crowd.js';
 import { CHURN, FREE_RIDERS, LAST_SEED, MODEM, NAT, POISON } from './hardships.js';
@@ -33,6 +33,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...VIEWERS,
   TWICE_FILES,
   TWICE_PIECES,
-  TWICE_PIECES_LINGERING,
+  TWICE_PIECES_PARTING,
   ...WATCHED,
 ];
