@@ -31,10 +31,10 @@ export const command = defineCommand({
   examples: [
     ['create film.mkv -o film.torrent', 'a torrent without trackers'],
     [
-      'create photos/ --tracker http://a.example/announce --tracker udp://b.example:6969',
+      'create photos --tracker https://a.example/t --tracker udp://b.example:80',
       'two tiers: b is asked when a does not answer',
     ],
-    ['create data.bin --private --piece-length 1M --tracker https://t.example/announce', 'a private torrent'],
+    ['create data.bin --private --tracker https://t.example/announce', 'a private torrent'],
     ['create data.bin -o - --quiet | ssh host tee data.torrent', 'through a pipe'],
   ],
 

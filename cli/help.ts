@@ -5,6 +5,7 @@ import { wrap } from './wrap.js';
 const INDENT = '  ';
 const GAP = 3;
 const MAX_COLUMNS = 80;
+const MAX_LEFT = 28;
 
 const EXIT_CODES = [
   ['0', 'done'],
@@ -34,7 +35,7 @@ export function commandHelp(command: Command): string {
   return [
     `Usage: swarm ${name}${argument} [options]`,
     wrap(about, MAX_COLUMNS).join('\n'),
-    `Options:\n${columns(rows)}`,
+    `Options:\n${wrappedColumns(rows)}`,
     `Examples:\n${examples.map(([line, does]) => `${INDENT}swarm ${line}\n${INDENT}${INDENT}${does}`).join('\n')}`,
   ].join('\n\n');
 }
@@ -42,13 +43,27 @@ export function commandHelp(command: Command): string {
 export function mainHelp(summaries: readonly (readonly [name: string, summary: string])[]): string {
   return [
     'Usage: swarm COMMAND [options]',
-    `Commands:\n${columns(summaries)}`,
-    'swarm COMMAND --help shows its options, with examples; swarm --version the version.',
-    `Exit codes:\n${columns(EXIT_CODES)}`,
+    `Commands:\n${wrappedColumns(summaries)}`,
+    'swarm COMMAND --help shows its options, swarm --version the version.',
+    `Exit codes:\n${wrappedColumns(EXIT_CODES)}`,
   ].join('\n\n');
 }
 
 export function columns(rows: readonly (readonly [left: string, right: string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length)) + GAP;
   return rows.map(([left, right]) => `${INDENT}${left.padEnd(width)}${right}`.trimEnd()).join('\n');
+}
+
+/** As `columns`, in 80 cells: what is longer goes on in its column, and begins below a left side that is long. */
+function wrappedColumns(rows: readonly (readonly [left: string, right: string])[]): string {
+  const lengths = rows.map(([left]) => left.length).filter((length) => length <= MAX_LEFT);
+  const width = INDENT.length + Math.max(...lengths) + GAP;
+  const lines = rows.flatMap(([left, right]) => {
+    const wrapped = wrap(right, MAX_COLUMNS - width).map((line) => ' '.repeat(width) + line);
+    const head = INDENT + left;
+    if (left.length > MAX_LEFT) return [head, ...wrapped];
+    const [first = '', ...rest] = wrapped;
+    return [head + first.slice(head.length), ...rest];
+  });
+  return lines.join('\n');
 }

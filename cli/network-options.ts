@@ -124,9 +124,8 @@ export function parseHostPort(text: string): HostPort {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
-  if (host === undefined || port < 1 || port > 65_535) {
-    throw new Error(`expected HOST:PORT or [IPV6]:PORT, got "${text}"`);
-  }
+  if (host === undefined) throw new Error(`expected HOST:PORT or [IPV6]:PORT, got "${text}"`);
+  if (port < 1 || port > 65_535) throw new Error(`expected a port from 1 to 65535, got "${text}"`);
   return { host, port };
 }
 

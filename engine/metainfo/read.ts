@@ -26,8 +26,9 @@ async function readBounded(path: string): Promise<Uint8Array> {
     if (stats.size > MAX_TORRENT_BYTES) {
       throw new SwarmError(
         'TORRENT_TOO_LARGE',
-        `${path} has ${stats.size} bytes; at most ${MAX_TORRENT_BYTES} are read`,
+        `${path} has ${stats.size} bytes; of a torrent file at most ${MAX_TORRENT_BYTES} are read`,
         { path, value: stats.size },
+        { hint: 'Is that the content itself? swarm create makes a torrent of it.' },
       );
     }
     return await file.readFile();

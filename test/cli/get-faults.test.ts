@@ -38,6 +38,7 @@ describe('swarm get', { concurrency: 3, timeout: 60_000 }, () => {
       ['--down', 'fast'],
       ['--up', '-1'],
       ['--timeout', 'soon'],
+      ['--peer', 'host:65536'],
       ['--timeout', '0'],
       ['--preallocate', 'none'],
       ['--seed-ratio', 'much'],
