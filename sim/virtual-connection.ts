@@ -137,7 +137,12 @@ export class VirtualConnection implements PeerConnection {
     const told = this.#tale?.first(pieces) ?? pieces.copy();
     this.#announced = told;
     const isShort = told.isFull || told.count === 0;
-    this.#say(MESSAGE.bitfield, 0, 0, isShort ? STATE_BYTES : BITFIELD_HEADER_BYTES + pieces.bytes.length);
+    this.#say(
+      MESSAGE.bitfield,
+      0,
+      0,
+      isShort ? STATE_BYTES : BITFIELD_HEADER_BYTES + Math.ceil(pieces.size / 8),
+    );
   }
 
   request(piece: PieceIndex, begin: number): void {

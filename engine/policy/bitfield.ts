@@ -33,8 +33,8 @@ export class Bitfield {
     return field;
   }
 
-  /** As on the wire, most significant bit first; made anew each time. */
-  get bytes(): Uint8Array {
+  /** As on the wire, most significant bit first. */
+  toWire(): Uint8Array {
     const bytes = new Uint8Array(byteLength(this.size));
     for (let at = 0; at < bytes.length; at++) bytes[at] = this.words[at >>> 2]! >>> shiftOf(at);
     return bytes;

@@ -92,11 +92,9 @@ export class PieceDeadlines {
   earliest(has: Bitfield, now: Millis, arrivesAt: Millis): PieceIndex | -1 {
     const dueAt = this.#dueAt;
     if (dueAt === undefined) return -1;
-    const { bytes } = has;
     for (let at = 0; at < this.#frontLength; at++) {
-      const piece = this.#front[at]!;
-      if ((bytes[piece >>> 3]! & (0x80 >>> (piece & 7))) === 0) continue;
-      if (canMake(dueAt[piece]!, now, arrivesAt)) return asPiece(piece);
+      const piece = asPiece(this.#front[at]!);
+      if (has.get(piece) && canMake(dueAt[piece]!, now, arrivesAt)) return piece;
     }
     return -1;
   }

@@ -75,7 +75,7 @@ export class ResumeFile {
       version: 1,
       ...this.#identity,
       timeMs: Date.now(),
-      have: Buffer.from(have.bytes).toString('base64'),
+      have: Buffer.from(have.toWire()).toString('base64'),
       files: facts.toStrings(),
     });
     return replaceOwnFile(this.#path, line);

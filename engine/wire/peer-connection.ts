@@ -194,7 +194,7 @@ export class TcpPeerConnection
     const { wire } = this.#parts;
     if (this.fast && pieces.isFull) wire.haveAll();
     else if (this.fast && pieces.count === 0) wire.haveNone();
-    else if (pieces.count > 0) wire.bitfield(pieces.bytes);
+    else if (pieces.count > 0) wire.bitfield(pieces.toWire());
   }
 
   request(piece: PieceIndex, begin: number, length: number): void {

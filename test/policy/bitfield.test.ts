@@ -13,8 +13,8 @@ const drawn = (bits: Bitfield): string =>
 
 describe('Bitfield', () => {
   it('puts the first piece into the most significant bit, as on the wire', () => {
-    assert.deepEqual([...field('100000001').bytes], [0x80, 0x80]);
-    assert.deepEqual([...Bitfield.full(12).bytes], [0xff, 0xf0]);
+    assert.deepEqual([...field('100000001').toWire()], [0x80, 0x80]);
+    assert.deepEqual([...Bitfield.full(12).toWire()], [0xff, 0xf0]);
   });
 
   it('refuses a wrong length and spare bits that are set', () => {
@@ -55,7 +55,7 @@ describe('Bitfield', () => {
       fc.property(drawing, drawing, (a, b) => {
         const bits = field(a);
         const ones = [...a].flatMap((letter, i) => (letter === '1' ? [i] : []));
-        const back = Bitfield.fromWire(bits.bytes, a.length);
+        const back = Bitfield.fromWire(bits.toWire(), a.length);
         assert.equal(back && drawn(back), a);
         assert.equal(back?.count, ones.length);
         const walked: number[] = [];

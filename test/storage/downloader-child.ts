@@ -16,7 +16,7 @@ const torrent = makeTorrent(65_536, [
 const storage = new Storage({ arenaBytes: 1 << 20, readCacheBytes: 1 << 20, workers: 2, stateDir });
 const { store, have } = await storage.openTorrent(torrent.metainfo, root);
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
-say(`have ${Buffer.from(have.bytes).toString('hex')}`);
+say(`have ${Buffer.from(have.toWire()).toString('hex')}`);
 
 let done = have.count;
 if (have.isFull) say('complete');

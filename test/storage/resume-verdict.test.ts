@@ -44,7 +44,7 @@ function checkpointOf(have: string, facts = WHOLE, more: Partial<Checkpoint> = {
     root: '',
     bootId: 'this',
     timeMs: WRITTEN_MS + 1_000,
-    have: Buffer.from(field.bytes).toString('base64'),
+    have: Buffer.from(field.toWire()).toString('base64'),
     files: facts.toStrings(),
     ...more,
   };

@@ -118,8 +118,8 @@ export class Recorder implements PeerHandler {
   onInterested = () => this.#note('interested');
   onNotInterested = () => this.#note('notInterested');
   onHave = (piece: number) => this.#note('have', piece);
-  onBitfield = (pieces: { bytes: Uint8Array; count: number }) =>
-    this.#note('bitfield', hex(pieces.bytes), pieces.count);
+  onBitfield = (pieces: { toWire(): Uint8Array; count: number }) =>
+    this.#note('bitfield', hex(pieces.toWire()), pieces.count);
   onRequest = (piece: number, begin: number, length: number) => this.#note('request', piece, begin, length);
   onCancel = (piece: number, begin: number, length: number) => this.#note('cancel', piece, begin, length);
   onReject = (piece: number, begin: number, length: number) => this.#note('reject', piece, begin, length);
