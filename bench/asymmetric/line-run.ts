@@ -129,7 +129,8 @@ async function startPeer(
   { path, torrent, bytes }: Content,
   isLeecher: boolean,
 ): Promise<PeerAddress> {
-  const engine = await startEngine(scope, { hosts: [host], prefix: [] });
+  // Told of the seeds by the client, the leechers would take everything from them.
+  const engine = await startEngine(scope, { hosts: [host], prefix: [] }, { pex: false });
   const file = await readFile(torrent);
   if (isLeecher) {
     await writeHalf({ path, torrent, bytes }, folder, bytes / 2);

@@ -22,6 +22,8 @@ export interface SendQueue {
 /** RFC 6817 allows 100 ms; the quickest connections show a third of it. Blocks go as a whole: no less than half of one. */
 const TARGET_MS = 35;
 const TARGET_BLOCKS = 0.5;
+/** A lone packet is acknowledged so late (Linux). Who was quicker once was lucky, and below it no queue can be told. */
+const LEAST_PATH_MS = 25;
 /** What a long path's own delay varies by. */
 const TARGET_OF_PATH = 0.25;
 /** Of all connections, more than the least so far, which is not the path's alone where the queue was there before us; … */
@@ -65,19 +67,23 @@ const QUICK_GROWTH = 0.5;
 const GROWTH_A_TRIP = 0.1;
 const NEAR = 0.92;
 /** … and near it, without a queue; in proportion less with one, to nothing at the target, and so on beyond. */
-const GAIN = 0.08;
+const GAIN = 0.04;
 const MOST_DECLINE = 0.2;
 /** What the line carried when it was full is forgotten after this long. */
 const CEILING_VALID_MS = 60_000;
 
 /** Share of the rate that is left in the meantime, and for how long: it costs a percent or two. */
 const DRAIN_SHARE = 0.5;
-const FIRST_DRAIN_SHARE = 0.5;
 const DRAIN_MS = 1_000;
 const DRAIN_EVERY_MS = 30_000;
-const MAX_FIRST_DRAIN_MS = 6_000;
-/** The first is over when so much of what was not acknowledged is left. */
-const DRAINED_SHARE = 0.25;
+/**
+ * The first time all that the kernel and the router hold has to go: while what is not acknowledged gets less by a tenth
+ * within so long. What is left of it would be taken for the path's own, and kept for half a minute.
+ */
+const FIRST_DRAIN_SHARE = 0.25;
+const FALLS_WITHIN_MS = 1_000;
+const FALL = 0.9;
+const MAX_FIRST_DRAIN_MS = 12_000;
 
 /** Of the best rate, which is halved in so long: what we take for a queue by mistake costs little at once. */
 const LEAST_SHARE = 0.5;
@@ -120,10 +126,10 @@ export class UplinkPacer {
   #ceilingAt = asMillis(0);
   #base = new LeastDelay();
   #draining = false;
-  #drainShare = DRAIN_SHARE;
   /** When draining ends, or begins again. */
   #turnAt = asMillis(0);
-  #drainedBytes = 0;
+  /** The first drain: the least that was not acknowledged so far, and since when. */
+  #firstDrain: { bytes: number; since: Millis } | undefined;
   /** Readings that draining is a part of say nothing about the line. */
   #clearAt = asMillis(0);
   #adjustedAt = asMillis(0);
@@ -131,7 +137,8 @@ export class UplinkPacer {
   /** Bytes a second that all uploads together may take; undefined without limit. */
   get bytesPerSecond(): number | undefined {
     if (this.#rate === undefined) return undefined;
-    return Math.max(LEAST, this.#rate * (this.#draining ? this.#drainShare : 1));
+    const drainShare = this.#firstDrain === undefined ? DRAIN_SHARE : FIRST_DRAIN_SHARE;
+    return Math.max(LEAST, this.#rate * (this.#draining ? drainShare : 1));
   }
 
   /** When the next reading is worth what it costs. */
@@ -166,6 +173,7 @@ export class UplinkPacer {
     this.#calmReadings = 0;
     this.#base = new LeastDelay();
     this.#draining = false;
+    this.#firstDrain = undefined;
     this.#best = 0;
     this.#rate = undefined;
   }
@@ -185,20 +193,21 @@ export class UplinkPacer {
     this.#base = new LeastDelay();
     this.#ceiling = Number.POSITIVE_INFINITY;
     this.#adjustedAt = now;
-    const drainMs = Math.min(meanDelayMs / (1 - FIRST_DRAIN_SHARE) + DRAIN_MS, MAX_FIRST_DRAIN_MS);
-    this.#drain(now, FIRST_DRAIN_SHARE, drainMs, DRAINED_SHARE * unackedBytes);
+    this.#firstDrain = { bytes: unackedBytes, since: now };
+    this.#drain(now, MAX_FIRST_DRAIN_MS);
   }
 
   #adjust(now: Millis, view: View, current: number, isBinding: boolean): void {
     const elapsedMs = now - this.#adjustedAt;
     this.#adjustedAt = now;
     if (view.delayMs !== undefined) this.#base.add(now, view.delayMs);
-    if (now >= this.#turnAt || (this.#draining && view.unackedBytes < this.#drainedBytes)) {
+    if (now >= this.#turnAt || this.#isDrained(now, view.unackedBytes)) {
       if (this.#draining) {
         this.#draining = false;
         this.#turnAt = asMillis(now + DRAIN_EVERY_MS);
         this.#clearAt = asMillis(now + this.#windowMs);
-      } else this.#drain(now, DRAIN_SHARE, DRAIN_MS);
+        this.#firstDrain = undefined;
+      } else this.#drain(now, DRAIN_MS);
     }
     if (this.#draining || now < this.#clearAt) return;
     const next = this.#next(now, view, current, isBinding, elapsedMs / 1_000);
@@ -208,7 +217,7 @@ export class UplinkPacer {
 
   #next(now: Millis, view: View, current: number, isBinding: boolean, seconds: number): number {
     const target = Math.max(targetMs(current), TARGET_OF_PATH * this.#base.ms);
-    const queueMs = view.delayMs === undefined ? 0 : view.delayMs - this.#base.ms;
+    const queueMs = Math.max(0, (view.delayMs ?? 0) - this.#base.ms);
     if (queueMs > target) {
       this.#ceiling = view.rate;
       this.#ceilingAt = now;
@@ -224,11 +233,17 @@ export class UplinkPacer {
     return current * (1 + change * seconds);
   }
 
-  /** @param toBytes not acknowledged end it before its time */
-  #drain(now: Millis, share: number, ms: number, toBytes = 0): void {
+  /** Whether the first drain has reached the bottom. */
+  #isDrained(now: Millis, unackedBytes: number): boolean {
+    const least = this.#firstDrain;
+    if (least === undefined) return false;
+    if (unackedBytes >= FALL * least.bytes) return now - least.since >= FALLS_WITHIN_MS;
+    this.#firstDrain = { bytes: unackedBytes, since: now };
+    return false;
+  }
+
+  #drain(now: Millis, ms: number): void {
     this.#draining = true;
-    this.#drainedBytes = toBytes;
-    this.#drainShare = share;
     this.#turnAt = asMillis(now + ms);
   }
 
@@ -293,10 +308,10 @@ class LeastDelay {
   #before = Number.POSITIVE_INFINITY;
   #since: Millis | undefined;
 
-  /** 0 while unknown. */
+  /** As little as it can be while unknown. */
   get ms(): number {
     const least = Math.min(this.#ms, this.#before);
-    return least === Number.POSITIVE_INFINITY ? 0 : least;
+    return least === Number.POSITIVE_INFINITY ? LEAST_PATH_MS : Math.max(least, LEAST_PATH_MS);
   }
 
   add(now: Millis, ms: number): void {

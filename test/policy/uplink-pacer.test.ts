@@ -131,6 +131,32 @@ describe('the uplink pacer', () => {
     });
   }
 
+  it('drains all that kernel and router hold before it takes anything for the path', () => {
+    const line = new Line(600_000, some(4, 600_000, { ackMs: 5 }));
+    line.run(1);
+    assert.ok(line.queueMs > 3_000, 'it holds seconds');
+    while (line.pacer.bytesPerSecond === undefined) line.run(0.1);
+    let leastMs = Number.POSITIVE_INFINITY;
+    line.run(15, () => {
+      leastMs = Math.min(leastMs, line.queueMs);
+    });
+    assert.ok(leastMs < 30, `${leastMs} ms`);
+  });
+
+  it('takes no queue from acknowledgements that wait for a second packet, as some do', () => {
+    const receivers = some(4, 600_000, { ackMs: 60 });
+    const line = new Line(600_000, receivers);
+    line.run(60);
+    for (let turn = 0; turn < 8; turn++) {
+      for (const receiver of receivers) receiver.ackMs = 1;
+      line.run(4);
+      for (const receiver of receivers) receiver.ackMs = 60;
+      line.run(20);
+    }
+    const { share } = meanOf(line, 20);
+    assert.ok(share > 0.8, `${share}`);
+  });
+
   it('sets no limit while nothing queues', () => {
     const line = new Line(1_000_000, some(5, 2 * BLOCK_BYTES, { ackMs: 200 }));
     line.run(60, () => assert.equal(line.pacer.bytesPerSecond, undefined));
