@@ -20,7 +20,7 @@ export interface TransmissionDaemon {
   verify(): Promise<void>;
   start(): Promise<void>;
   /** Whether every torrent is complete and verified. */
-  isComplete(): Promise<boolean>;
+  isComplete: () => Promise<boolean>;
 }
 
 export async function startTransmission(
@@ -32,11 +32,14 @@ export async function startTransmission(
   const { command, daemon, peerPort } = await prepareTransmission(scope, side, more, files);
   const [program = '', ...args] = command;
   const client = startClient(scope, program, args);
-  const ended = once(client.process, 'exit').then(() => {
-    throw new Error(`transmission-daemon ended:\n${client.output()}`);
+  const ended = once(client.process, 'exit').then(([code, signal]) => {
+    throw new Error(`transmission-daemon ended by itself with ${code ?? signal}:\n${client.output()}`);
   });
-  await Promise.race([daemon.answers(), ended]);
   ended.catch(() => {});
+  await Promise.race([daemon.answers(), ended]);
+  const { isComplete } = daemon;
+  // Who has died does not answer: that it has says more.
+  daemon.isComplete = () => Promise.race([isComplete(), ended]);
   return { daemon, peerPort };
 }
 
