@@ -201,7 +201,7 @@ export class UplinkPacer {
     const elapsedMs = now - this.#adjustedAt;
     this.#adjustedAt = now;
     if (view.delayMs !== undefined) this.#base.add(now, view.delayMs);
-    if (now >= this.#turnAt || this.#isDrained(now, view.unackedBytes)) {
+    if (now >= this.#turnAt || this.#isDrained(now, view.unackedBytes, current)) {
       if (this.#draining) {
         this.#draining = false;
         this.#turnAt = asMillis(now + DRAIN_EVERY_MS);
@@ -233,10 +233,13 @@ export class UplinkPacer {
     return current * (1 + change * seconds);
   }
 
-  /** Whether the first drain has reached the bottom. */
-  #isDrained(now: Millis, unackedBytes: number): boolean {
+  /** Whether the first drain has reached the bottom: from then on it costs what the line could carry. */
+  #isDrained(now: Millis, unackedBytes: number, rate: number): boolean {
     const least = this.#firstDrain;
     if (least === undefined) return false;
+    // On a slow line that is less than a block, and blocks come and go.
+    const fewBytes = (LEAST_PATH_MS * rate) / 1_000;
+    if (fewBytes >= BLOCK_BYTES && unackedBytes < fewBytes) return true;
     if (unackedBytes >= FALL * least.bytes) return now - least.since >= FALLS_WITHIN_MS;
     this.#firstDrain = { bytes: unackedBytes, since: now };
     return false;
