@@ -208,6 +208,15 @@ export class PiecePicker {
     return copy;
   }
 
+  /** How many connected peers have the piece that fewest have, of those that we have. One pass over the pieces. */
+  fewestCopies(): number {
+    let fewest = Number.POSITIVE_INFINITY;
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      if ((this.#flags[piece]! & HAVE) !== 0) fewest = Math.min(fewest, this.peersWith(piece));
+    }
+    return fewest;
+  }
+
   /** How many connected peers have the piece. */
   peersWith(piece: number): number {
     return this.#partialPeers[piece]! + this.#fullPeers;

@@ -166,12 +166,12 @@ export class Swarm implements PieceStoreHandler {
 
   /** We have everything since this session, and others would be stranded if we left now: for half a minute at most. */
   get isNeeded(): boolean {
-    const { state } = this;
     if (this.#parting === undefined) return false;
-    let peers = 0;
-    for (const { has } of state.peers.values()) if (!has.isFull) peers++;
-    const fewestCopies = () => this.#fewestCopies();
-    return this.#parting.isNeeded(state.now(), state.totals.uploadedBytes, { peers, fewestCopies });
+    const { peers, picker, totals, now } = this.state;
+    let lacking = 0;
+    for (const { has } of peers.values()) if (!has.isFull) lacking++;
+    const waiting = { peers: lacking, fewestCopies: () => picker.fewestCopies() };
+    return this.#parting.isNeeded(now(), totals.uploadedBytes, waiting);
   }
 
   get candidateCount(): number {
@@ -305,15 +305,6 @@ export class Swarm implements PieceStoreHandler {
     this.#parts.gossip?.onGone(peer, reason);
     this.#connecting.onClosed(peer.listenAddress, reason, peer.downloadedBytes > 0);
     this.state.observer.onPeerClosed(peer.connection.remote, reason);
-  }
-
-  #fewestCopies(): number {
-    const { geometry, have, picker } = this.state;
-    let fewest = Number.POSITIVE_INFINITY;
-    for (let piece = 0; piece < geometry.pieceCount; piece++) {
-      if (have.get(piece as PieceIndex)) fewest = Math.min(fewest, picker.peersWith(piece));
-    }
-    return fewest;
   }
 
   #dropUseless(): void {
