@@ -11,7 +11,7 @@ import {
 } from './diagnosis/machine-checks.js';
 import { checkListening, checkMapping, checkReachability } from './diagnosis/way-in-checks.js';
 import { checkBinding, checkProxy, checkWayOut, egressFault } from './diagnosis/way-out-checks.js';
-import { type Egress, openEgress } from './egress/egress.js';
+import { type Egress, openEgress } from './egress.js';
 import { PUBLIC_DHT, parseProxy } from './options.js';
 import { isLoopback } from './policy/address-prefix.js';
 import { NO_PORT_MAPPING } from './snapshot.js';

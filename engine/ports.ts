@@ -1,6 +1,6 @@
 /**
  * Ports: every interface that crosses a layer. `swarm/` and `policy/` know the world only through these;
- * `engine/index.ts` fills them with sockets, disks and clocks, the simulator with virtual ones.
+ * `engine/engine.ts` fills them with sockets, disks and clocks, the simulator with virtual ones.
  *
  * Handlers are plain slots called directly, never events: one owner listens, and the data path allocates nothing.
  */

@@ -1,5 +1,5 @@
 /** Resolve from: names to addresses as an engine with the same options would, for who needs them before there is one. */
-import { egressOf } from './egress/egress.js';
+import { egressOf } from './egress.js';
 import type { EngineOptions } from './options.js';
 
 /** @throws SwarmError TRACKER_UNREACHABLE when it has no address, ADDRESS_UNAVAILABLE, or the signal's reason */

@@ -1,7 +1,7 @@
 /** Torrent URL: a torrent file on the web. */
 
 import { fetchUrl } from './discovery/fetch-url.js';
-import { egressOf } from './egress/egress.js';
+import { egressOf } from './egress.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { MAX_TORRENT_BYTES, parseTorrent } from './metainfo/parse.js';
 import type { EngineOptions } from './options.js';

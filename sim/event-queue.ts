@@ -59,11 +59,6 @@ export class EventQueue {
     return this.#pending;
   }
 
-  /** Nodes ever in use at one time; for reports on memory. */
-  get nodesUsed(): number {
-    return this.#unused - FIRST_NODE;
-  }
-
   /** @param kind below 256 @param b below 2^23, not negative */
   alloc(kind: number, a: number, b: number, c: number, d: number, e: number): number {
     let node = this.#free;

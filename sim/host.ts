@@ -133,7 +133,7 @@ export class Host implements ConnectionOwner {
     const at = asMillis(clock.now() + ms);
     clock.schedule(at, () => {
       if (!this.isOnline) return;
-      this.swarm.state.deadlines.setIfEarlier('rechoke', at);
+      this.swarm.state.timers.setIfEarlier('rechoke', at);
       this.#rechokeEvery(ms);
     });
   }

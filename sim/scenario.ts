@@ -60,11 +60,14 @@ type Neighbours =
 export interface NetworkConditions {
   /** One way between a host and the middle of the network: a round trip is four times that. */
   readonly latencyMs: number;
-  /** What TCP and IP headers add; 0 so that arithmetic is exact, about 0.05 as on real sockets. */
+  /** Share that TCP and IP headers add to all bytes; 0 so that arithmetic is exact, about 0.05 as on real sockets. */
   readonly overhead: number;
   /** What the kernel takes of a connection before it is sent. */
   readonly sendBufferBytes: number;
-  /** A queue that all connections of a host share behind the kernel. */
+  /**
+   * Bytes of a queue between host and uplink that all connections share (modem, router): while the uplink is full it
+   * is too, and everything waits in it.
+   */
   readonly modemBufferBytes: number;
   /** A dial's chance to find nobody. */
   readonly dialLoss: number;

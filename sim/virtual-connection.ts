@@ -28,8 +28,8 @@ import type { Tale } from './tales.js';
 import type { VirtualNetwork } from './virtual-network.js';
 import { blockView, RunBytes } from './virtual-store.js';
 
-/** Below this the owner is told that there is room again. */
-const LOW_WATER_BYTES = 64 * 1024;
+/** Below this the owner is told that there is room again: as in wire/peer-connection.ts. */
+const LOW_WATER_BYTES = 128 * 1024;
 
 /** What the host that owns an end wants to know, and says. */
 export interface ConnectionOwner {

@@ -4,8 +4,8 @@ import { asMillis, type PeerAddress } from '../engine/units.js';
 import type { Host } from './host.js';
 import type { VirtualConnection } from './virtual-connection.js';
 
-/** Attempts of one host under way at once; further ones wait. */
-const MAX_HALF_OPEN = 50;
+/** Attempts of one host under way at once, as the engine's default; further ones wait. */
+const MAX_HALF_OPEN = 96;
 /** How long somebody who does not answer is waited for, unless the swarm says. */
 const CONNECT_MS = 10_000;
 

@@ -11,6 +11,7 @@ import { EVENT } from './events.js';
 import { FluidLinks } from './fluid-links.js';
 import { longerFloats } from './longer.js';
 import { isBlockKind, type MessageKind } from './messages.js';
+import type { NetworkConditions } from './scenario.js';
 
 export interface AccessLink {
   /** kbit/s, of 1,024 bit. */
@@ -18,17 +19,7 @@ export interface AccessLink {
   readonly upKbit: number;
 }
 
-export interface NetworkOptions {
-  /** One way, between the host and the middle of the network: a round trip is four times that. */
-  readonly latencyMs: number;
-  /** Share that TCP and IP headers add to all bytes. */
-  readonly overhead: number;
-  /**
-   * Bytes of a queue between host and uplink that all connections share (modem, router): while the uplink is full it
-   * is too, and everything waits in it.
-   */
-  readonly modemBufferBytes: number;
-}
+export type NetworkOptions = Pick<NetworkConditions, 'latencyMs' | 'overhead' | 'modemBufferBytes'>;
 
 export interface NetworkSink {
   /** A block is through the sender's link. */
@@ -89,10 +80,6 @@ export class VirtualNetwork {
     return 2 * this.#options.latencyMs;
   }
 
-  isUplinkFull(host: number): boolean {
-    return this.#links.isFull(2 * host);
-  }
-
   /** Bytes a millisecond that pass now. */
   uplinkLoad(host: number): number {
     return this.#links.loadOf(2 * host);
@@ -100,10 +87,6 @@ export class VirtualNetwork {
 
   uplinkCapacity(host: number): number {
     return this.#links.capacityOf(2 * host);
-  }
-
-  downlinkLoad(host: number): number {
-    return this.#links.loadOf(2 * host + 1);
   }
 
   get unsettled(): number {
@@ -115,8 +98,8 @@ export class VirtualNetwork {
     return this.#get(end, QUEUED_BYTES);
   }
 
-  /** @param bytes on the wire @returns the node that carries it */
-  sendMessage(end: number, kind: MessageKind, piece: number, begin: number, bytes: number): number {
+  /** @param bytes on the wire */
+  sendMessage(end: number, kind: MessageKind, piece: number, begin: number, bytes: number): void {
     const node = this.#queue.alloc(EVENT.message, end ^ 1, kind, piece, begin, bytes);
     if (this.#get(end, HEAD) !== NONE) this.#enqueue(end, node);
     else {
@@ -127,7 +110,6 @@ export class VirtualNetwork {
       this.#links.addDebt(2 * this.#get(end ^ 1, HOST) + 1, size);
       this.#arrive(end, node, (size * (flows + 1)) / this.#links.capacityOf(up));
     }
-    return node;
   }
 
   sendBlock(end: number, kind: MessageKind, piece: number, begin: number, bytes: number): void {

@@ -57,6 +57,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/metainfo': [...CONTRACTS, ...SHARED_POLICIES],
   'engine/wire': ADAPTER,
   'engine/storage': [...ADAPTER, 'engine/metainfo/hash-pieces'],
+  'engine/egress': [...CONTRACTS, 'engine/network-fault', 'engine/policy/ip-address'],
   'engine/discovery': ADAPTER,
   'engine/reach': [...ADAPTER, 'engine/wire/', 'engine/policy/handshake-room'],
   tracker: [

@@ -2,9 +2,9 @@
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { closeQuietly, datagramFrom } from '../egress/bound-sockets.js';
-import type { Egress } from '../egress/egress.js';
 import { greetProxy } from '../egress/proxied-sockets.js';
 import type { SocketBinding } from '../egress/socket-binding.js';
+import type { Egress } from '../egress.js';
 import { toSwarmError } from '../errors.js';
 import { addressKind, unmappedHost } from '../policy/ip-address.js';
 import type { BindingSnapshot } from '../snapshot.js';

@@ -7,7 +7,7 @@ import { getServers } from 'node:dns';
 import { closeQuietly, datagramFrom } from '../egress/bound-sockets.js';
 import { isReachable, type SocketBinding, sourceOf } from '../egress/socket-binding.js';
 import { SwarmError } from '../errors.js';
-import { addressKind, canonicalHost, hostBytes, ipText } from '../policy/ip-address.js';
+import { addressKind, canonicalHost, familyOf, hostBytes, ipText } from '../policy/ip-address.js';
 import { formatQuestion, parseAnswer } from './dns-packets.js';
 import type { Resolve } from './resolve.js';
 
@@ -71,7 +71,7 @@ function ask(
       closeQuietly(socket);
     };
     const give = (): void => settle(undefined);
-    const socket = datagramFrom(binding, host.includes(':') ? 6 : 4, 0, () => give());
+    const socket = datagramFrom(binding, familyOf(host), 0, () => give());
     const timer = setTimeout(give, SERVER_MS);
     signal.addEventListener('abort', give, { once: true });
     socket.on('close', give);

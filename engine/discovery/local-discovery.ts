@@ -4,7 +4,7 @@
  */
 
 import { type SocketBinding, sourceOf } from '../egress/socket-binding.js';
-import { canonicalHost } from '../policy/ip-address.js';
+import { canonicalHost, familyOf } from '../policy/ip-address.js';
 import type { Clock, PeerSource, PeerSourceHandler, TimerHandle } from '../ports.js';
 import { asMillis, type InfoHash, type Millis, type PeerAddress } from '../units.js';
 import { formatLsd, parseLsd } from './lsd-packet.js';
@@ -164,6 +164,6 @@ class Intake {
 
 /** `::` takes IPv4 too. */
 const familiesOf = (host: string | undefined): readonly (4 | 6)[] =>
-  host === undefined || host === '::' ? [4, 6] : [host.includes(':') ? 6 : 4];
+  host === undefined || host === '::' ? [4, 6] : [familyOf(host)];
 
 const ANY: readonly (string | undefined)[] = ['0.0.0.0', '::'];

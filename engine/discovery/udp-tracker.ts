@@ -8,7 +8,7 @@ import type { RemoteInfo, Socket } from 'node:dgram';
 import { closeQuietly, datagramFrom } from '../egress/bound-sockets.js';
 import { type SocketBinding, UNBOUND } from '../egress/socket-binding.js';
 import { SwarmError, toSwarmError } from '../errors.js';
-import { canonicalHost } from '../policy/ip-address.js';
+import { canonicalHost, familyOf } from '../policy/ip-address.js';
 import type { Clock, TimerHandle } from '../ports.js';
 import { addressKey, asMillis, type PeerAddress } from '../units.js';
 import type { AnnounceAnswer, AnnounceRequest, ScrapeAnswer } from './announce.js';
@@ -88,7 +88,7 @@ export class UdpTrackerSockets {
     return this.#exchange(tracker, signal, (done) => ({
       action: UDP_ACTION.announce,
       format: (connectionId, transactionId) => formatAnnounce(connectionId, transactionId, request, urlData),
-      accept: (packet) => done(parseAnnounceAnswer(packet, familyOf(tracker))),
+      accept: (packet) => done(parseAnnounceAnswer(packet, familyOf(tracker.host))),
     }));
   }
 
@@ -136,7 +136,7 @@ export class UdpTrackerSockets {
       });
       const exchange: Exchange = {
         tracker,
-        family: familyOf(tracker),
+        family: familyOf(tracker.host),
         request,
         fail,
         expected: UDP_ACTION.connect,
@@ -269,8 +269,6 @@ export class UdpTrackerSockets {
       if (exchange.family === family) exchange.fail(toSwarmError(error, 'TRACKER_UNREACHABLE'));
   }
 }
-
-const familyOf = ({ host }: PeerAddress): 4 | 6 => (host.includes(':') ? 6 : 4);
 
 const lost = (): SwarmError => new SwarmError('ADDRESS_UNAVAILABLE', 'the address to send from is gone');
 

@@ -43,7 +43,7 @@ const MISSING = 1;
 /** No block before this one is free. */
 const FIRST_FREE = 2;
 /** 1 where the piece has a deadline. */
-const URGENT = 3;
+const DUE = 3;
 /** Missing blocks by how many peers are asked for them, from none to `MAX_REQUESTERS`. */
 const MISSING_ASKED = 4;
 const ROW = MISSING_ASKED + MAX_REQUESTERS + 1;
@@ -62,8 +62,8 @@ export class BlockLedger {
   readonly #begun = new RowSet();
   /** Rows with a free block. */
   readonly #open = new RowSet();
-  /** Those of them that are urgent. */
-  readonly #openUrgent = new RowSet();
+  /** Those of them that are due. */
+  readonly #openDue = new RowSet();
   #rowCount = 0;
   #freeTotal = 0;
 
@@ -115,7 +115,7 @@ export class BlockLedger {
     }
     this.#freeTotal -= this.freeBlocks(row);
     this.#open.remove(row);
-    this.#openUrgent.remove(row);
+    this.#openDue.remove(row);
     this.#begun.remove(row);
     this.#rowOf[piece] = NONE;
     this.#spareRows.push(row);
@@ -135,14 +135,14 @@ export class BlockLedger {
   }
 
   /** Whether the row's piece has a deadline. */
-  setUrgent(row: number, urgent: boolean): void {
-    this.#rows[row * ROW + URGENT] = Number(urgent);
-    this.#openUrgent.remove(row);
-    if (urgent && this.freeBlocks(row) > 0) this.#openUrgent.add(row);
+  setDue(row: number, isDue: boolean): void {
+    this.#rows[row * ROW + DUE] = Number(isDue);
+    this.#openDue.remove(row);
+    if (isDue && this.freeBlocks(row) > 0) this.#openDue.add(row);
   }
 
-  isUrgent(row: number): boolean {
-    return this.#rows[row * ROW + URGENT] === 1;
+  isDue(row: number): boolean {
+    return this.#rows[row * ROW + DUE] === 1;
   }
 
   /** −1 when the piece is not begun. */
@@ -203,9 +203,9 @@ export class BlockLedger {
     return this.#open.rows;
   }
 
-  /** Of `openRows`, the urgent ones. */
-  get openUrgentRows(): readonly number[] {
-    return this.#openUrgent.rows;
+  /** Of `openRows`, those that are due. */
+  get openDueRows(): readonly number[] {
+    return this.#openDue.rows;
   }
 
   /** Free blocks of all begun pieces. */
@@ -443,10 +443,10 @@ export class BlockLedger {
       this.#rows[first] = Math.min(this.#rows[first]!, block);
       if (free > 1) return;
       this.#open.add(row);
-      if (this.isUrgent(row)) this.#openUrgent.add(row);
+      if (this.isDue(row)) this.#openDue.add(row);
     } else if (free === 0) {
       this.#open.remove(row);
-      this.#openUrgent.remove(row);
+      this.#openDue.remove(row);
     }
   }
 

@@ -1,20 +1,15 @@
 /**
  * Block scheduler: which blocks to ask a peer for. What is due first, where it has a deadline; a piece that the peer
- * alone has, begun pieces, a new one from the picker; when every block is asked for, those that others will send much
- * later than this one could (endgame).
+ * alone has, begun pieces, a new one from the picker; when every block is asked for, what endgame.ts finds.
  *
  * A peer quick enough to be asked for a whole piece at once owns the pieces that it begins, so that a piece
  * comes from few peers; slower ones share. An owner keeps nobody waiting: before a peer goes idle it helps.
  */
 import { asMillis, type Millis, NEVER, type PieceIndex } from '../units.js';
+import { Asking } from './asking.js';
 import type { Bitfield } from './bitfield.js';
-import {
-  BLOCK_RESULT,
-  BlockLedger,
-  type BlockResult,
-  MAX_REQUESTERS,
-  type Takeable,
-} from './block-ledger.js';
+import { BLOCK_RESULT, BlockLedger, type BlockResult } from './block-ledger.js';
+import { Endgame } from './endgame.js';
 import { LateBlocks } from './late-blocks.js';
 import { MemoryWatch } from './memory-watch.js';
 import { canMake } from './piece-deadlines.js';
@@ -24,15 +19,6 @@ import type { TorrentGeometry } from './torrent-geometry.js';
 
 export { BLOCK_RESULT, type BlockResult };
 
-/** A peer with this many requests under way is asked for nothing that others are asked for: it is not idle. */
-const HELPER_DEPTH = 4;
-/** Peers whose requests are looked at for one to take over, in turn: not all for each block. */
-const HOLDER_LOOKS = 8;
-/**
- * A block is asked twice where the first asked takes so many times as long as the second: estimates err, what is in
- * the sender's kernel comes in any case, and the second copy is wasted.
- */
-const FAR_BEHIND = 4;
 /**
  * A peer so many times as slow as those that are usually asked for what has a deadline leaves to them what it cannot
  * make in time. Others do not: were all late, nobody would be asked for what is due next.
@@ -71,10 +57,8 @@ export class BlockScheduler {
   readonly #lateBlocks: LateBlocks;
   /** Mean pace of the peers that were asked for what has a deadline; undefined at first. */
   #usualPaceMs: number | undefined;
-  /** Where the search for blocks to take over goes on, so that over time it sees everybody's. */
-  #nextHolder = 0;
-  #late: Takeable = { row: NONE, block: NONE, ahead: 0 };
-  readonly #holders: number[] = [];
+  readonly #endgame: Endgame;
+  readonly #asking = new Asking();
 
   constructor(geometry: TorrentGeometry, picker: PiecePicker, mediator: SchedulerMediator) {
     this.#picker = picker;
@@ -82,6 +66,10 @@ export class BlockScheduler {
     this.#ledger = new BlockLedger(geometry);
     this.#watch = new MemoryWatch(this.#ledger);
     this.#lateBlocks = new LateBlocks(this.#ledger, picker);
+    this.#endgame = new Endgame(this.#ledger, {
+      paceMs: (peer) => mediator.paceMs(peer),
+      isSingleSource: (row) => this.#isSingleSource(row),
+    });
   }
 
   /**
@@ -96,18 +84,20 @@ export class BlockScheduler {
     out: Int32Array,
     allowed?: ReadonlySet<PieceIndex>,
   ): number {
-    const limit = Math.min(max, out.length >>> 1);
     if (!this.#watch.mayWork(peer)) return 0;
-    let count = this.#lateBlocks.isEmpty ? 0 : this.#takeLate(peer, has, out, limit, allowed);
-    while (count < limit) {
-      const row = this.#nextRow(peer, has, limit - count, allowed);
+    const asking = this.#asking;
+    asking.begin(peer, has, max, out, allowed);
+    if (!this.#lateBlocks.isEmpty) this.#takeLate(asking);
+    while (asking.room > 0) {
+      const row = this.#nextRow(asking);
       if (row === NONE) break;
-      count = this.#takeFree(row, peer, out, count, limit);
+      this.#takeFree(asking, row);
     }
-    if (count === limit) return count;
+    if (asking.room === 0) return asking.count;
     const rows = this.#rowsToDouble;
-    if (rows.length > 0) count = this.#takeDuplicates(rows, peer, has, out, count, limit, allowed);
-    return this.endgame ? this.#takeOver(peer, has, out, count, limit, allowed) : count;
+    if (rows.length > 0) this.#endgame.askAgain(asking, rows);
+    if (this.endgame) this.#endgame.takeOver(asking);
+    return asking.count;
   }
 
   /** A block arrived. `block` is in range. */
@@ -115,7 +105,7 @@ export class BlockScheduler {
     const result = this.#ledger.receive(peer, piece, block);
     if (result !== BLOCK_RESULT.fresh) return result;
     this.#watch.onDelivered();
-    if (this.#ledger.isUrgent(this.#ledger.rowOf(piece))) this.#lateBlocks.onArrived();
+    if (this.#ledger.isDue(this.#ledger.rowOf(piece))) this.#lateBlocks.onArrived();
     return result;
   }
 
@@ -126,8 +116,8 @@ export class BlockScheduler {
     return released;
   }
 
-  /** The peer left, choked us or timed out: frees all its requests. @returns how many there were */
-  onPeerGone(peer: number): number {
+  /** It choked us, timed out or left: frees all that it was asked for. @returns how many requests there were */
+  releaseAll(peer: number): number {
     for (const row of this.#ledger.begunRows) this.#disown(row, peer);
     if (peer < this.#current.length) this.#current[peer] = NONE;
     if (peer < this.#barren.length) this.#barren[peer] = NONE;
@@ -137,14 +127,14 @@ export class BlockScheduler {
   /** It will not come back: its number may be given to another, once `isContributor` is false. */
   onPeerLeft(peer: number): number {
     this.#watch.onPeerLeft(peer);
-    return this.onPeerGone(peer);
+    return this.releaseAll(peer);
   }
 
   /** See the picker's. A piece that is begun already comes first too, whoever began it. */
   setDeadline(piece: PieceIndex, dueAt: Millis): void {
     this.#picker.setDeadline(piece, dueAt);
     const row = this.#ledger.rowOf(piece);
-    if (row !== NONE) this.#ledger.setUrgent(row, this.#isDue(piece));
+    if (row !== NONE) this.#ledger.setDue(row, this.#isDue(piece));
   }
 
   clearDeadline(piece: PieceIndex): void {
@@ -198,7 +188,7 @@ export class BlockScheduler {
     return this.#picker.openCount === 0 && this.#ledger.freeTotal === 0 && this.#ledger.outstandingTotal > 0;
   }
 
-  /** Nobody can be given a block, whatever he has, but one that is late elsewhere: until one is freed, memory is, or a piece is opened again. */
+  /** No peer can be given anything but late blocks, until a block or memory is freed or a piece is opened again. */
   get isExhausted(): boolean {
     if (this.#ledger.freeTotal > 0 || this.#rowsToDouble.length > 0) return false;
     return this.#picker.openCount === 0 || (this.#isFull && this.#watch.someoneWaits);
@@ -245,57 +235,46 @@ export class BlockScheduler {
   // ─── Choosing ──────────────────────────────────────────────────────────────────────────────────────────
 
   /** A row with a free block for this peer, in order of preference. */
-  #nextRow(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
-    if (this.#picker.openDueCount === 0 && this.#ledger.openUrgentRows.length === 0)
-      return this.#usualRow(peer, has, room, allowed);
+  #nextRow(asking: Asking): number {
+    if (this.#picker.openDueCount === 0 && this.#ledger.openDueRows.length === 0)
+      return this.#usualRow(asking);
+    const { peer } = asking;
     const now = this.#mediator.now();
     const paceMs = this.#mediator.paceMs(peer);
     const isSlow = this.#usualPaceMs !== undefined && paceMs > SLOW * this.#usualPaceMs;
-    const due = this.#dueRow(peer, has, room, allowed, now, isSlow ? this.#arrivalOf(peer, now) : now);
+    const due = this.#dueRow(asking, now, isSlow ? this.#arrivalOf(peer, now) : now);
     if (due !== NONE) {
       if (Number.isFinite(paceMs)) this.#usualPaceMs = moved(this.#usualPaceMs ?? paceMs, paceMs);
       return due;
     }
-    const usual = this.#usualRow(peer, has, room, allowed);
+    const usual = this.#usualRow(asking);
     // Late is better than idle.
-    return usual !== NONE ? usual : this.#taken(this.#earliestRow(peer, has, allowed, now, now), peer);
+    return usual !== NONE ? usual : this.#taken(this.#earliestRow(asking, now, now), peer);
   }
 
   /** The row or piece that is due first, but for those that a peer who sends it at `arrivesAt` leaves to others. */
-  #dueRow(
-    peer: number,
-    has: Bitfield,
-    room: number,
-    allowed: ReadonlySet<PieceIndex> | undefined,
-    now: Millis,
-    arrivesAt: Millis,
-  ): number {
-    const row = this.#earliestRow(peer, has, allowed, now, arrivesAt);
+  #dueRow(asking: Asking, now: Millis, arrivesAt: Millis): number {
+    const { peer, has, allowed } = asking;
+    const row = this.#earliestRow(asking, now, arrivesAt);
     const rowDueAt = row === NONE ? NEVER : this.#picker.deadlineOf(this.#ledger.pieceOf(row));
     const piece =
       allowed === undefined
         ? this.#picker.pickDue(has, now, arrivesAt)
         : this.#picker.pickAmong(allowed, has);
     if (piece === NONE || this.#picker.deadlineOf(piece) >= rowDueAt) return this.#taken(row, peer);
-    const begun = this.#isFull && this.#watch.someoneWaits ? NONE : this.#beginPiece(peer, piece, room);
+    const begun = this.#isFull && this.#watch.someoneWaits ? NONE : this.#beginPiece(asking, piece);
     return begun === NONE ? this.#taken(row, peer) : begun;
   }
 
   /** Of the begun pieces with a deadline and a free block, whoever owns them, the one that is due first. */
-  #earliestRow(
-    peer: number,
-    has: Bitfield,
-    allowed: ReadonlySet<PieceIndex> | undefined,
-    now: Millis,
-    arrivesAt: Millis,
-  ): number {
+  #earliestRow(asking: Asking, now: Millis, arrivesAt: Millis): number {
+    const { peer } = asking;
     let best = NONE;
     let bestDueAt = Number.POSITIVE_INFINITY;
-    for (const row of this.#ledger.openUrgentRows) {
+    for (const row of this.#ledger.openDueRows) {
       const piece = this.#ledger.pieceOf(row);
       const dueAt = this.#picker.deadlineOf(piece);
-      if (dueAt >= bestDueAt || !canMake(dueAt, now, arrivesAt)) continue;
-      if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
+      if (dueAt >= bestDueAt || !canMake(dueAt, now, arrivesAt) || !asking.mayAskFor(piece)) continue;
       if (!this.#isOpenTo(row, peer, false) && !this.#isOpenTo(row, peer, true)) continue;
       best = row;
       bestDueAt = dueAt;
@@ -309,16 +288,16 @@ export class BlockScheduler {
   }
 
   /** A row with a free block for this peer, deadlines aside. */
-  #usualRow(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
-    const current = this.#currentRow(peer, has, allowed);
+  #usualRow(asking: Asking): number {
+    const current = this.#currentRow(asking);
     if (current !== NONE) return current;
-    const scarce = allowed === undefined ? this.#beginScarce(peer, has, room) : NONE;
+    const scarce = asking.allowed === undefined ? this.#beginScarce(asking) : NONE;
     if (scarce !== NONE) return scarce;
-    const shared = this.#bestRow(peer, has, allowed, false);
+    const shared = this.#bestRow(asking, false);
     if (shared !== NONE) return shared;
-    const begun = this.#begin(peer, has, room, allowed);
+    const begun = this.#begin(asking);
     if (begun !== NONE) return begun;
-    return this.#taken(this.#bestRow(peer, has, allowed, true), peer);
+    return this.#taken(this.#bestRow(asking, true), asking.peer);
   }
 
   /** A single-source row that changes hands begins anew. @returns the row */
@@ -331,27 +310,20 @@ export class BlockScheduler {
   }
 
   /** Prefer the piece that the peer works on already: it should not scatter over many. */
-  #currentRow(peer: number, has: Bitfield, allowed: ReadonlySet<PieceIndex> | undefined): number {
-    const piece = (this.#current[peer] ?? NONE) as PieceIndex | -1;
-    if (piece === NONE || !has.get(piece)) return NONE;
+  #currentRow(asking: Asking): number {
+    const piece = (this.#current[asking.peer] ?? NONE) as PieceIndex | -1;
+    if (piece === NONE || !asking.has.get(piece)) return NONE;
     const row = this.#ledger.rowOf(piece);
-    if (row === NONE || this.#ledger.freeBlocks(row) === 0 || this.#ledger.isUrgent(row)) return NONE;
-    if (allowed !== undefined && !allowed.has(piece)) return NONE;
-    return this.#isOpenTo(row, peer, false) ? row : NONE;
+    if (row === NONE || this.#ledger.freeBlocks(row) === 0 || this.#ledger.isDue(row)) return NONE;
+    return asking.mayAskFor(piece) && this.#isOpenTo(row, asking.peer, false) ? row : NONE;
   }
 
   /** The best row with a free block and no deadline; `foreign`: among those that another peer owns, else among all others. */
-  #bestRow(
-    peer: number,
-    has: Bitfield,
-    allowed: ReadonlySet<PieceIndex> | undefined,
-    foreign: boolean,
-  ): number {
+  #bestRow(asking: Asking, foreign: boolean): number {
     let best = NONE;
     for (const row of this.#ledger.openRows) {
-      if (this.#ledger.isUrgent(row) || !this.#isOpenTo(row, peer, foreign)) continue;
-      const piece = this.#ledger.pieceOf(row);
-      if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
+      if (this.#ledger.isDue(row) || !this.#isOpenTo(row, asking.peer, foreign)) continue;
+      if (!asking.mayAskFor(this.#ledger.pieceOf(row))) continue;
       if (best === NONE || this.#comesBefore(row, best)) best = row;
     }
     return best;
@@ -375,20 +347,21 @@ export class BlockScheduler {
     return this.#ledger.missingBlocks(row) < this.#ledger.missingBlocks(other);
   }
 
-  #begin(peer: number, has: Bitfield, room: number, allowed: ReadonlySet<PieceIndex> | undefined): number {
+  #begin(asking: Asking): number {
     if (this.#isFull && this.#watch.someoneWaits) return NONE;
+    const { peer, has, allowed } = asking;
     const piece = allowed === undefined ? this.#pick(peer, has) : this.#picker.pickAmong(allowed, has);
-    return piece === NONE ? NONE : this.#beginPiece(peer, piece, room);
+    return piece === NONE ? NONE : this.#beginPiece(asking, piece);
   }
 
   /** A piece that this peer alone has: others can send the begun ones, and its time is short. */
-  #beginScarce(peer: number, has: Bitfield, room: number): number {
+  #beginScarce(asking: Asking): number {
     if (this.#picker.sequential || this.#isFull) return NONE;
-    const piece = this.#pick(peer, has);
-    return piece === NONE || this.#picker.peersWith(piece) !== 1 ? NONE : this.#beginPiece(peer, piece, room);
+    const piece = this.#pick(asking.peer, asking.has);
+    return piece === NONE || this.#picker.peersWith(piece) !== 1 ? NONE : this.#beginPiece(asking, piece);
   }
 
-  #beginPiece(peer: number, piece: PieceIndex, room: number): number {
+  #beginPiece({ peer, room }: Asking, piece: PieceIndex): number {
     if (!this.#watch.mayBegin(peer, piece)) return NONE;
     const isFull = this.#isFull;
     if (isFull || !this.#mediator.beginPiece(piece)) {
@@ -401,7 +374,7 @@ export class BlockScheduler {
     const row = this.#ledger.begin(piece);
     this.#watch.onBegun(row);
     const isDue = this.#isDue(piece);
-    this.#ledger.setUrgent(row, isDue);
+    this.#ledger.setDue(row, isDue);
     const ownsWhole = !isDue && this.#ledger.outstanding(peer) + room >= this.#ledger.blockCount(row);
     this.#owner = grown(this.#owner, row + 1, NONE);
     this.#owner[row] = ownsWhole || this.#singleSource.has(piece) ? peer : NONE;
@@ -431,134 +404,38 @@ export class BlockScheduler {
     return NONE;
   }
 
-  #takeFree(row: number, peer: number, out: Int32Array, count: number, limit: number): number {
+  #takeFree(asking: Asking, row: number): void {
+    const { peer } = asking;
     const piece = this.#ledger.pieceOf(row);
     this.#current = grown(this.#current, peer + 1, NONE);
     this.#current[peer] = piece;
-    let taken = count;
-    for (; taken < limit; taken++) {
+    while (asking.room > 0) {
       const block = this.#ledger.requestFree(row, peer);
-      if (block === NONE) break;
-      out[2 * taken] = piece;
-      out[2 * taken + 1] = block;
+      if (block === NONE) return;
+      asking.choose(piece, block);
     }
-    return taken;
   }
 
   /** Blocks with a deadline that will come too late from the one peer that was asked for them. */
-  #takeLate(
-    peer: number,
-    has: Bitfield,
-    out: Int32Array,
-    limit: number,
-    allowed: ReadonlySet<PieceIndex> | undefined,
-  ): number {
-    let taken = 0;
+  #takeLate(asking: Asking): void {
+    const { peer } = asking;
     const now = this.#mediator.now();
-    for (; taken < limit; taken++) {
-      const late = this.#lateBlocks.take(peer, now, this.#arrivalOf(peer, now), (row) => {
-        const piece = this.#ledger.pieceOf(row);
-        return has.get(piece) && (allowed === undefined || allowed.has(piece)) && !this.#isSingleSource(row);
-      });
-      if (late === undefined) break;
+    while (asking.room > 0) {
+      const late = this.#lateBlocks.take(
+        peer,
+        now,
+        this.#arrivalOf(peer, now),
+        (row) => asking.mayAskFor(this.#ledger.pieceOf(row)) && !this.#isSingleSource(row),
+      );
+      if (late === undefined) return;
       this.#ledger.requestAlso(late.row, late.block, peer);
-      out[2 * taken] = late.piece;
-      out[2 * taken + 1] = late.block;
+      asking.choose(late.piece, late.block);
     }
-    return taken;
   }
 
   /** Rows whose blocks may be asked twice, whoever else is asked: they make no headway while memory is short. */
   get #rowsToDouble(): readonly number[] {
     return this.#full ? this.#watch.openToHelpers : NO_ROWS;
-  }
-
-  /** Blocks that others are asked for: those asked of the fewest first. */
-  #takeDuplicates(
-    rows: readonly number[],
-    peer: number,
-    has: Bitfield,
-    out: Int32Array,
-    count: number,
-    limit: number,
-    allowed: ReadonlySet<PieceIndex> | undefined,
-  ): number {
-    let taken = count;
-    const end = Math.min(limit, count + HELPER_DEPTH - this.#ledger.outstanding(peer));
-    for (let requesters = 1; requesters < MAX_REQUESTERS; requesters++) {
-      for (const row of rows) {
-        if (taken >= end) return taken;
-        if (this.#ledger.missingAsked(row, requesters) === 0 || this.#isSingleSource(row)) continue;
-        const piece = this.#ledger.pieceOf(row);
-        if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) continue;
-        for (let block = 0; taken < end; block++) {
-          block = this.#ledger.requestDuplicate(row, peer, requesters, block);
-          if (block === NONE) break;
-          out[2 * taken] = piece;
-          out[2 * taken + 1] = block;
-          taken++;
-        }
-      }
-    }
-    return taken;
-  }
-
-  /** Blocks that others were asked for and will send much later than the peer could, the latest first. */
-  #takeOver(
-    peer: number,
-    has: Bitfield,
-    out: Int32Array,
-    count: number,
-    limit: number,
-    allowed: ReadonlySet<PieceIndex> | undefined,
-  ): number {
-    let taken = count;
-    const end = Math.min(limit, count + HELPER_DEPTH - this.#ledger.outstanding(peer));
-    if (taken >= end) return taken;
-    const farMs = FAR_BEHIND * this.#mediator.paceMs(peer);
-    for (; taken < end; taken++) {
-      if (!this.#findLatest(peer, has, allowed, farMs * (this.#ledger.outstanding(peer) + 1))) break;
-      this.#ledger.requestAlso(this.#late.row, this.#late.block, peer);
-      out[2 * taken] = this.#ledger.pieceOf(this.#late.row);
-      out[2 * taken + 1] = this.#late.block;
-    }
-    return taken;
-  }
-
-  /** Whether a block is expected after more than `afterMs`: the latest such that a few peers were asked for is `#late`. */
-  #findLatest(
-    peer: number,
-    has: Bitfield,
-    allowed: ReadonlySet<PieceIndex> | undefined,
-    afterMs: number,
-  ): boolean {
-    const holders = this.#ledger.busyPeers;
-    const mayTake = (row: number, block: number, requesters: number): boolean => {
-      const piece = this.#ledger.pieceOf(row);
-      if (!has.get(piece) || (allowed !== undefined && !allowed.has(piece))) return false;
-      if (this.#isSingleSource(row)) return false;
-      return requesters === 1 || this.#isLateFromAll(piece, block, afterMs);
-    };
-    let latestMs = afterMs;
-    for (let looks = Math.min(HOLDER_LOOKS, holders.length); looks > 0; looks--) {
-      this.#nextHolder = (this.#nextHolder + 1) % holders.length;
-      const holder = holders[this.#nextHolder]!;
-      if (holder === peer) continue;
-      const paceMs = this.#mediator.paceMs(holder);
-      if (paceMs * this.#ledger.outstanding(holder) <= latestMs) continue;
-      const found = this.#ledger.lastTakeable(holder, peer, mayTake);
-      if (found === undefined || paceMs * (found.ahead + 1) <= latestMs) continue;
-      latestMs = paceMs * (found.ahead + 1);
-      this.#late = found;
-    }
-    return latestMs > afterMs;
-  }
-
-  /** None of those asked for the block is expected to send even its next one by then. */
-  #isLateFromAll(piece: PieceIndex, block: number, afterMs: number): boolean {
-    this.#holders.length = 0;
-    this.#ledger.requestersOf(piece, block, this.#holders);
-    return this.#holders.every((holder) => this.#mediator.paceMs(holder) > afterMs);
   }
 
   #drop(piece: PieceIndex): void {

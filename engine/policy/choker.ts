@@ -5,7 +5,7 @@
  * a turn ends by bytes or by time, so that being quick gains nobody more than a share. May be called at any time:
  * between rounds nobody loses a slot that he uses while others want it, and free ones are filled.
  */
-import type { Millis } from '../units.js';
+import type { Millis, Rng } from '../units.js';
 import { shuffle } from './shuffle.js';
 
 /** BEP 3: often enough to answer generosity, seldom enough for TCP to reach its speed between. */
@@ -79,7 +79,7 @@ interface Turn {
 }
 
 export class Choker {
-  readonly #rng: () => number;
+  readonly #rng: Rng;
   /** By id. */
   #turns: (Turn | undefined)[] = [];
   /** How many there are. */
@@ -92,7 +92,7 @@ export class Choker {
   #betweenRounds = false;
   #roundCount = 0;
 
-  constructor(rng: () => number) {
+  constructor(rng: Rng) {
     this.#rng = rng;
   }
 

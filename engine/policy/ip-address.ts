@@ -75,8 +75,12 @@ export function isUnicast(bytes: Uint8Array): boolean {
 /** Who a limit is kept for: one IPv4 address, or the /64 that one IPv6 host commonly has to itself. */
 export function hostKey(host: string): string {
   const bytes = hostBytes(host);
-  return bytes?.length === 16 ? ipText(bytes.map((byte, i) => (i < 8 ? byte : 0))) : host;
+  if (bytes === undefined) return host;
+  return ipText(bytes.length === 16 ? bytes.map((byte, i) => (i < 8 ? byte : 0)) : bytes);
 }
+
+/** Of an address that is one, zone or not. */
+export const familyOf = (host: string): 4 | 6 => (host.includes(':') ? 6 : 4);
 
 export function addressKind(host: string): AddressKind {
   const bytes = hostBytes(host);

@@ -6,7 +6,7 @@ import type { Millis, PieceIndex } from '../units.js';
 import type { BlockLedger } from './block-ledger.js';
 import type { PiecePicker } from './piece-picker.js';
 
-/** Late blocks that are kept, the most urgent. */
+/** Late blocks that are kept, those due first. */
 const MAX_LATE = 16;
 /**
  * Blocks that may be asked twice at first or after a while without need, and for each block with a deadline that comes
@@ -68,7 +68,7 @@ export class LateBlocks {
     for (const peer of this.#ledger.busyPeers) {
       const paceMs = paces.paceMs(peer);
       this.#ledger.forEachAlone(peer, (row, block, ahead) => {
-        if (!this.#ledger.isUrgent(row)) return;
+        if (!this.#ledger.isDue(row)) return;
         const piece = this.#ledger.pieceOf(row);
         const dueAt = this.#picker.deadlineOf(piece);
         const expectedAt = now + paceMs * (ahead + 1);
@@ -79,7 +79,7 @@ export class LateBlocks {
     this.#late = late.slice(0, MAX_LATE);
   }
 
-  /** Takes out the most urgent one that `peer`, who would send it at `arrivesAt`, sends much sooner, if `mayTake` agrees. */
+  /** Takes out the one due first that `peer`, who would send it at `arrivesAt`, sends much sooner, if `mayTake` agrees. */
   take(
     peer: number,
     now: Millis,
@@ -91,7 +91,7 @@ export class LateBlocks {
       const late = this.#late[at]!;
       const times = arrivesAt <= late.dueAt ? TIMES_AS_LATE_IN_TIME : TIMES_AS_LATE;
       if (late.expectedAt - now < times * (arrivesAt - now)) continue;
-      // Meanwhile it may have come, or its row be another piece's.
+      // Since the review the block may have come, or its row been given to another piece.
       if (this.#ledger.rowOf(late.piece) !== late.row) continue;
       if (!this.#ledger.isAskedOfOneOther(late.row, late.block, peer) || !mayTake(late.row)) continue;
       this.#late.splice(at, 1);

@@ -72,7 +72,7 @@ export class MemoryWatch {
     this.#someoneWaits = true;
   }
 
-  /** It is known already since the last review, so that it need not be found out again. */
+  /** Somebody has waited since the last review: asked first, it saves a search that must fail. */
   get someoneWaits(): boolean {
     return this.#someoneWaits;
   }

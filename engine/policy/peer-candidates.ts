@@ -15,6 +15,7 @@ import {
   type Rng,
 } from '../units.js';
 import { addressPrefix, isLoopback } from './address-prefix.js';
+import { familyOf, hostKey } from './ip-address.js';
 import { peerPriority } from './peer-priority.js';
 
 const MAX_CANDIDATES = 2_000;
@@ -64,7 +65,8 @@ interface Entry {
   readonly key: string;
   readonly address: PeerAddress;
   readonly prefix: string;
-  readonly unit: string;
+  /** See hostKey. */
+  readonly hostKey: string;
   /** Whose share of the room it takes: who told of it first, or the user. */
   source: PeerSourceName;
   /** All who told of it, a bit each. */
@@ -92,9 +94,10 @@ export class PeerCandidates {
   readonly #perTeller = new Counter();
   /** When each had its last turn. */
   readonly #turnOfTeller = new Map<string, number>();
+  /** By the address itself: an IPv6 /64 may be a whole campus. */
   readonly #hearsayPerHost = new Counter();
   readonly #hearsayOutPerPrefix = new Counter();
-  readonly #attemptsPerUnit = new Counter();
+  readonly #attemptsPerHost = new Counter();
   /** By family; where others see us. */
   readonly #ours = new Map<4 | 6, PeerAddress>();
   /** Addresses where we found ourselves, oldest first. */
@@ -142,7 +145,7 @@ export class PeerCandidates {
       key,
       address,
       prefix,
-      unit: unitOf(address.host),
+      hostKey: hostKey(address.host),
       source,
       toldBy: bitOf(source),
       teller: tellerPrefix,
@@ -242,10 +245,10 @@ export class PeerCandidates {
 
   /** Where others see us, one address a family: never dialled, and of equals those come first that BEP 40 prefers. */
   setOurAddress(address: PeerAddress): void {
-    const known = this.#ours.get(familyOf(address));
+    const known = this.#ours.get(familyOf(address.host));
     if (known?.host === address.host && known.port === address.port) return;
     if (address.port > 0) this.exclude(address);
-    this.#ours.set(familyOf(address), address);
+    this.#ours.set(familyOf(address.host), address);
     for (const entry of this.#entries.values()) entry.priority = undefined;
   }
 
@@ -255,7 +258,7 @@ export class PeerCandidates {
   ban(address: PeerAddress): void {
     const key = addressKey(address);
     if (this.#banned.has(key)) return;
-    const host = unitOf(address.host);
+    const host = hostKey(address.host);
     this.#banned.set(key, host);
     this.#bansPerHost.add(host, 1);
     for (const other of this.#entries.values()) if (this.isBanned(other.address)) this.#remove(other);
@@ -269,7 +272,7 @@ export class PeerCandidates {
 
   isBanned(address: PeerAddress): boolean {
     if (this.#banned.has(addressKey(address))) return true;
-    return !isLoopback(address.host) && this.#bansPerHost.get(unitOf(address.host)) >= BANS_PER_HOST;
+    return !isLoopback(address.host) && this.#bansPerHost.get(hostKey(address.host)) >= BANS_PER_HOST;
   }
 
   get bannedCount(): number {
@@ -316,17 +319,17 @@ export class PeerCandidates {
 
   #priority(entry: Entry): number {
     if (entry.priority === undefined) {
-      const ours = this.#ours.get(familyOf(entry.address));
+      const ours = this.#ours.get(familyOf(entry.address.host));
       entry.priority = (ours && peerPriority(ours, entry.address)) ?? 0;
     }
     return entry.priority;
   }
 
   /** Whoever names one network to us does not make us flood it. */
-  #mayGoOut({ out, source, teller, prefix, unit, address }: Entry): boolean {
+  #mayGoOut({ out, source, teller, prefix, hostKey, address }: Entry): boolean {
     if (out) return false;
     if (source === 'user' || isLoopback(address.host)) return true;
-    if (this.#attemptsPerUnit.get(unit) >= MAX_ATTEMPTS_PER_HOST) return false;
+    if (this.#attemptsPerHost.get(hostKey) >= MAX_ATTEMPTS_PER_HOST) return false;
     return teller === '' || this.#hearsayOutPerPrefix.get(prefix) < MAX_HEARSAY_OUT_PER_PREFIX;
   }
 
@@ -365,7 +368,7 @@ export class PeerCandidates {
   #setAttempted(entry: Entry, attempted: boolean): void {
     if (entry.attempted === attempted) return;
     entry.attempted = attempted;
-    this.#attemptsPerUnit.add(entry.unit, attempted ? 1 : -1);
+    this.#attemptsPerHost.add(entry.hostKey, attempted ? 1 : -1);
   }
 
   #setOut(entry: Entry, out: boolean): void {
@@ -439,12 +442,7 @@ export class PeerCandidates {
   }
 }
 
-/** What one party can change at will is one unit: the ports of an IPv4 address, all of an IPv6 /64. */
-const unitOf = (host: string): string => (host.includes(':') ? addressPrefix(host) : host);
-
 const isTried = ({ proven, failures }: Entry): boolean => proven && failures < TRIED_FAILURES;
-
-const familyOf = ({ host }: PeerAddress): 4 | 6 => (host.includes(':') ? 6 : 4);
 
 const bitOf = (source: PeerSourceName): number => 1 << SOURCES.indexOf(source);
 

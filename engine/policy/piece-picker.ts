@@ -6,7 +6,7 @@
  * Invariant: `#order[0 … #levelEnd[TOP_LEVEL])` holds exactly the open pieces (wanted, not had, not begun),
  * sorted by level; `#levelEnd[l]` ends level l. One peer more or less moves a piece by one swap.
  */
-import { asPiece, type Millis, NEVER, type PieceIndex } from '../units.js';
+import { asPiece, type Millis, NEVER, type PieceIndex, type Rng } from '../units.js';
 import { Bitfield, countCommon, forEachSet, HIGHEST } from './bitfield.js';
 import { PieceDeadlines } from './piece-deadlines.js';
 import type { TorrentGeometry } from './torrent-geometry.js';
@@ -25,7 +25,7 @@ const HAVE = 2;
 const BEGUN = 4;
 
 export class PiecePicker {
-  readonly #rng: () => number;
+  readonly #rng: Rng;
   readonly #pieceCount: number;
   /** WANTED | HAVE | BEGUN by piece. */
   readonly #flags: Uint8Array;
@@ -49,7 +49,7 @@ export class PiecePicker {
   #firstOpenWord = 0;
   readonly #deadlines: PieceDeadlines;
 
-  constructor(geometry: TorrentGeometry, rng: () => number) {
+  constructor(geometry: TorrentGeometry, rng: Rng) {
     const { pieceCount } = geometry;
     this.#rng = rng;
     this.#pieceCount = pieceCount;

@@ -4,7 +4,7 @@
  */
 import type { MappingFailure, MappingProtocol } from '../units.js';
 import { addressPrefix } from './address-prefix.js';
-import { addressKind } from './ip-address.js';
+import { addressKind, familyOf } from './ip-address.js';
 
 /** `outgoing only`: we connect to others, nobody connects to us. `unknown`: what we know does not tell. */
 type ReachabilityState = 'direct' | 'mapped' | 'outgoing only' | 'unknown';
@@ -191,7 +191,7 @@ export class SeenAs {
 
   /** What more than half of at least three networks say of our IPv4 or IPv6 address; else null. */
   agreed(family: 4 | 6): string | null {
-    const told = [...this.#votes.values()].filter((host) => host.includes(':') === (family === 6));
+    const told = [...this.#votes.values()].filter((host) => familyOf(host) === family);
     const counts = new Map<string, number>();
     for (const host of told) counts.set(host, (counts.get(host) ?? 0) + 1);
     for (const [host, count] of counts) if (count >= MIN_VOTES && count * 2 > told.length) return host;

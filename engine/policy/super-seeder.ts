@@ -4,7 +4,7 @@
  * seen to have, while there are others. Who passes its pieces on goes first. What peers say they have is believed
  * where we sent it to them, or where many say so: a few that lie must not end it.
  */
-import type { PieceIndex } from '../units.js';
+import type { PieceIndex, Rng } from '../units.js';
 import { Bitfield, forEachSet } from './bitfield.js';
 import { shuffle } from './shuffle.js';
 
@@ -67,7 +67,7 @@ export class SuperSeeder {
   readonly #keepers = new Map<PieceIndex, Viewer>();
   #turns = 0;
 
-  constructor(pieceCount: number, rng: () => number) {
+  constructor(pieceCount: number, rng: Rng) {
     this.#pieceCount = pieceCount;
     this.#copies = new Uint16Array(pieceCount);
     this.#holders = new Uint16Array(pieceCount);

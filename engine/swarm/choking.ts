@@ -36,7 +36,7 @@ export class Choking {
     peer.peerInterested = true;
     if (!peer.amChoking) return;
     if (this.#hasFreeSlot()) this.#soon();
-    else this.#state.deadlines.setIfEarlier('uplink-idle', this.#state.uplink.idleAt);
+    else this.#state.timers.setIfEarlier('uplink-idle', this.#state.uplink.idleAt);
   }
 
   onNotInterested(peer: Peer): void {
@@ -48,7 +48,7 @@ export class Choking {
     if (!peer.amChoking) this.#soon();
   }
 
-  onDeadline(): void {
+  onTimer(): void {
     this.#decide(false);
   }
 
@@ -57,7 +57,7 @@ export class Choking {
    * the slots before the round is over: once, or again when what they asked for is sent.
    */
   onUplinkIdle(): void {
-    const { peers, picker, superSeeding, uplink, deadlines } = this.#state;
+    const { peers, picker, superSeeding, uplink, timers } = this.#state;
     if (superSeeding || picker.wantedLeft === 0) return;
     let isWaiting = false;
     for (const { amChoking, peerInterested, uploads, aheadBytes } of peers.values()) {
@@ -67,7 +67,7 @@ export class Choking {
     }
     if (!isWaiting) return;
     const at = asMillis(Math.max(uplink.idleAt, this.#decidedAt + ASKING_MS));
-    if (at > this.#state.now()) deadlines.set('uplink-idle', at);
+    if (at > this.#state.now()) timers.set('uplink-idle', at);
     else this.#decide(true);
   }
 
@@ -79,7 +79,7 @@ export class Choking {
     this.#decidedAt = now;
     const { unchoked, optimistic } = this.#choker.rechoke(
       now,
-      peers.map((peer) => new Candidate(peer, now)),
+      peers.map((peer) => new ChokerView(peer, now)),
       { seeding, uploadSlots: this.#slots - 1, uplinkIdle },
     );
     for (const peer of peers) {
@@ -88,7 +88,7 @@ export class Choking {
       if (choked !== peer.amChoking) this.#setChoking(peer, choked);
     }
     if (now >= this.#roundAt) this.#roundAt = asMillis(now + ROUND_MS);
-    this.#state.deadlines.set('rechoke', this.#roundAt);
+    this.#state.timers.set('rechoke', this.#roundAt);
   }
 
   /** More than usual, a round at least, while those who have them leave some of our uplink idle. */
@@ -131,12 +131,12 @@ export class Choking {
 
   #soon(): void {
     const at = Math.max(this.#state.now() + SOON_MS, this.#decidedAt + LEAST_GAP_MS);
-    this.#state.deadlines.setIfEarlier('rechoke', asMillis(at));
+    this.#state.timers.setIfEarlier('rechoke', asMillis(at));
   }
 }
 
 /** What the choker sees of a peer. Much of it is asked of few: that is looked up only then. */
-class Candidate implements ChokerPeer {
+class ChokerView implements ChokerPeer {
   readonly id: number;
   readonly interested: boolean;
   readonly downloadRate: number;

@@ -2,12 +2,13 @@
  * Connecting: keeps enough connections open. Takes addresses from the candidates, dials them, and decides who
  * of those that connect to us may stay.
  */
+import { familyOf } from '../policy/ip-address.js';
 import type { Candidate, PeerCandidates } from '../policy/peer-candidates.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
 import { equalBytes } from './equal-bytes.js';
 import type { Peer } from './peer.js';
-import type { SwarmState } from './swarm-state.js';
+import { PARTED, type SwarmState } from './swarm-state.js';
 import { isCrowding, leastUseful } from './turnover.js';
 
 /** Dials of one torrent under way at once: most addresses are dead, and each takes seconds to show it. */
@@ -72,7 +73,7 @@ export class Connecting {
 
   /** Where others see us: what BEP 40 goes by, and what is never dialled. */
   setOurAddress(address: PeerAddress): void {
-    const isOther = ({ host }: PeerAddress): boolean => host.includes(':') !== address.host.includes(':');
+    const isOther = ({ host }: PeerAddress): boolean => familyOf(host) !== familyOf(address.host);
     this.#ours = [...this.#ours.filter(isOther), address];
     this.#options.candidates.setOurAddress(address);
   }
@@ -98,7 +99,7 @@ export class Connecting {
     if (now - this.#reviewedAt >= WANT_PEERS_MS) this.#review(now);
     const due = candidates.nextAt();
     const next = Math.min(due ?? Number.POSITIVE_INFINITY, now + WANT_PEERS_MS);
-    this.#state.deadlines.set('connect', asMillis(Math.max(next, now + 100)));
+    this.#state.timers.set('connect', asMillis(Math.max(next, now + 100)));
   }
 
   /** Few peers are not enough, nor are many that have nothing for us: of a big swarm others may. */
@@ -149,7 +150,7 @@ export class Connecting {
     this.#stopped = true;
     for (const abort of this.#pending.values()) abort();
     this.#pending.clear();
-    this.#state.deadlines.clear('connect');
+    this.#state.timers.clear('connect');
   }
 
   #dial({ address, source }: Candidate, connectMs: number | undefined): void {
@@ -181,7 +182,7 @@ export class Connecting {
     const useless = leastUseful(this.#state.peers.values(), now, this.#ours);
     if (useless === undefined) return false;
     this.#turnoverAt = asMillis(now + restMs);
-    this.#state.drop(useless, 'makes room for another');
+    this.#state.drop(useless, PARTED.forAnother);
     return true;
   }
 

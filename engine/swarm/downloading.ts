@@ -140,7 +140,8 @@ export class Downloading {
       if (peer.pipeline.outstanding === 0) continue;
       this.#checkSoon();
       if (!peer.pipeline.overdue(now)) continue;
-      this.#state.scheduler.onPeerGone(peer.id);
+      // Their tokens stay taken: what comes late crosses our line all the same.
+      this.#state.scheduler.releaseAll(peer.id);
       peer.pipeline.onTimedOut(now);
     }
     this.#dropStale(now);
@@ -162,7 +163,7 @@ export class Downloading {
   }
 
   /** A piece has got a deadline: blocks of it may be under way, and late. */
-  onDeadline(): void {
+  onPieceDeadline(): void {
     if (this.#state.scheduler.begunCount > 0) this.#checkSoon();
   }
 
@@ -186,7 +187,7 @@ export class Downloading {
   }
 
   onReject(peer: Peer, piece: PieceIndex, begin: number): void {
-    if (this.#isUnasked(peer)) return;
+    if (!this.#countAnswer(peer)) return;
     const block = Math.floor(begin / BLOCK_BYTES);
     if (!this.#state.scheduler.onReleased(peer.id, piece, block)) return;
     peer.pipeline.onReleased(1);
@@ -210,7 +211,7 @@ export class Downloading {
   }
 
   #releaseAll(peer: Peer): void {
-    this.#tokens.giveBack(this.#state.scheduler.onPeerGone(peer.id) * BLOCK_BYTES);
+    this.#tokens.giveBack(this.#state.scheduler.releaseAll(peer.id) * BLOCK_BYTES);
     peer.pipeline.onChoked(this.#state.now());
   }
 
@@ -219,7 +220,7 @@ export class Downloading {
     this.#hungry.add(peer);
   }
 
-  /** Asked for each message: the set is looked at only where there is reason. */
+  /** Called for each message: the flag on the peer saves a look into the set. */
   #satisfy(peer: Peer): void {
     if (!peer.isHungry) return;
     peer.isHungry = false;
@@ -244,8 +245,8 @@ export class Downloading {
       Number.isInteger(block) &&
       block < geometry.blockCount(piece) &&
       bytes.length === geometry.blockBytes(piece, block);
-    const isUnasked = this.#isUnasked(peer);
-    const result = fits && !isUnasked ? scheduler.onBlock(peer.id, piece, block) : BLOCK_RESULT.unrequested;
+    const isDue = this.#countAnswer(peer);
+    const result = fits && isDue ? scheduler.onBlock(peer.id, piece, block) : BLOCK_RESULT.unrequested;
     if (result === BLOCK_RESULT.unrequested || this.#state.failed) {
       totals.wastedBytes += bytes.length;
       return;
@@ -280,11 +281,11 @@ export class Downloading {
     this.pump(peer);
   }
 
-  /** Drops a peer whose answers, blocks and rejects, are more than were ever asked of it, by too many. */
-  #isUnasked(peer: Peer): boolean {
-    if (--peer.answersDue >= -MAX_UNASKED_ANSWERS) return false;
+  /** A block or a reject. @returns false when it was one too many beyond all that was asked, and the peer is dropped */
+  #countAnswer(peer: Peer): boolean {
+    if (--peer.answersDue >= -MAX_UNASKED_ANSWERS) return true;
     this.#state.drop(peer, 'sends what nobody asked for');
-    return true;
+    return false;
   }
 
   /** Endgame: the same block was asked of others, who need not send it any more. */
@@ -414,6 +415,6 @@ export class Downloading {
   }
 
   #checkWithin(ms: number): void {
-    this.#state.deadlines.setIfEarlier('check', asMillis(this.#state.now() + ms));
+    this.#state.timers.setIfEarlier('check', asMillis(this.#state.now() + ms));
   }
 }

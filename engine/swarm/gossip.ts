@@ -2,13 +2,13 @@
  * Gossip: peer exchange (BEP 11). Tells peers of each other, at most once a minute, and takes what they tell as
  * hearsay: bounded by who tells it, and told on by us only once we are connected there.
  */
-import { meansSomethingTo } from '../policy/ip-address.js';
+import { familyOf, meansSomethingTo } from '../policy/ip-address.js';
 import { type PartedPeer, PEX_FLAG, PexDiff, type PexPeer } from '../policy/pex-diff.js';
 import type { CloseReason, PexCodec } from '../ports.js';
 import { addressKey, asMillis, NEVER, type PeerAddress } from '../units.js';
 import { Hearsay } from './hearsay.js';
 import type { Peer } from './peer.js';
-import type { SwarmState } from './swarm-state.js';
+import { PARTED, type SwarmState } from './swarm-state.js';
 
 /** The first message waits for others to connect: what comes a moment later has to wait a minute more. */
 const FIRST_AFTER_MS = 3_000;
@@ -67,7 +67,7 @@ export class Gossip {
     this.#soon();
   }
 
-  onDeadline(): void {
+  onTimer(): void {
     const now = this.#state.now();
     const view = { live: this.#live(), parted: this.#partedPeers() };
     for (const [peer, { diff }] of this.#talks) {
@@ -84,11 +84,11 @@ export class Gossip {
     let at = NEVER;
     const now = this.#state.now();
     for (const { diff } of this.#talks.values()) if (diff.dueAt > now && diff.dueAt < at) at = diff.dueAt;
-    this.#state.deadlines.set('gossip', at);
+    this.#state.timers.set('gossip', at);
   }
 
   #soon(): void {
-    this.#state.deadlines.setIfEarlier('gossip', asMillis(this.#state.now() + LEAST_GAP_MS));
+    this.#state.timers.setIfEarlier('gossip', asMillis(this.#state.now() + LEAST_GAP_MS));
   }
 
   #talk(peer: Peer): Talk {
@@ -121,7 +121,7 @@ export class Gossip {
   }
 
   #remember(contact: PexPeer): void {
-    const list = this.#parted[familyOf(contact)];
+    const list = this.#parted[familyOf(contact.host)];
     const known = list.findIndex(({ peer }) => addressKey(peer) === addressKey(contact));
     if (known >= 0) list.splice(known, 1);
     list.push({ peer: contact, number: ++this.#partedCount });
@@ -130,7 +130,7 @@ export class Gossip {
 
   #partedPeers(): PartedPeer[] {
     const connected = { 4: 0, 6: 0 };
-    for (const { connection } of this.#state.peers.values()) connected[familyOf(connection.remote)]++;
+    for (const { connection } of this.#state.peers.values()) connected[familyOf(connection.remote.host)]++;
     const few = ([4, 6] as const).filter((family) => connected[family] < FEW_OF_A_FAMILY);
     return few.flatMap((family) => this.#parted[family]).sort((a, b) => a.number - b.number);
   }
@@ -159,11 +159,4 @@ function isFor(peer: Peer, contact: PexPeer): boolean {
 /** BEP 11: we left it for lack of mutual interest or of room, or have it already by another address. */
 const isOfUseToOthers = ({ kind, text }: CloseReason): boolean => kind === 'local' && OF_USE.has(text);
 
-/** What `drop` is called with there. */
-const OF_USE: ReadonlySet<string> = new Set([
-  'both have everything',
-  'it wants nothing either',
-  'makes room for another',
-]);
-
-const familyOf = ({ host }: PeerAddress): 4 | 6 => (host.includes(':') ? 6 : 4);
+const OF_USE: ReadonlySet<string> = new Set(Object.values(PARTED));

@@ -8,7 +8,7 @@ import type { Gossip } from './gossip.js';
 import type { MetadataServing } from './metadata-serving.js';
 import { type NewPeer, Peer } from './peer.js';
 import type { SuperSeeding } from './super-seeding.js';
-import type { SwarmState } from './swarm-state.js';
+import { PARTED, type SwarmState } from './swarm-state.js';
 import type { Uploading } from './uploading.js';
 
 export interface SwarmParts {
@@ -136,6 +136,6 @@ export class PeerSession extends Peer implements PeerHandler {
 /** Two that want nothing (any more) have nothing to say to each other. */
 export function dropIfUseless(state: SwarmState, peer: Peer): void {
   if (state.picker.wantedLeft > 0) return;
-  if (peer.isSeed) state.drop(peer, 'both have everything');
-  else if (peer.uploadOnly) state.drop(peer, 'it wants nothing either');
+  if (peer.isSeed) state.drop(peer, PARTED.bothSeeds);
+  else if (peer.uploadOnly) state.drop(peer, PARTED.neitherWants);
 }

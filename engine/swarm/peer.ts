@@ -1,6 +1,6 @@
 /**
  * Peer: what the swarm knows of one connection. State only; the parts that act on it are downloading.ts,
- * uploading.ts and choking.ts, and swarm.ts routes what the connection says to them.
+ * uploading.ts and choking.ts, and peer-session.ts routes what the connection says to them.
  */
 import { addressPrefix } from '../policy/address-prefix.js';
 import { Bitfield } from '../policy/bitfield.js';

@@ -175,7 +175,7 @@ export class SuperSeeding {
   }
 
   #checkSoon(): void {
-    this.#state.deadlines.setIfEarlier('super-seeding', asMillis(this.#state.now() + CHECK_MS));
+    this.#state.timers.setIfEarlier('super-seeding', asMillis(this.#state.now() + CHECK_MS));
   }
 }
 

@@ -9,8 +9,8 @@ import type { TorrentGeometry } from '../policy/torrent-geometry.js';
 import type { UplinkEstimate } from '../policy/upload-slots.js';
 import type { CloseReason, PeerSourceName, PieceStore } from '../ports.js';
 import type { Millis, PeerAddress, PieceIndex } from '../units.js';
-import type { Deadlines } from './deadlines.js';
 import type { Peer } from './peer.js';
+import type { Timers } from './timers.js';
 
 /** What the swarm tells its owner. Called from inside the swarm: the owner does no heavy work here. */
 export interface SwarmObserver {
@@ -35,14 +35,14 @@ export interface SwarmState {
   readonly geometry: TorrentGeometry;
   /** Verified pieces. Writer: downloading. */
   readonly have: Bitfield;
-  /** Pieces of the chosen files. Writer: swarm. */
-  wanted: Bitfield;
+  /** Pieces of the chosen files. */
+  readonly wanted: Bitfield;
   /** By id. Writer: swarm. */
   readonly peers: Map<number, Peer>;
   readonly picker: PiecePicker;
   readonly scheduler: BlockScheduler;
   readonly store: PieceStore;
-  readonly deadlines: Deadlines;
+  readonly timers: Timers;
   /** This torrent's and the engine's. */
   readonly downloadBuckets: readonly TokenBucket[];
   readonly uploadBuckets: readonly TokenBucket[];
@@ -65,6 +65,13 @@ export interface SwarmState {
   /** We show our pieces one by one. Written by Swarm. */
   superSeeding: boolean;
 }
+
+/** Why a connection was closed though nothing is wrong with the peer: others may have use for it (BEP 11). */
+export const PARTED = {
+  bothSeeds: 'both have everything',
+  neitherWants: 'it wants nothing either',
+  forAnother: 'makes room for another',
+} as const;
 
 /** Payload bytes of this session. Writers: downloading and uploading. */
 export interface SwarmTotals {

@@ -1,6 +1,6 @@
 /**
- * Swarm: one torrent's swarm. Seats the peers, routes what they, the store and the sources say to the parts
- * (connecting, choking, downloading, uploading), and keeps the one timer.
+ * Swarm: one torrent's swarm. Builds its parts (connecting, choking, downloading, uploading, ...), seats the peers, and
+ * routes to the parts what the store, the sources and the timers say; what peers say, peer-session.ts does.
  */
 import type { SwarmError } from '../errors.js';
 import type { Bitfield } from '../policy/bitfield.js';
@@ -30,7 +30,6 @@ import type {
 import { addressKey, asPiece, type Millis, type PeerAddress, type PieceIndex } from '../units.js';
 import { Choking } from './choking.js';
 import { Connecting } from './connecting.js';
-import { Deadlines, type SwarmDeadline } from './deadlines.js';
 import { Downloading } from './downloading.js';
 import { Gossip } from './gossip.js';
 import { MetadataServing } from './metadata-serving.js';
@@ -40,6 +39,7 @@ import { dropIfUseless, PeerSession, type SwarmParts } from './peer-session.js';
 import { Seats } from './seats.js';
 import { LEAST_PIECES, SuperSeeding, type SuperSeedMode } from './super-seeding.js';
 import type { SwarmObserver, SwarmState, SwarmTotals } from './swarm-state.js';
+import { type SwarmTimer, Timers } from './timers.js';
 import { Uploading } from './uploading.js';
 
 export interface SwarmOptions {
@@ -101,7 +101,7 @@ export class Swarm implements PieceStoreHandler {
       picker,
       scheduler,
       store,
-      deadlines: new Deadlines(clock, (due) => this.#run(due)),
+      timers: new Timers(clock, (due) => this.#run(due)),
       downloadBuckets: options.downloadBuckets,
       uploadBuckets: options.uploadBuckets,
       totals: { downloadedBytes: 0, uploadedBytes: 0, wastedBytes: 0, corruptPieces: 0 },
@@ -224,7 +224,7 @@ export class Swarm implements PieceStoreHandler {
   /** The piece comes before those without a deadline or with a later one, until it is there. On the swarm's clock. */
   setDeadline(piece: PieceIndex, dueAt: Millis): void {
     this.state.scheduler.setDeadline(piece, dueAt);
-    this.#parts.downloading.onDeadline();
+    this.#parts.downloading.onPieceDeadline();
   }
 
   clearDeadline(piece: PieceIndex): void {
@@ -235,7 +235,7 @@ export class Swarm implements PieceStoreHandler {
   stop(): void {
     this.#stopped = true;
     this.#connecting.stop();
-    this.state.deadlines.stop();
+    this.state.timers.stop();
     for (const peer of [...this.state.peers.values()]) peer.connection.close('stopped');
   }
 
@@ -335,14 +335,14 @@ export class Swarm implements PieceStoreHandler {
     this.state.superSeeding = false;
   }
 
-  #run(due: SwarmDeadline): void {
-    if (due === 'rechoke') this.#parts.choking.onDeadline();
+  #run(due: SwarmTimer): void {
+    if (due === 'rechoke') this.#parts.choking.onTimer();
     else if (due === 'uplink-idle') this.#parts.choking.onUplinkIdle();
     else if (due === 'connect') this.#connecting.fill();
     else if (due === 'check') this.#parts.downloading.onCheck();
     else if (due === 'download-tokens') this.#parts.downloading.onTokens();
     else if (due === 'super-seeding') this.#superSeed();
-    else if (due === 'gossip') this.#parts.gossip?.onDeadline();
+    else if (due === 'gossip') this.#parts.gossip?.onTimer();
     else this.#parts.uploading.onTokens();
   }
 }

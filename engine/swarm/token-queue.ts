@@ -4,22 +4,22 @@
  */
 import { bytesAvailable, readyAt, type TokenBucket, takeFromAll } from '../policy/token-bucket.js';
 import { BLOCK_BYTES } from '../units.js';
-import type { SwarmDeadline } from './deadlines.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
+import type { SwarmTimer } from './timers.js';
 
 export class TokenQueue {
   readonly #state: SwarmState;
   readonly #buckets: readonly TokenBucket[];
-  readonly #deadline: SwarmDeadline;
+  readonly #timer: SwarmTimer;
   /** In the order of waiting. */
   readonly #waiting = new Set<Peer>();
 
-  /** @param deadline the owner calls `serve` when it is due */
-  constructor(state: SwarmState, buckets: readonly TokenBucket[], deadline: SwarmDeadline) {
+  /** @param timer the owner calls `serve` when it is due */
+  constructor(state: SwarmState, buckets: readonly TokenBucket[], timer: SwarmTimer) {
     this.#state = state;
     this.#buckets = buckets;
-    this.#deadline = deadline;
+    this.#timer = timer;
   }
 
   get isEmpty(): boolean {
@@ -64,6 +64,6 @@ export class TokenQueue {
   }
 
   #arm(): void {
-    this.#state.deadlines.set(this.#deadline, readyAt(this.#buckets, this.#state.now(), BLOCK_BYTES));
+    this.#state.timers.set(this.#timer, readyAt(this.#buckets, this.#state.now(), BLOCK_BYTES));
   }
 }

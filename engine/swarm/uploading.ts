@@ -104,8 +104,8 @@ export class Uploading {
         if (peer.isGone) return;
         this.#count(peer, bytes);
         this.pump(peer);
-        const { deadlines, uplink } = this.#state;
-        if (peer.uploads.size === 0) deadlines.setIfEarlier('uplink-idle', uplink.idleAt);
+        const { timers, uplink } = this.#state;
+        if (peer.uploads.size === 0) timers.setIfEarlier('uplink-idle', uplink.idleAt);
       });
     }
   }

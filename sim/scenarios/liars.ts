@@ -26,7 +26,7 @@ const viewers = (name: string, about: string, behaviour?: Behaviour): Scenario =
   ],
 });
 
-export const VIEWERS: readonly Scenario[] = [
+export const SUPER_SEED_LIARS: readonly Scenario[] = [
   viewers('viewers-honest', 'a seed half as quick as its peers, all honest: to compare'),
   viewers('viewers-taking', 'three of them pass nothing on', FREE_RIDER),
   viewers('viewers-all', 'three of them say they have everything', CLAIMS_ALL),

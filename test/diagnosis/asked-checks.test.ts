@@ -7,7 +7,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { diagnose, type Finding } from '../../engine/diagnose.js';
 import { checkDhtEntry, checkTracker } from '../../engine/diagnosis/asked-checks.js';
-import { openEgress } from '../../engine/egress/egress.js';
+import { openEgress } from '../../engine/egress.js';
 import { decodeBencode, encodeBencode } from '../../engine/metainfo/bencode.js';
 import { collectGarbage } from '../support/garbage.js';
 

@@ -12,24 +12,24 @@ const geometry = new TorrentGeometry(BLOCKS * BLOCK_BYTES, (PIECES - 1) * BLOCKS
 const piece = asPiece;
 
 describe('BlockLedger', () => {
-  it('lists urgent rows while they have a free block', () => {
+  it('lists due rows while they have a free block', () => {
     const ledger = new BlockLedger(geometry);
     const rows = [0, 1].map((index) => ledger.begin(piece(index)));
-    assert.deepEqual(ledger.openUrgentRows, []);
-    ledger.setUrgent(rows[0]!, true);
-    assert.deepEqual(ledger.openUrgentRows, [rows[0]]);
+    assert.deepEqual(ledger.openDueRows, []);
+    ledger.setDue(rows[0]!, true);
+    assert.deepEqual(ledger.openDueRows, [rows[0]]);
     for (let i = 0; i < BLOCKS; i++) ledger.requestFree(rows[0]!, 7);
-    assert.deepEqual(ledger.openUrgentRows, []);
-    ledger.setUrgent(rows[0]!, true);
-    assert.deepEqual(ledger.openUrgentRows, [], 'it has none');
+    assert.deepEqual(ledger.openDueRows, []);
+    ledger.setDue(rows[0]!, true);
+    assert.deepEqual(ledger.openDueRows, [], 'it has none');
     ledger.release(7, piece(0), 1);
-    assert.deepEqual(ledger.openUrgentRows, [rows[0]]);
-    ledger.setUrgent(rows[0]!, false);
-    assert.deepEqual(ledger.openUrgentRows, []);
-    ledger.setUrgent(rows[0]!, true);
+    assert.deepEqual(ledger.openDueRows, [rows[0]]);
+    ledger.setDue(rows[0]!, false);
+    assert.deepEqual(ledger.openDueRows, []);
+    ledger.setDue(rows[0]!, true);
     ledger.drop(piece(0), () => {});
-    assert.deepEqual(ledger.openUrgentRows, []);
-    assert.equal(ledger.isUrgent(ledger.begin(piece(2))), false, 'another piece in the same row');
+    assert.deepEqual(ledger.openDueRows, []);
+    assert.equal(ledger.isDue(ledger.begin(piece(2))), false, 'another piece in the same row');
   });
 
   it('visits what a peer alone is asked for, with its place in the queue', () => {

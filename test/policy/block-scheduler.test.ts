@@ -96,7 +96,7 @@ describe('BlockScheduler', () => {
     assert.deepEqual(next(1, '101', 2), ['2.0', '2.1']);
     assert.deepEqual(next(2, '110', 5), ['1.0', '1.1', '1.2', '1.3', '0.1']);
     picker.setSequential(true);
-    scheduler.onPeerGone(2);
+    scheduler.releaseAll(2);
     assert.deepEqual(next(2, '110', 1), ['0.1'], 'in order, the earlier piece comes first');
   });
 
@@ -111,7 +111,7 @@ describe('BlockScheduler', () => {
   it('shares the pieces of a quick peer that left, before it begins others', () => {
     const { next, scheduler } = setup(2, 4);
     next(0, '11', 4);
-    assert.equal(scheduler.onPeerGone(0), 4);
+    assert.equal(scheduler.releaseAll(0), 4);
     assert.deepEqual(next(1, '11', 1), ['0.0']);
   });
 
@@ -376,7 +376,7 @@ describe('BlockScheduler', () => {
     next(1, '10', 1);
     scheduler.onBlock(0, piece(0), 0);
     assert.deepEqual([...scheduler.contributors(piece(0))], [0, -1]);
-    assert.equal(scheduler.onPeerGone(0), 0);
+    assert.equal(scheduler.releaseAll(0), 0);
     assert.equal(scheduler.isContributor(0), true);
     scheduler.onBlock(1, piece(0), 1);
     assert.equal(scheduler.isComplete(piece(0)), true);
@@ -395,7 +395,7 @@ describe('BlockScheduler', () => {
     assert.deepEqual(next(1, '1', 9), [], 'one peer at a time');
     scheduler.onBlock(0, piece(0), 0);
     assert.deepEqual(next(0, '1', 1), ['0.1']);
-    scheduler.onPeerGone(0);
+    scheduler.releaseAll(0);
     assert.deepEqual(next(1, '1', 9), ['0.0', '0.1', '0.2'], 'what the first peer sent is not mixed in');
     assert.deepEqual([...scheduler.contributors(piece(0))], [-1, -1, -1]);
     for (let block = 0; block < 3; block++) scheduler.onBlock(1, piece(0), block);
@@ -407,7 +407,7 @@ describe('BlockScheduler', () => {
     next(0, '100', 1);
     scheduler.onBlock(0, piece(0), 0);
     next(0, '010', 1);
-    scheduler.onPeerGone(0);
+    scheduler.releaseAll(0);
     assert.deepEqual(scheduler.dropStale(), [], 'nobody was turned away');
     assert.deepEqual(next(1, '001', 2), []);
     assert.deepEqual(scheduler.dropStale(), [], 'a second chance');
@@ -432,10 +432,10 @@ describe('BlockScheduler', () => {
     scheduler.onPieceVerified(piece(0));
     assert.deepEqual(next(3, '100', 9), []);
     assert.deepEqual(next(0, has, 9), ['2.1']);
-    scheduler.onPeerGone(3);
+    scheduler.releaseAll(3);
     scheduler.onPieceCorrupt(piece(2));
     assert.deepEqual(next(3, '100', 9), []);
-    scheduler.onPeerGone(3);
+    scheduler.releaseAll(3);
     assert.deepEqual(next(3, '001', 9), ['2.0', '2.1'], 'another peer in its seat, with as many pieces');
   });
 
@@ -640,7 +640,7 @@ class Model {
 
   gone(peer: number): void {
     const asked = this.#askedOf(peer);
-    assert.equal(this.#setup.scheduler.onPeerGone(peer), asked.length);
+    assert.equal(this.#setup.scheduler.releaseAll(peer), asked.length);
     for (const key of asked) this.#unask(key, peer);
   }
 

@@ -51,6 +51,7 @@ test('reads IPv4 inside IPv6 as IPv4, in every notation', () => {
 
 test('keeps limits for an IPv4 address, or for all that one IPv6 host has', () => {
   assert.equal(hostKey('192.0.2.7'), '192.0.2.7');
+  assert.equal(hostKey('::ffff:192.0.2.7'), '192.0.2.7');
   assert.equal(hostKey('2001:db8::1'), hostKey('2001:db8::ffff:1'));
   assert.notEqual(hostKey('2001:db8::1'), hostKey('2001:db8:0:1::1'));
 });

@@ -1,5 +1,5 @@
 /** Compact node info (BEP 5, BEP 32): 20 bytes of id, then the address as trackers write it. */
-import { ipBytes, ipText, isUnicast } from '../../policy/ip-address.js';
+import { familyOf, ipBytes, ipText, isUnicast } from '../../policy/ip-address.js';
 import { ID_BYTES, type NodeContact } from './node-id.js';
 
 const ADDRESS_BYTES = { 4: 6, 6: 18 } as const;
@@ -45,7 +45,7 @@ export function readAddress(
   const ip = bytes.subarray(0, length - 2);
   if (port === 0 || !isUnicast(ip)) return undefined;
   const host = ipText(ip);
-  return host.includes(':') === (family === 6) ? { host, port } : undefined;
+  return familyOf(host) === family ? { host, port } : undefined;
 }
 
 function writeAddress(bytes: Uint8Array, at: number, host: string, port: number, family: 4 | 6): void {

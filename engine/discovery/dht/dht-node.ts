@@ -2,6 +2,8 @@
  * The DHT node: one or two overlays (IPv4, IPv6) behind one interface. Finds and announces peers (BEP 5), counts
  * swarms (BEP 33), stores and fetches items (BEP 44), and is saved and restored.
  */
+
+import { familyOf } from '../../policy/ip-address.js';
 import type { Clock } from '../../ports.js';
 import type { DhtSnapshot } from '../../snapshot.js';
 import { addressKey, type PeerAddress, type Rng } from '../../units.js';
@@ -11,7 +13,7 @@ import { readSavedOverlay, type SavedDht, saveOverlay } from './dht-state.js';
 import { type Item, immutableTarget, isSigned, mutableTarget } from './items.js';
 import type { Reply, Signed } from './krpc.js';
 import type { RunningLookup } from './lookups.js';
-import { familyOf, networkOf } from './node-address.js';
+import { networkOf } from './node-address.js';
 import { ID_BYTES, type NodeContact, type NodeId, type RandomBytes } from './node-id.js';
 import { type NodeTeller, Overlay } from './overlay.js';
 

@@ -1,6 +1,6 @@
 /** What a restart needs of the DHT: our ids and the nodes that we knew, as plain data. Read back like anybody's file. */
-import { canonicalHost } from '../../policy/ip-address.js';
-import { familyOf, networkOf } from './node-address.js';
+import { canonicalHost, familyOf } from '../../policy/ip-address.js';
+import { networkOf } from './node-address.js';
 import { ID_BYTES, type NodeContact, type NodeId } from './node-id.js';
 
 /** Nodes kept a family: a full routing table. */

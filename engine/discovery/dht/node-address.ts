@@ -31,5 +31,3 @@ export function mayName(from: Network, to: PeerAddress): boolean {
   const network = networkOf(to.host);
   return network !== undefined && (!network.local || from.local);
 }
-
-export const familyOf = (host: string): 4 | 6 => (host.includes(':') ? 6 : 4);

@@ -1,4 +1,4 @@
-/** Deadlines: what the swarm has to do when, behind one timer. */
+/** Timers: what the swarm has to do when, as rows of a table behind one timer of the clock. */
 import type { Clock, TimerHandle } from '../ports.js';
 import { asMillis, type Millis, NEVER } from '../units.js';
 
@@ -13,55 +13,55 @@ const KEYS = [
   'gossip',
 ] as const;
 
-export type SwarmDeadline = (typeof KEYS)[number];
+export type SwarmTimer = (typeof KEYS)[number];
 
-export class Deadlines {
+export class Timers {
   /** By place in `KEYS`. */
   readonly #at = new Float64Array(KEYS.length).fill(NEVER);
   readonly #clock: Clock;
-  readonly #run: (due: SwarmDeadline) => void;
-  #timer: TimerHandle | undefined;
-  /** What the timer is armed for: the earliest deadline, or one before that was put off since. */
+  readonly #run: (due: SwarmTimer) => void;
+  #alarm: TimerHandle | undefined;
+  /** What the alarm is armed for: the earliest timer, or one before that was put off since. */
   #armedFor: Millis = NEVER;
   #stopped = false;
-  readonly #onTimeout = () => this.#onTimer();
+  readonly #onAlarm = () => this.#runDue();
 
-  constructor(clock: Clock, run: (due: SwarmDeadline) => void) {
+  constructor(clock: Clock, run: (due: SwarmTimer) => void) {
     this.#clock = clock;
     this.#run = run;
   }
 
-  /** Replaces the deadline; what is due at Infinity is never due. */
-  set(key: SwarmDeadline, at: Millis): void {
+  /** Replaces the time; what is due at Infinity is never due. */
+  set(key: SwarmTimer, at: Millis): void {
     this.#at[KEYS.indexOf(key)] = at;
     this.#armFor(at);
   }
 
   /** As `set`, unless it is due earlier already. */
-  setIfEarlier(key: SwarmDeadline, at: Millis): void {
+  setIfEarlier(key: SwarmTimer, at: Millis): void {
     if (at < this.#at[KEYS.indexOf(key)]!) this.set(key, at);
   }
 
-  clear(key: SwarmDeadline): void {
+  clear(key: SwarmTimer): void {
     this.#at[KEYS.indexOf(key)] = NEVER;
   }
 
   /** Nothing is due any more. */
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#alarm?.cancel();
+    this.#alarm = undefined;
   }
 
-  /** A timer that fires too early costs less than one that is replaced whenever a deadline is put off. */
+  /** An alarm that comes too early costs less than one that is replaced whenever a timer is put off. */
   #armFor(at: Millis): void {
     if (this.#stopped || at >= this.#armedFor) return;
-    this.#timer?.cancel();
+    this.#alarm?.cancel();
     this.#armedFor = at;
-    this.#timer = this.#clock.schedule(at, this.#onTimeout);
+    this.#alarm = this.#clock.schedule(at, this.#onAlarm);
   }
 
-  #onTimer(): void {
+  #runDue(): void {
     this.#armedFor = NEVER;
     const now = this.#clock.now();
     for (let due = this.#earliest(); this.#at[due]! <= now && !this.#stopped; due = this.#earliest()) {

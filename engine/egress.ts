@@ -1,15 +1,15 @@
 /** Egress: by which way everything that the engine sends leaves, as the options say. */
 import { isIP } from 'node:net';
-import { boundResolve } from '../discovery/bound-resolve.js';
-import { type Resolve, systemResolve } from '../discovery/resolve.js';
-import { SwarmError } from '../errors.js';
-import { type EngineOptions, type ProxyOptions, parseProxy } from '../options.js';
-import { addressKind } from '../policy/ip-address.js';
-import { LocalBinding } from '../reach/local-binding.js';
-import { systemClock } from '../system.js';
-import { withinTime } from '../time-limit.js';
-import { proxiedBinding } from './proxied-sockets.js';
-import { type SocketBinding, UNBOUND } from './socket-binding.js';
+import { boundResolve } from './discovery/bound-resolve.js';
+import { type Resolve, systemResolve } from './discovery/resolve.js';
+import { proxiedBinding } from './egress/proxied-sockets.js';
+import { type SocketBinding, UNBOUND } from './egress/socket-binding.js';
+import { SwarmError } from './errors.js';
+import { type EngineOptions, type ProxyOptions, parseProxy } from './options.js';
+import { addressKind } from './policy/ip-address.js';
+import { LocalBinding } from './reach/local-binding.js';
+import { systemClock } from './system.js';
+import { withinTime } from './time-limit.js';
 
 export interface Egress {
   /** The interface or address, where one was chosen. */

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Deadlines, type SwarmDeadline } from '../../engine/swarm/deadlines.js';
+import { type SwarmTimer, Timers } from '../../engine/swarm/timers.js';
 import { asMillis } from '../../engine/units.js';
 import { VirtualClock } from '../support/virtual-clock.js';
 
 function setUp() {
   const clock = new VirtualClock();
-  const ran: [SwarmDeadline, number][] = [];
-  const deadlines = new Deadlines(clock, (due) => ran.push([due, clock.now()]));
-  return { clock, deadlines, ran };
+  const ran: [SwarmTimer, number][] = [];
+  const timers = new Timers(clock, (due) => ran.push([due, clock.now()]));
+  return { clock, timers, ran };
 }
 
-describe('Deadlines', () => {
+describe('Timers', () => {
   it('run each when it is due, once, the earliest first', () => {
-    const { clock, deadlines, ran } = setUp();
-    deadlines.set('rechoke', asMillis(20));
-    deadlines.set('check', asMillis(10));
+    const { clock, timers, ran } = setUp();
+    timers.set('rechoke', asMillis(20));
+    timers.set('check', asMillis(10));
     clock.advance(9);
     assert.deepEqual(ran, []);
     clock.advance(100);
@@ -27,14 +27,14 @@ describe('Deadlines', () => {
   });
 
   it('are brought forward, put off and cleared', () => {
-    const { clock, deadlines, ran } = setUp();
-    deadlines.set('check', asMillis(10));
-    deadlines.set('check', asMillis(30));
-    deadlines.setIfEarlier('check', asMillis(40));
-    deadlines.set('connect', asMillis(50));
-    deadlines.setIfEarlier('connect', asMillis(20));
-    deadlines.set('rechoke', asMillis(15));
-    deadlines.clear('rechoke');
+    const { clock, timers, ran } = setUp();
+    timers.set('check', asMillis(10));
+    timers.set('check', asMillis(30));
+    timers.setIfEarlier('check', asMillis(40));
+    timers.set('connect', asMillis(50));
+    timers.setIfEarlier('connect', asMillis(20));
+    timers.set('rechoke', asMillis(15));
+    timers.clear('rechoke');
     clock.advance(100);
     assert.deepEqual(ran, [
       ['connect', 20],
@@ -44,21 +44,21 @@ describe('Deadlines', () => {
 
   it('are never due once stopped, not even from within one', () => {
     const clock = new VirtualClock();
-    const ran: SwarmDeadline[] = [];
-    const deadlines = new Deadlines(clock, (due) => {
+    const ran: SwarmTimer[] = [];
+    const timers = new Timers(clock, (due) => {
       ran.push(due);
-      deadlines.stop();
+      timers.stop();
     });
-    deadlines.set('check', asMillis(10));
-    deadlines.set('connect', asMillis(10));
+    timers.set('check', asMillis(10));
+    timers.set('connect', asMillis(10));
     clock.advance(10);
-    deadlines.set('check', asMillis(20));
+    timers.set('check', asMillis(20));
     clock.advance(100);
     assert.equal(ran.length, 1);
   });
 
   it('run as a plain list of times would have it, whatever is set when', () => {
-    const key = fc.constantFrom<SwarmDeadline>('rechoke', 'connect', 'check', 'super-seeding');
+    const key = fc.constantFrom<SwarmTimer>('rechoke', 'connect', 'check', 'super-seeding');
     const step = fc.record({
       do: fc.constantFrom('set', 'setIfEarlier', 'clear', 'advance'),
       key,
@@ -66,18 +66,18 @@ describe('Deadlines', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
-        const { clock, deadlines, ran } = setUp();
-        const model = new Map<SwarmDeadline, number>();
+        const { clock, timers, ran } = setUp();
+        const model = new Map<SwarmTimer, number>();
         for (const { do: what, key, ms } of steps) {
           const at = asMillis(clock.now() + ms);
           if (what === 'set') {
-            deadlines.set(key, at);
+            timers.set(key, at);
             model.set(key, at);
           } else if (what === 'setIfEarlier') {
-            deadlines.setIfEarlier(key, at);
+            timers.setIfEarlier(key, at);
             model.set(key, Math.min(at, model.get(key) ?? at));
           } else if (what === 'clear') {
-            deadlines.clear(key);
+            timers.clear(key);
             model.delete(key);
           } else {
             ran.length = 0;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
-import { egressOf } from '../../engine/egress/egress.js';
+import { egressOf } from '../../engine/egress.js';
 import { Engine, type EngineOptions, fetchTorrentUrl } from '../../engine/index.js';
 import { startTracker } from '../../tracker/index.js';
 import { requireClient, startClient } from '../support/clients.js';
