@@ -20,6 +20,9 @@ const MIN_SLOTS = 3;
 /** While downloading, our requests stand behind the blocks that we send: of 128 kbit/s a third takes 3 s a block. */
 const MIN_SLOTS_DOWNLOADING = 2;
 const MAX_SLOTS = 50;
+/** Less of its capacity than this, and a seed's uplink waits for receivers that are slow. */
+const FILLED = 0.9;
+const MAX_SLOTS_FACTOR = 4;
 
 /** What our uplink carries, as far as it has been asked to. */
 export class UplinkEstimate {
@@ -61,4 +64,26 @@ export function uploadSlotsFor(bytesPerSecond: number, seeding: boolean): number
   const kilobytes = bytesPerSecond / 1_000;
   const slots = Math.round(Math.sqrt(kilobytes * (seeding ? SLOTS_PER_KB : SLOTS_PER_KB_DOWNLOADING)));
   return Math.min(Math.max(slots, seeding ? MIN_SLOTS : MIN_SLOTS_DOWNLOADING), MAX_SLOTS);
+}
+
+export interface SeedUplink {
+  /** Slots that suit the uplink: `uploadSlotsFor`. */
+  readonly usual: number;
+  /** What it carries, and what goes out now, bytes a second. */
+  readonly capacity: number;
+  readonly rate: number;
+  /** Interested peers that have slots. */
+  readonly served: number;
+  /** Slots so far. */
+  readonly before: number;
+  /** A round is over: slots may become fewer. */
+  readonly isRound: boolean;
+}
+
+/** A seed's slots: more than usual, a round at least, while those who have them leave some of its uplink idle. */
+export function seedSlotsFor({ usual, capacity, rate, served, before, isRound }: SeedUplink): number {
+  if (rate < capacity * FILLED)
+    return Math.min(Math.ceil((served * capacity) / rate), MAX_SLOTS_FACTOR * usual);
+  // Fewer would do when receivers are quicker than they were.
+  return Math.max(usual, isRound ? before - 1 : before);
 }

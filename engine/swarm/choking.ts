@@ -1,6 +1,6 @@
 /** Choking: runs the choker's rounds and carries its decisions to the peers. */
 import { type Choker, type ChokerPeer, ROUND_MS } from '../policy/choker.js';
-import { uploadSlotsFor } from '../policy/upload-slots.js';
+import { seedSlotsFor, uploadSlotsFor } from '../policy/upload-slots.js';
 import { asMillis, type Millis } from '../units.js';
 import type { Peer } from './peer.js';
 import type { SwarmState } from './swarm-state.js';
@@ -12,10 +12,6 @@ const SOON_MS = 5;
 const LEAST_GAP_MS = 100;
 /** Who was given a slot because others asked for nothing needs a round trip to ask. */
 const ASKING_MS = 250;
-
-/** Less of its capacity than this, and our uplink waits for receivers that are slow. */
-const FILLED = 0.9;
-const MAX_SLOTS_FACTOR = 4;
 
 export class Choking {
   readonly #state: SwarmState;
@@ -91,7 +87,6 @@ export class Choking {
     this.#state.timers.set('rechoke', this.#roundAt);
   }
 
-  /** More than usual, a round at least, while those who have them leave some of our uplink idle. */
   #slotsNow(now: Millis, seeding: boolean): number {
     const { uplink, uploadRate, superSeeding } = this.#state;
     const capacity = uplink.rate(now);
@@ -99,11 +94,15 @@ export class Choking {
     const served = this.#servedCount();
     // A super-seed's uplink waits for those who were shown a piece to ask for it, not for slow receivers.
     if (!seeding || superSeeding || served < usual) return usual;
-    const rate = uploadRate.rate(now);
-    if (rate < capacity * FILLED)
-      return Math.min(Math.ceil((served * capacity) / rate), MAX_SLOTS_FACTOR * usual);
-    // Fewer would do when receivers are quicker than they were.
-    return Math.max(usual, now < this.#roundAt ? this.#slots : this.#slots - 1);
+    const isRound = now >= this.#roundAt;
+    return seedSlotsFor({
+      usual,
+      capacity,
+      rate: uploadRate.rate(now),
+      served,
+      before: this.#slots,
+      isRound,
+    });
   }
 
   #setChoking(peer: Peer, choked: boolean): void {

@@ -4,12 +4,12 @@
  */
 import { familyOf } from '../policy/ip-address.js';
 import type { Candidate, PeerCandidates } from '../policy/peer-candidates.js';
+import { isCrowding, leastUseful } from '../policy/turnover.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
 import { equalBytes } from './equal-bytes.js';
 import type { Peer } from './peer.js';
 import { PARTED, type SwarmState } from './swarm-state.js';
-import { isCrowding, leastUseful } from './turnover.js';
 
 /** Dials of one torrent under way at once: most addresses are dead, and each takes seconds to show it. */
 const MAX_PENDING_DIALS = 80;

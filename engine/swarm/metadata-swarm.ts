@@ -7,6 +7,7 @@ import { addressPrefix } from '../policy/address-prefix.js';
 import { Bitfield } from '../policy/bitfield.js';
 import { MetadataAssembly } from '../policy/metadata-assembly.js';
 import type { PeerCandidates } from '../policy/peer-candidates.js';
+import { isCrowding } from '../policy/turnover.js';
 import {
   type Clock,
   type CloseReason,
@@ -24,7 +25,6 @@ import {
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
 import { equalBytes } from './equal-bytes.js';
 import { Hearsay } from './hearsay.js';
-import { isCrowding } from './turnover.js';
 
 /** The dictionary is small: a few are enough, more are met in case that these have none or lie. */
 const MAX_PEERS = 30;

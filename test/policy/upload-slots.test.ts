@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UplinkEstimate, uploadSlotsFor } from '../../engine/policy/upload-slots.js';
+import { seedSlotsFor, UplinkEstimate, uploadSlotsFor } from '../../engine/policy/upload-slots.js';
 import { asMillis, NEVER } from '../../engine/units.js';
 
 describe('upload slots', () => {
@@ -11,6 +11,26 @@ describe('upload slots', () => {
     assert.equal(uploadSlotsFor(1e12, true), 50);
     for (let rate = 1; rate < 1e9; rate *= 1.5)
       assert.ok(uploadSlotsFor(rate * 1.5, true) >= uploadSlotsFor(rate, true));
+  });
+});
+
+describe('upload slots of a seed', () => {
+  const uplink = { usual: 4, capacity: 100_000, rate: 100_000, served: 4, before: 4, isRound: true };
+
+  it('are as usual on a full uplink', () => {
+    assert.equal(seedSlotsFor(uplink), 4);
+  });
+
+  it('are more by as much as receivers leave of it, up to four times as many', () => {
+    assert.equal(seedSlotsFor({ ...uplink, rate: 50_000 }), 8);
+    assert.equal(seedSlotsFor({ ...uplink, rate: 1_000 }), 16);
+    assert.equal(seedSlotsFor({ ...uplink, rate: 0 }), 16);
+  });
+
+  it('become fewer one a round once it is full, and not in between', () => {
+    assert.equal(seedSlotsFor({ ...uplink, served: 8, before: 8 }), 7);
+    assert.equal(seedSlotsFor({ ...uplink, served: 8, before: 8, isRound: false }), 8);
+    assert.equal(seedSlotsFor({ ...uplink, before: 3 }), 4);
   });
 });
 

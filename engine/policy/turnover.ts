@@ -2,32 +2,45 @@
  * Turnover: who has to leave a swarm whose seats are all taken. Without it, whoever connects first and then does
  * nothing would keep everybody else out for ever.
  */
-import { addressPrefix, isLoopback } from '../policy/address-prefix.js';
-import { peerPriority } from '../policy/peer-priority.js';
 import type { Millis, PeerAddress } from '../units.js';
-import type { Peer } from './peer.js';
+import { addressPrefix, isLoopback } from './address-prefix.js';
+import { peerPriority } from './peer-priority.js';
 
 /** Time enough to tell what it has, to get a turn to ask, or to let us ask. */
 const GRACE_MS = 60_000;
 /** Of one network at least, however few seats there are; beyond it a quarter of the seats. */
 const MIN_PER_NETWORK = 4;
 
+export interface SeatedPeer {
+  /** See addressPrefix. */
+  readonly prefix: string;
+  readonly connectedAt: Millis;
+  readonly downloadedBytes: number;
+  readonly uploadedBytes: number;
+  /** Undefined while it did not tell. */
+  readonly listenAddress: PeerAddress | undefined;
+  readonly connection: { readonly remote: PeerAddress };
+  /** What it sends us and what we send it lately, bytes a second. */
+  contributionRate(now: Millis): number;
+  readonly uploadRate: { rate(now: Millis): number };
+}
+
 /**
  * A peer that nothing was exchanged with lately: of the network that has the most of them, the one that gave
  * and took the least in all, of equals the one whom BEP 40 prefers least. Undefined when every peer is of use, or is new.
  * @param ours where others see us, one address a family
  */
-export function leastUseful(
-  peers: Iterable<Peer>,
+export function leastUseful<P extends SeatedPeer>(
+  peers: Iterable<P>,
   now: Millis,
   ours: readonly PeerAddress[] = [],
-): Peer | undefined {
+): P | undefined {
   const idle = [...peers].filter((peer) => isIdle(peer, now));
   const perNetwork = new Map<string, number>();
   for (const peer of idle) {
     perNetwork.set(peer.prefix, (perNetwork.get(peer.prefix) ?? 0) + 1);
   }
-  let least: Peer | undefined;
+  let least: P | undefined;
   for (const peer of idle) {
     if (least === undefined) least = peer;
     const more = (perNetwork.get(peer.prefix) ?? 0) - (perNetwork.get(least.prefix) ?? 0);
@@ -39,7 +52,11 @@ export function leastUseful(
 }
 
 /** Whether so many of `host`'s network are here already that a further one would crowd others out. */
-export function isCrowding(host: string, peers: Iterable<Pick<Peer, 'prefix'>>, seats: number): boolean {
+export function isCrowding(
+  host: string,
+  peers: Iterable<Pick<SeatedPeer, 'prefix'>>,
+  seats: number,
+): boolean {
   if (isLoopback(host)) return false;
   const network = addressPrefix(host);
   let count = 0;
@@ -48,7 +65,7 @@ export function isCrowding(host: string, peers: Iterable<Pick<Peer, 'prefix'>>, 
 }
 
 /** Of a peer whose port we do not know, that of its side of the connection: both ends know it. */
-function priority({ listenAddress, connection }: Peer, ours: readonly PeerAddress[]): number {
+function priority({ listenAddress, connection }: SeatedPeer, ours: readonly PeerAddress[]): number {
   for (const address of ours) {
     const value = peerPriority(address, listenAddress ?? connection.remote);
     if (value !== undefined) return value;
@@ -56,7 +73,7 @@ function priority({ listenAddress, connection }: Peer, ours: readonly PeerAddres
   return 0;
 }
 
-const exchanged = (peer: Peer): number => peer.downloadedBytes + peer.uploadedBytes;
+const exchanged = (peer: SeatedPeer): number => peer.downloadedBytes + peer.uploadedBytes;
 
-const isIdle = (peer: Peer, now: Millis): boolean =>
+const isIdle = (peer: SeatedPeer, now: Millis): boolean =>
   now - peer.connectedAt >= GRACE_MS && peer.contributionRate(now) === 0 && peer.uploadRate.rate(now) === 0;
