@@ -105,23 +105,21 @@ class Watch {
       asked.set(`${piece} ${begin}`, Date.now());
       request(piece, begin, length);
     };
-    connection.handler = {
-      ...handler,
-      onHave: (piece) => {
-        tell({ type: 'heard', atMs: Date.now(), piece, from });
-        handler.onHave(piece);
-      },
-      onRequest: (piece, begin, length) => {
-        tell({ type: 'asked', atMs: Date.now(), piece, begin, from });
-        handler.onRequest(piece, begin, length);
-      },
-      onBlock: (piece, begin, block) => {
-        const askedAt = asked.get(`${piece} ${begin}`);
-        const delays = peer.isSeed ? this.#seedDelaysMs : this.#leecherDelaysMs;
-        if (askedAt !== undefined) delays.push(Date.now() - askedAt);
-        asked.delete(`${piece} ${begin}`);
-        handler.onBlock(piece, begin, block);
-      },
+    const { onHave, onRequest, onBlock } = handler;
+    handler.onHave = (piece) => {
+      tell({ type: 'heard', atMs: Date.now(), piece, from });
+      onHave.call(handler, piece);
+    };
+    handler.onRequest = (piece, begin, length) => {
+      tell({ type: 'asked', atMs: Date.now(), piece, begin, from });
+      onRequest.call(handler, piece, begin, length);
+    };
+    handler.onBlock = (piece, begin, block) => {
+      const askedAt = asked.get(`${piece} ${begin}`);
+      const delays = peer.isSeed ? this.#seedDelaysMs : this.#leecherDelaysMs;
+      if (askedAt !== undefined) delays.push(Date.now() - askedAt);
+      asked.delete(`${piece} ${begin}`);
+      onBlock.call(handler, piece, begin, block);
     };
   }
 

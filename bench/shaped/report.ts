@@ -93,15 +93,16 @@ export function printFinishes(rows: readonly Row[]): void {
     const mean = median(results.map(({ meanSeconds }) => meanSeconds));
     const duplicates = median(accounts.map(({ seed }) => seed?.duplicateShare ?? Number.NaN));
     const wasted = median(accounts.map(({ wasteSeconds }) => wasteSeconds / least));
-    const isOurs = crew === swarm.name;
+    // What only the probe sees.
+    const isProbed = row.perClient.flat().some(({ wastedBytes }) => wastedBytes !== undefined);
     return [
       `${shaped.name}: ${crew === kind ? kind : `${kind} in ${crew}`}`,
       least.toFixed(2),
       last.toFixed(2),
       (last / least).toFixed(3),
       (mean / least).toFixed(3),
-      isOurs ? percent(duplicates) : '–',
-      isOurs ? percent(wasted) : '–',
+      isProbed ? percent(duplicates) : '–',
+      isProbed ? percent(wasted) : '–',
       percent(median(cpuShares)),
     ];
   });
