@@ -48,6 +48,8 @@ export interface ChokerPeer {
   readonly downloadedBytes: number;
   /** How many it says it has; Infinity where that is in doubt. Who has more than it says would gain slots, on credit. */
   readonly pieces: number;
+  /** It never has what it is sent: a seed gives its turn to others. */
+  readonly stalled?: boolean;
   /** It asks for nothing, or does not read what it asked for: where no bytes flow, that is not our doing. */
   readonly idle: boolean;
   /** See addressPrefix: of one prefix, no more than a share gets slots while others wait. */
@@ -276,6 +278,7 @@ export class Choker {
     const turn = this.#turns[peer.id];
     if (turn === undefined || !turn.unchoked) return false;
     if (this.#betweenRounds) return true;
+    if (peer.stalled) return false;
     // A slot that nothing goes through is for others: otherwise a crowd that does not read would hold them all.
     if (peer.idle && peer.uploadedBytes === turn.uploadedAtRound) return false;
     const lastedMs = now - turn.sinceMs;

@@ -10,12 +10,18 @@ import { shuffle } from './shuffle.js';
 
 /** Pieces looked at for one offer, from a random one on, once each has been shown to somebody. */
 const SCAN_LIMIT = 1_024;
+/** More at once are not chosen with such care: who takes nothing that it is shown would cost so many looks each. */
+const CHOSEN_AT_ONCE = 16;
 /** 9 KB of `have`s. */
 const MAX_BATCH = 1_024;
 const NONE = -1;
 /** One network has a quarter of the seats at most: what more viewers than that have, not one party alone says. */
 const BELIEVED_SHARE = 0.25;
 const LEAST_WITNESSES = 2;
+/** Of the peers that are served at a time, those of one network, while others wait. */
+const PREFIX_SHARE = 0.25;
+/** Who was sent so many pieces' worth more than it is shown, and has none of it, asks for the same again and again. */
+const SPARE_PIECES = 1;
 
 export interface Offer {
   readonly peer: number;
@@ -25,6 +31,8 @@ export interface Offer {
 
 /** What we know of one peer. */
 interface Viewer {
+  /** See addressPrefix. */
+  readonly prefix: string;
   readonly has: Bitfield;
   readonly shown: Bitfield;
   /** Pieces that it neither has nor was shown. */
@@ -34,6 +42,17 @@ interface Viewer {
   isInterested: boolean;
   /** Shown something, it asks for nothing: it is shown more and more, and holds no place that others could have. */
   isIdle: boolean;
+  /** It asks and never has: idle, until it has something of what we sent it. */
+  isStalled: boolean;
+  /** Pieces' worth that it was sent when it last got on: had a piece of ours, or was shown the first. */
+  sentBefore: number;
+  /** Reviews since then. */
+  reviews: number;
+  /** It is being shown everything. */
+  isOpen: boolean;
+  /** Before this piece, and this place in the order, it was shown everything that it has not. */
+  openUpTo: number;
+  orderedUpTo: number;
   /** Those that it has asked for. */
   readonly asked: Set<PieceIndex>;
   /** How many pieces' worth of what we sent it is accounted for by those that it has. */
@@ -51,6 +70,8 @@ interface Viewer {
 export class SuperSeeder {
   readonly #pieceCount: number;
   readonly #viewers = new Map<number, Viewer>();
+  /** Viewers of each prefix. */
+  readonly #perPrefix = new Map<string, number>();
   /** By piece: peers that have it, and peers that are shown it and do not have it yet. */
   readonly #copies: Uint16Array;
   /** By piece: peers that say they have it. */
@@ -109,15 +130,24 @@ export class SuperSeeder {
     return count;
   }
 
-  onPeer(peer: number): void {
+  /** @param prefix see addressPrefix */
+  onPeer(peer: number, prefix: string): void {
     const nothing = (): Bitfield => new Bitfield(this.#pieceCount);
     const empty = (): Set<PieceIndex> => new Set();
+    this.#perPrefix.set(prefix, (this.#perPrefix.get(prefix) ?? 0) + 1);
     this.#viewers.set(peer, {
+      prefix,
       has: nothing(),
       shown: nothing(),
       left: this.#pieceCount,
       isInterested: false,
       isIdle: false,
+      isStalled: false,
+      sentBefore: 0,
+      reviews: 0,
+      isOpen: false,
+      openUpTo: 0,
+      orderedUpTo: 0,
       offers: empty(),
       asked: empty(),
       taken: 0,
@@ -132,6 +162,9 @@ export class SuperSeeder {
     const viewer = this.#viewers.get(peer);
     if (viewer === undefined) return;
     this.#viewers.delete(peer);
+    const alike = this.#perPrefix.get(viewer.prefix)! - 1;
+    if (alike === 0) this.#perPrefix.delete(viewer.prefix);
+    else this.#perPrefix.set(viewer.prefix, alike);
     this.#withdraw(viewer);
     forEachSet(viewer.has, (piece) => {
       this.#copies[piece]!--;
@@ -147,7 +180,7 @@ export class SuperSeeder {
 
   onRequest(peer: number, piece: PieceIndex): void {
     const viewer = this.#viewers.get(peer);
-    if (viewer === undefined || !viewer.shown.get(piece) || viewer.has.get(piece)) return;
+    if (viewer === undefined || !viewer.shown.get(piece) || viewer.has.get(piece) || viewer.isStalled) return;
     // Of the many that it was shown while idle, only what it asks for is under way.
     if (viewer.isIdle) this.#withdraw(viewer);
     viewer.isIdle = false;
@@ -174,6 +207,9 @@ export class SuperSeeder {
     else if (viewer.taken < sentPieces) {
       viewer.taken++;
       this.#seen.set(piece);
+      viewer.sentBefore = sentPieces;
+      viewer.reviews = 0;
+      if (viewer.isStalled) viewer.isStalled = viewer.isIdle = false;
     }
     if (!viewer.offers.delete(piece)) {
       this.#copies[piece]!++;
@@ -196,7 +232,9 @@ export class SuperSeeder {
     let offers = 0;
     let served = 0;
     let waiting: [number, Viewer] | undefined;
+    let crowding: [number, Viewer] | undefined;
     let least: [number, Viewer] | undefined;
+    const share = Math.ceil(Math.min(audience, most) * PREFIX_SHARE);
     for (const entry of this.#viewers) {
       const [, viewer] = entry;
       if (viewer.isIdle || viewer.has.isFull) continue;
@@ -205,14 +243,41 @@ export class SuperSeeder {
       if (viewer.left === 0 || this.#isShy(viewer)) continue;
       if (viewer.offers.size > 0) {
         if (least === undefined || viewer.offers.size < least[1].offers.size) least = entry;
+      } else if (this.#isCrowding(viewer, share)) {
+        if (crowding === undefined || goesBefore(viewer, crowding[1])) crowding = entry;
       } else if (waiting === undefined || goesBefore(viewer, waiting[1])) waiting = entry;
     }
-    const first = served < Math.min(audience, most) ? waiting : undefined;
+    const first = served < Math.min(audience, most) ? (waiting ?? crowding) : undefined;
     const chosen = first ?? (offers < most ? least : undefined);
     if (chosen === undefined) return undefined;
     const [peer, viewer] = chosen;
     const pieces = this.#offer(viewer, 1);
     return pieces.length === 0 ? undefined : { peer, pieces };
+  }
+
+  /**
+   * To be called once a second for who is being served: whether it gets on. If not it keeps no place from others, until
+   * it has something of what we sent it.
+   * @param sentPieces how many pieces' worth of blocks we have sent it in all
+   * @param patience reviews within which whoever is served should have a piece
+   */
+  review(peer: number, sentPieces: number, patience: number): void {
+    const viewer = this.#viewers.get(peer);
+    if (viewer === undefined || viewer.isIdle) return;
+    if (viewer.asked.size === 0) {
+      viewer.sentBefore = sentPieces;
+      viewer.reviews = 0;
+      return;
+    }
+    const repeats = sentPieces - viewer.sentBefore > viewer.offers.size + SPARE_PIECES;
+    if (++viewer.reviews < patience && !repeats) return;
+    this.#withdraw(viewer);
+    viewer.isIdle = viewer.isStalled = true;
+  }
+
+  /** It asks and does not get on, see `review`. */
+  isStalled(peer: number): boolean {
+    return this.#viewers.get(peer)?.isStalled === true;
   }
 
   /**
@@ -237,10 +302,12 @@ export class SuperSeeder {
     const viewer = this.#viewers.get(peer);
     const pieces: PieceIndex[] = [];
     if (viewer === undefined) return pieces;
-    this.#withdrawUnasked(viewer);
-    for (let piece = 0 as PieceIndex; piece < this.#pieceCount; piece++) {
+    if (!viewer.isOpen) this.#withdrawUnasked(viewer);
+    viewer.isOpen = true;
+    for (; viewer.openUpTo < this.#pieceCount; viewer.openUpTo++) {
       if (pieces.length >= most && !this.#isLastSecret(viewer)) break;
       if (this.#isShy(viewer)) break;
+      const piece = viewer.openUpTo as PieceIndex;
       if (viewer.has.get(piece) || !viewer.shown.set(piece)) continue;
       viewer.left--;
       pieces.push(piece);
@@ -269,11 +336,21 @@ export class SuperSeeder {
     return !isInterested && has.count === 0 && shown.count + 2 >= this.#pieceCount;
   }
 
+  /** Whether `share` others of its network are served already. */
+  #isCrowding({ prefix }: Viewer, share: number): boolean {
+    if (this.#perPrefix.get(prefix)! <= share) return false;
+    let served = 0;
+    for (const viewer of this.#viewers.values())
+      if (viewer.prefix === prefix && !viewer.isIdle && viewer.offers.size > 0) served++;
+    return served >= share;
+  }
+
   /** `most` pieces, or one more. */
   #offer(viewer: Viewer, most: number): PieceIndex[] {
     const pieces: PieceIndex[] = [];
     while (pieces.length < most || this.#isLastSecret(viewer)) {
-      const piece = this.#isShy(viewer) ? NONE : this.#pieceFor(viewer);
+      if (this.#isShy(viewer)) break;
+      const piece = pieces.length < CHOSEN_AT_ONCE ? this.#pieceFor(viewer) : this.#nextInOrder(viewer);
       if (piece === NONE) break;
       viewer.shown.set(piece);
       viewer.left--;
@@ -283,6 +360,14 @@ export class SuperSeeder {
       pieces.push(piece);
     }
     return pieces;
+  }
+
+  #nextInOrder(viewer: Viewer): PieceIndex | -1 {
+    for (; viewer.orderedUpTo < this.#pieceCount; viewer.orderedUpTo++) {
+      const piece = this.#order[viewer.orderedUpTo]! as PieceIndex;
+      if (!viewer.has.get(piece) && !viewer.shown.get(piece)) return piece;
+    }
+    return NONE;
   }
 
   #isWitnessed(piece: PieceIndex): boolean {

@@ -157,6 +157,10 @@ class ChokerView implements ChokerPeer {
     return this.#peer.downloadedBytes;
   }
 
+  get stalled(): boolean {
+    return this.#peer.isStalled;
+  }
+
   get snubbed(): boolean {
     return this.#peer.pipeline.isSnubbed;
   }

@@ -59,12 +59,14 @@ export class Downloading {
     this.#updateInterest(peer);
   }
 
-  onHave(peer: Peer, piece: PieceIndex): void {
-    if (!peer.has.set(piece)) return;
+  /** @returns false when it said so before */
+  onHave(peer: Peer, piece: PieceIndex): boolean {
+    if (!peer.has.set(piece)) return false;
     this.#state.picker.onPeerHave(piece);
-    if (!this.#state.picker.isMissing(piece)) return;
+    if (!this.#state.picker.isMissing(piece)) return true;
     peer.usefulPieces++;
     this.#updateInterest(peer);
+    return true;
   }
 
   onAllowedFast(peer: Peer, piece: PieceIndex): void {

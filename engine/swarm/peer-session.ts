@@ -52,15 +52,18 @@ export class PeerSession extends Peer implements PeerHandler {
 
   onHave(piece: PieceIndex): void {
     const { downloading, superSeeding, state } = this.#parts;
-    downloading.onHave(this, piece);
+    if (!downloading.onHave(this, piece)) return;
     superSeeding?.onHave(this, piece);
-    if (this.isSeed) dropIfUseless(state, this);
+    if (!this.isSeed) return;
+    superSeeding?.onReadEnd();
+    dropIfUseless(state, this);
   }
 
   onBitfield(pieces: Bitfield): void {
     const { downloading, superSeeding, state } = this.#parts;
     downloading.onBitfield(this, pieces);
     superSeeding?.onBitfield(this, pieces);
+    superSeeding?.onReadEnd();
     dropIfUseless(state, this);
   }
 
@@ -120,6 +123,7 @@ export class PeerSession extends Peer implements PeerHandler {
 
   onReadEnd(): void {
     this.#parts.downloading.onReadEnd(this);
+    this.#parts.superSeeding?.onReadEnd();
     // Whom we choke we owe nothing: that is most, and told by what is at hand already.
     if (!this.amChoking) this.#parts.uploading.pump(this);
   }

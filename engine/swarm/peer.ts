@@ -67,6 +67,8 @@ export class Peer {
   /** Its connection is closed. Writer: swarm. */
   isGone = false;
 
+  /** It is sent what it is shown, and never has it. Writer: super-seeding. */
+  isStalled = false;
   /** Unchoked by chance, not by merit. */
   optimistic = false;
   /** The network that it is in. */

@@ -39,6 +39,15 @@ const PATIENT_CHECKS = 3;
 export const LEAST_PIECES = 8;
 /** `have`s a peer and check, once everything is shown: 9 KB. */
 const SHOW_AT_ONCE = 1_000;
+/** `have`s a check to peers that take nothing of what they are shown, or a few more: 18 KB, as nobody asked for them. */
+const SHOW_IDLE = 2_000;
+/**
+ * Who is served and has no piece keeps its place for the time of so many, were our uplink shared evenly, and for no
+ * longer than the choker gives a turn. Not for less than a minute: with half of one, slow lines (B4) lose theirs.
+ */
+const PATIENT_PIECES = 3;
+const LEAST_PATIENCE_MS = 60_000;
+const MAX_PATIENCE_MS = 180_000;
 
 /** `auto`: until all pieces were seen at others; `on`: for ever; `off`: never. */
 export type SuperSeedMode = 'auto' | 'on' | 'off';
@@ -54,6 +63,10 @@ export class SuperSeeding {
   #uploadedBytes = 0;
   /** In a row without a byte sent. */
   #unaskedChecks = 0;
+  /** What peers said since may change who is shown what. */
+  #isNews = false;
+  /** Which peer the next check begins with: where the one before had to stop. */
+  #reviewFrom = 0;
 
   constructor(state: SwarmState, seeder: SuperSeeder, mode: SuperSeedMode) {
     this.#state = state;
@@ -69,7 +82,7 @@ export class SuperSeeding {
       return;
     }
     this.#startedAt ??= this.#state.now();
-    this.#seeder.onPeer(peer.id);
+    this.#seeder.onPeer(peer.id, peer.prefix);
     peer.connection.bitfield(new Bitfield(pieceCount));
     this.#offer();
     this.#checkSoon();
@@ -85,19 +98,26 @@ export class SuperSeeding {
   }
 
   onBitfield(peer: Peer, pieces: Bitfield): void {
-    const sent = this.#sentPieces(peer);
+    const sent = Math.ceil(this.#sentPieces(peer));
     forEachSet(pieces, (piece) => this.#seeder.onPeerHave(peer.id, piece, sent));
-    this.#offer();
+    this.#isNews = true;
   }
 
   onHave(peer: Peer, piece: PieceIndex): void {
-    this.#seeder.onPeerHave(peer.id, piece, this.#sentPieces(peer));
-    this.#offer();
+    this.#seeder.onPeerHave(peer.id, piece, Math.ceil(this.#sentPieces(peer)));
+    this.#isNews = true;
   }
 
   onInterest(peer: Peer): void {
     this.#seeder.onInterest(peer.id, peer.peerInterested);
     if (this.#isShowingAll) show(peer, this.#seeder.showMore(peer.id, SHOW_AT_ONCE));
+    this.#isNews = true;
+  }
+
+  /** A peer has said what it had to say for now: what it told piece by piece is looked at once. */
+  onReadEnd(): void {
+    if (!this.#isNews) return;
+    this.#isNews = false;
     this.#offer();
   }
 
@@ -117,17 +137,41 @@ export class SuperSeeding {
     this.#unaskedChecks = totals.uploadedBytes === this.#uploadedBytes ? this.#unaskedChecks + 1 : 0;
     this.#uploadedBytes = totals.uploadedBytes;
     this.#offer();
-    let isLeft = !this.#isShowingAll;
-    for (const peer of peers.values()) {
-      if (this.#isShowingAll || (peers.size === 1 && this.#mode === 'auto' && this.#isToSeeAll(peer))) {
-        show(peer, this.#seeder.showMore(peer.id, SHOW_AT_ONCE));
-        if (!this.#seeder.hasSeenAll(peer.id)) isLeft = true;
-      } else if (isIdle(peer)) {
-        show(peer, this.#seeder.onIdle(peer.id));
-      }
-    }
+    const isLeft = this.#isShowingAll ? this.#showAll() : true;
+    if (!this.#isShowingAll) this.#review();
     if (isLeft && peers.size > 0) this.#checkSoon();
     return isLeft;
+  }
+
+  /** @returns whether there is more to show */
+  #showAll(): boolean {
+    let isLeft = false;
+    for (const peer of this.#state.peers.values()) {
+      peer.isStalled = false;
+      show(peer, this.#seeder.showMore(peer.id, SHOW_AT_ONCE));
+      if (!this.#seeder.hasSeenAll(peer.id)) isLeft = true;
+    }
+    return isLeft;
+  }
+
+  /** Who takes nothing of what it is shown is shown more; who does not get on loses its place. */
+  #review(): void {
+    const peers = [...this.#state.peers.values()];
+    const patience = this.#patience;
+    let shown = 0;
+    let looked = 0;
+    for (; looked < peers.length && shown < SHOW_IDLE; looked++) {
+      const peer = peers[(this.#reviewFrom + looked) % peers.length]!;
+      if (!peer.amChoking) this.#seeder.review(peer.id, this.#sentPieces(peer), patience);
+      peer.isStalled = this.#seeder.isStalled(peer.id);
+      let pieces: readonly PieceIndex[] = [];
+      if (peers.length === 1 && this.#mode === 'auto' && this.#isToSeeAll(peer))
+        pieces = this.#seeder.showMore(peer.id, SHOW_AT_ONCE);
+      else if (isIdle(peer)) pieces = this.#seeder.onIdle(peer.id);
+      show(peer, pieces);
+      shown += pieces.length;
+    }
+    this.#reviewFrom = looked < peers.length ? this.#reviewFrom + looked : 0;
   }
 
   #offer(): void {
@@ -169,9 +213,18 @@ export class SuperSeeding {
     return now - (this.#startedAt ?? now) >= TRUSTING_MS;
   }
 
-  /** The last piece may be shorter. */
   #sentPieces(peer: Peer): number {
-    return Math.ceil(peer.uploadedBytes / this.#state.geometry.pieceLength);
+    return peer.uploadedBytes / this.#state.geometry.pieceLength;
+  }
+
+  /** In checks. */
+  get #patience(): number {
+    const { uplink, geometry } = this.#state;
+    const rate = uplink.rate(this.#state.now());
+    const places = Math.max(1, Math.min(uploadSlotsFor(rate, true), this.#seeder.servable));
+    // Without end while no rate is known.
+    const ms = (1_000 * PATIENT_PIECES * places * geometry.pieceLength) / rate;
+    return Math.max(LEAST_PATIENCE_MS, Math.min(ms, MAX_PATIENCE_MS)) / CHECK_MS;
   }
 
   #checkSoon(): void {

@@ -11,7 +11,7 @@ const SENT = PIECES;
 
 function withPeers(peers: number, pieces = PIECES): SuperSeeder {
   const seeder = new SuperSeeder(pieces, () => 0.5);
-  for (let peer = 0; peer < peers; peer++) seeder.onPeer(peer);
+  for (let peer = 0; peer < peers; peer++) seeder.onPeer(peer, `192.0.${peer}`);
   return seeder;
 }
 
@@ -35,7 +35,7 @@ describe('a super seeder', () => {
             if (kind === 'come' && !here.has(peer)) {
               here.add(peer);
               shown.set(peer, new Set());
-              seeder.onPeer(peer);
+              seeder.onPeer(peer, `192.0.${peer}`);
             } else if (kind === 'offer') {
               const offer = seeder.next(audience, 2 * audience);
               if (offer === undefined) continue;
@@ -84,13 +84,13 @@ describe('a super seeder', () => {
     const seeder = withPeers(1, 1);
     seeder.onInterest(0, true);
     const first = seeder.next(1, 1)!;
-    seeder.onPeer(7);
+    seeder.onPeer(7, '192.0.7');
     seeder.onInterest(7, true);
     assert.equal(seeder.next(1, 1), undefined);
     for (let i = 0; i < 2; i++) assert.deepEqual(seeder.onIdle(0), []);
     assert.deepEqual(seeder.next(1, 1), { peer: 7, pieces: first.pieces });
     seeder.onPeerLeft(7);
-    seeder.onPeer(8);
+    seeder.onPeer(8, '192.0.8');
     seeder.onInterest(8, true);
     assert.deepEqual(seeder.next(1, 1), { peer: 8, pieces: first.pieces });
   });
@@ -118,7 +118,7 @@ describe('a super seeder', () => {
     seeder.onInterest(0, true);
     seeder.showMore(0, PIECES);
     assert.equal(seeder.underWay, 1);
-    seeder.onPeer(1);
+    seeder.onPeer(1, '192.0.1');
     const others = Array.from({ length: 15 }, () => seeder.next(2, PIECES)!);
     assert.ok(others.every(({ peer, pieces }) => peer === 1 && !pieces.includes(asked!)));
   });
@@ -161,6 +161,48 @@ describe('a super seeder', () => {
     assert.deepEqual(seeder.onIdle(0), [], 'it is not idle');
     assert.equal(seeder.next(2, 2)?.peer, 1);
     assert.equal(seeder.next(2, 2), undefined, 'two are under way');
+  });
+
+  it('takes the place of who is sent more than it is shown and never has any of it, until it has', () => {
+    const seeder = withPeers(2);
+    const [first] = seeder.next(1, 1)!.pieces;
+    seeder.onRequest(0, first!);
+    seeder.review(0, 1, 100);
+    seeder.review(0, 2, 100);
+    assert.equal(seeder.next(1, 1), undefined, 'one piece and another, as it may have lost one');
+    seeder.review(0, 2.1, 100);
+    assert.equal(seeder.next(1, 1)?.peer, 1);
+    seeder.onRequest(0, first!);
+    assert.equal(seeder.servable, 1, 'asking does not help it');
+    seeder.onPeerHave(0, first!, 3);
+    assert.equal(seeder.servable, 2);
+  });
+
+  it('takes the place of who has nothing for so many reviews, and of nobody who gets on or asks for nothing', () => {
+    const seeder = withPeers(3);
+    const [slow, quick] = [seeder.next(3, 3)!, seeder.next(3, 3)!];
+    seeder.next(3, 3);
+    seeder.onRequest(slow.peer, slow.pieces[0]!);
+    seeder.onRequest(quick.peer, quick.pieces[0]!);
+    for (let review = 1; review <= 10; review++) {
+      if (review === 5) {
+        seeder.onPeerHave(quick.peer, quick.pieces[0]!, 1);
+        const next = seeder.next(3, 3);
+        assert.equal(next?.peer, quick.peer);
+        seeder.onRequest(quick.peer, next!.pieces[0]!);
+      }
+      for (let peer = 0; peer < 3; peer++) seeder.review(peer, review / 10, 10);
+      assert.equal(seeder.servable, review < 10 ? 3 : 2);
+    }
+  });
+
+  it('serves no more of one network than a quarter, while others wait', () => {
+    const seeder = new SuperSeeder(PIECES, () => 0.5);
+    for (let peer = 0; peer < 6; peer++) seeder.onPeer(peer, '192.0.2');
+    seeder.onPeer(6, '198.51.100');
+    seeder.onPeer(7, '203.0.113');
+    const served = [1, 2, 3, 4].map(() => seeder.next(4, 4)!.peer);
+    assert.deepEqual(served, [0, 6, 7, 1], 'who is alone of its network goes first, then whoever is there');
   });
 
   it('waits for who has asked', () => {
@@ -274,7 +316,7 @@ describe('a super seeder', () => {
       seeder.next(1, 1);
       // Asking for nothing, it is shown more and more.
       for (let checks = 0; checks < 40; checks++) seeder.onIdle(0);
-      seeder.onPeer(1);
+      seeder.onPeer(1, '192.0.1');
       for (let piece = 0; piece < pieces; piece++)
         if (piece !== lacking) seeder.onPeerHave(1, asPiece(piece), pieces);
       assert.deepEqual(seeder.next(1, 1), { peer: 1, pieces: [lacking] });

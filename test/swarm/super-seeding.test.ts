@@ -22,6 +22,7 @@ test('who has what it was shown is shown the next', () => {
   const peer = fake.connect([]);
   const before = shownTo(peer.sent);
   for (const word of before) peer.handler.onHave(asPiece(Number(word.slice(5))));
+  peer.handler.onReadEnd();
   assert.ok(shownTo(peer.sent).length > before.length);
 });
 
@@ -178,6 +179,7 @@ class Taker {
     this.had.add(piece);
     if (this.shown.length === 0) this.contentments++;
     this.connection.handler.onHave(piece);
+    this.connection.handler.onReadEnd();
   }
 }
 
@@ -284,4 +286,65 @@ test('where there are few, who takes its pieces always wants another', () => {
   });
   assert.ok(taker.had.size >= 8);
   assert.ok(taker.contentments <= 1, `${taker.contentments} times it had all that it was shown`);
+});
+
+test('those who ask for the same block again and again lose their places, whoever asked first', () => {
+  const have = [...Array(64).keys()];
+  const fake = new FakeSwarm({ pieces: 64, blocksPerPiece: FEW_BLOCKS, have, superSeed: 'auto' });
+  for (const piece of have) fake.store.cached.add(asPiece(piece));
+  const stuck = Array.from({ length: 3 }, () => new Taker(fake.connect([]), FEW_BLOCKS));
+  for (const { connection } of stuck) connection.handler.onInterested();
+  const honest = Array.from({ length: 2 }, () => new Taker(fake.connect([]), FEW_BLOCKS));
+  for (const { connection } of honest) connection.handler.onInterested();
+  for (let second = 0; second < 60; second++) {
+    for (const { connection, shown } of stuck) {
+      const piece = shown[0];
+      if (piece !== undefined) connection.ask(asPiece(piece), 0, BLOCK_BYTES);
+      connection.flush();
+    }
+    for (const taker of honest) {
+      for (let block = 0; block < 2 * FEW_BLOCKS; block++) taker.ask();
+      taker.connection.flush();
+    }
+    fake.clock.advance(1_000);
+  }
+  const had = new Set(honest.flatMap((taker) => [...taker.had]));
+  assert.ok(had.size > 40, `${had.size} pieces`);
+});
+
+test('peers that are silent are shown no more than so much a second, all together', () => {
+  const pieces = 20_000;
+  const have = [...Array(pieces).keys()];
+  const fake = new FakeSwarm({ pieces, have, superSeed: 'on', maxPeers: 100 });
+  const silent = Array.from({ length: 25 }, () => fake.connect([]));
+  const countShown = (): number => silent.reduce((sum, { sent }) => sum + shownTo(sent).length, 0);
+  let before = countShown();
+  for (let second = 0; second < 60; second++) {
+    fake.clock.advance(1_000);
+    const now = countShown();
+    assert.ok(now - before <= 3_100, `${now - before} in second ${second}`);
+    before = now;
+  }
+  assert.ok(
+    silent.every(({ sent }) => shownTo(sent).length > 100),
+    'each its part',
+  );
+});
+
+test('what a peer says again, or of many pieces at once, is looked at once', () => {
+  const pieces = 1_000;
+  const have = [...Array(pieces).keys()];
+  const fake = new FakeSwarm({ pieces, have, superSeed: 'on' });
+  const others = Array.from({ length: 8 }, () => fake.connect([]));
+  const teller = fake.connect([]);
+  const saidBefore = others.map(({ sent }) => sent.length);
+  for (const piece of have.slice(1)) teller.handler.onHave(asPiece(piece));
+  assert.deepEqual(
+    others.map(({ sent }) => sent.length),
+    saidBefore,
+  );
+  teller.handler.onReadEnd();
+  for (const piece of have.slice(1)) teller.handler.onHave(asPiece(piece));
+  teller.handler.onReadEnd();
+  assert.equal(teller.closed, undefined);
 });
