@@ -36,7 +36,7 @@ export interface RunResult {
   readonly firstCopySeconds: number | null;
   /** Of the bytes received, those thrown away. */
   readonly waste: number;
-  /** Jain's index of seeds' unchoke time among their neighbours; null when there is nothing to compare. */
+  /** Jain's index of the slots that seeds gave to equals; null when there is nothing to compare. See `SeedTurns`. */
   readonly seedFairness: number | null;
   readonly corruptPieces: number;
   /** Of who plays while downloading: means; null when nobody does. */

@@ -2,14 +2,12 @@
  * Survey: looks at the swarm now and then, and adds up what uplinks are used for, and why the rest lies idle:
  * where the time goes that a swarm takes beyond the least.
  */
-import type { Peer } from '../engine/swarm/peer.js';
 import type { Host } from './host.js';
+import { SeedTurns } from './seed-turns.js';
 import type { VirtualNetwork } from './virtual-network.js';
 
 /** Looks a run, about. */
 const LOOKS = 400;
-/** A peer that wanted a seed's slots for less time may have had none by chance: a turn takes up to three minutes. */
-const LEAST_INTEREST_MS = 900_000;
 
 /** Why a part of an uplink lies idle. */
 export const IDLE_CAUSES = [
@@ -42,20 +40,22 @@ export interface Look {
 export class Survey {
   readonly looks: Look[] = [];
   readonly #network: VirtualNetwork;
-  readonly #unchoked = new UnchokeTimes();
-  #lookedAt = 0;
+  readonly #groupAt: (address: string) => string;
+  readonly #seedTurns = new SeedTurns();
 
-  constructor(network: VirtualNetwork) {
+  /** @param groupAt the group of who is at an address */
+  constructor(network: VirtualNetwork, groupAt: (address: string) => string) {
     this.#network = network;
+    this.#groupAt = groupAt;
   }
 
   intervalMs(leastMs: number): number {
     return Math.max(100, Math.min(5_000, Math.round(leastMs / LOOKS)));
   }
 
-  /** Of the time that equals waited for a seed's slots, the share they had them. */
+  /** How evenly seeds gave their slots to equals; see `SeedTurns`. */
   get seedFairness(): number | undefined {
-    return this.#unchoked.fairness();
+    return this.#seedTurns.fairness;
   }
 
   look(nowMs: number, hosts: readonly Host[]): void {
@@ -73,13 +73,25 @@ export class Survey {
       capacity += mine;
       used += load;
       if (load < mine * 0.999) idle[this.#causeOf(host, load)] += mine - load;
-      if (host.isSeed) this.#unchoked.add(host, nowMs - this.#lookedAt);
+      if (host.isSeed) this.#lookAtTurns(nowMs, host);
     }
-    this.#lookedAt = nowMs;
     if (capacity === 0) return;
     for (const cause of IDLE_CAUSES) idle[cause] /= capacity;
     const seedDuplicates = hosts.find((host) => host.isSeed)?.duplicatesSent ?? 0;
     this.looks.push({ atMs: nowMs, uplinkUse: used / capacity, idle, finished, present, seedDuplicates });
+  }
+
+  #lookAtTurns(nowMs: number, seed: Host): void {
+    this.#seedTurns.look(
+      nowMs,
+      seed.address.host,
+      [...seed.swarm.state.peers.values()].map(({ connection: { remote }, peerInterested, amChoking }) => ({
+        name: remote.host,
+        group: this.#groupAt(remote.host),
+        isInterested: peerInterested,
+        isChoked: amChoking,
+      })),
+    );
   }
 
   #causeOf(host: Host, load: number): IdleCause {
@@ -95,37 +107,3 @@ export class Survey {
     return interested ? 'choked' : 'unwanted';
   }
 }
-
-/** How evenly a seed's unchoke time goes to peers with the same link that want it, until the first of them finishes. */
-class UnchokeTimes {
-  /** By seed and peer: time with a slot, time of interest. */
-  readonly #times = new Map<string, { unchoked: number; interested: number }>();
-
-  add(seed: Host, elapsedMs: number): void {
-    for (const peer of seed.swarm.state.peers.values()) {
-      if (!peer.peerInterested) continue;
-      const key = keyOf(seed, peer);
-      let times = this.#times.get(key);
-      if (times === undefined) {
-        times = { unchoked: 0, interested: 0 };
-        this.#times.set(key, times);
-      }
-      times.interested += elapsedMs;
-      if (!peer.amChoking) times.unchoked += elapsedMs;
-    }
-  }
-
-  /** Jain's index of the shares of time, 1 when all are equal; undefined with fewer than two who wanted it long. */
-  fairness(): number | undefined {
-    const longest = Math.max(0, ...[...this.#times.values()].map(({ interested }) => interested));
-    const shares = [...this.#times.values()]
-      .filter(({ interested }) => interested >= Math.max(LEAST_INTEREST_MS, longest / 2))
-      .map(({ unchoked, interested }) => unchoked / interested);
-    if (shares.length < 2) return undefined;
-    const sum = shares.reduce((total, share) => total + share, 0);
-    const squares = shares.reduce((total, share) => total + share * share, 0);
-    return squares === 0 ? undefined : (sum * sum) / (shares.length * squares);
-  }
-}
-
-const keyOf = (seed: Host, peer: Peer): string => `${seed.index} ${peer.connection.remote.host}`;
