@@ -3,6 +3,7 @@ import { Bitfield } from '../engine/policy/bitfield.js';
 import { ReadingWindows } from '../engine/policy/reading-windows.js';
 import type { TorrentGeometry } from '../engine/policy/torrent-geometry.js';
 import type { Clock, HandshakeIdentity, PeerDialer, Rng } from '../engine/ports.js';
+import { Peer } from '../engine/swarm/peer.js';
 import { Swarm } from '../engine/swarm/swarm.js';
 import { MAX_QUEUED_REQUESTS } from '../engine/swarm/upload-queue.js';
 import { asMillis, asPiece, BLOCK_BYTES, type PeerAddress, type PieceIndex } from '../engine/units.js';
@@ -177,8 +178,16 @@ export class Host implements ConnectionOwner {
     const { checks } = this.#parts;
     if (!checks.holds(!this.#store.holds(piece, begin)))
       checks.fail('a block is asked for that is here', `host ${this.index}, ${piece}:${begin}`);
-    if (connection.unanswered > MAX_QUEUED_REQUESTS)
-      checks.fail('more is asked of a peer than it queues', `host ${this.index}: ${connection.unanswered}`);
+    // Its session is the handler. A limit that shrank below what was asked before is no fault, one more request is.
+    const { handler } = connection;
+    if (!(handler instanceof Peer)) return;
+    const asked = this.swarm.state.scheduler.outstanding(handler.id);
+    const { limit } = handler.pipeline;
+    if (!checks.holds(asked <= limit))
+      checks.fail(
+        'more is asked of a peer than its pipeline allows',
+        `host ${this.index}, ${connection.remote.host}: ${asked} of ${limit}`,
+      );
   }
 
   onAnswered(connection: VirtualConnection): void {
