@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Behaviour, POLICIES, SWARM } from '../../sim/behaviour.js';
-import { CheckFailed } from '../../sim/checks.js';
-import { NeverUnchoke } from '../../sim/other-chokers.js';
 import type { RunResult } from '../../sim/run-result.js';
 import type { Scenario } from '../../sim/scenario.js';
 import { B1, B2 } from '../../sim/scenarios/flash-crowd.js';
@@ -22,23 +20,6 @@ test('the same seed runs the same swarm, message by message', () => {
   assert.deepEqual(again, first);
   assert.ok(looks.length > 10 && first.messages > 10_000);
   assert.notEqual(run(B2, 8).traceHash, first.traceHash);
-});
-
-test('a swarm that cannot progress though all pieces are there is a failure, with the command that runs it again', () => {
-  const mute: Behaviour = { name: 'mute', choker: () => new NeverUnchoke() };
-  const error = (() => {
-    try {
-      run(B1, 3, mute);
-    } catch (thrown) {
-      return thrown;
-    }
-    return undefined;
-  })();
-  assert.ok(error instanceof CheckFailed);
-  assert.match(
-    error.message,
-    /^nobody progresses, though all pieces are there \(25 unfinished\) at .*; again: again$/,
-  );
 });
 
 test('pieces that left with the only seed are no failure', () => {
