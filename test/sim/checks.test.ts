@@ -17,6 +17,7 @@ import { NeverUnchoke } from '../../sim/other-chokers.js';
 import type { RunResult } from '../../sim/run-result.js';
 import type { Scenario } from '../../sim/scenario.js';
 import { B1, B2, B3, B4 } from '../../sim/scenarios/flash-crowd.js';
+import { CHURN } from '../../sim/scenarios/hardships.js';
 import { simulate } from '../../sim/simulation.js';
 
 const PIECE = asPiece(0);
@@ -207,3 +208,8 @@ for (const scenario of [B1, B2, B3, B4]) {
     assert.ok(seedFairness !== null && seedFairness > 0.8, `${seedFairness}`);
   });
 }
+
+test('peers that come one by one are no favourites of the seed for having been alone with it', () => {
+  const { seedFairness } = simulate({ scenario: CHURN, peers: 100, seed: 5, policy: SWARM, replay: '' });
+  assert.ok(seedFairness !== null && seedFairness > 0.8, `${seedFairness}`);
+});
