@@ -1,6 +1,7 @@
 /** Page: the cells as Markdown with its drawings: one table and up to four drawings a swarm, and how it was made. */
+
+import { halfWidth } from '../confidence.js';
 import { mean } from '../run-result.js';
-import { halfWidth } from '../table.js';
 import { completionPlot } from './completion-plot.js';
 import { type Cell, drawnSeconds, lengthSeconds } from './condense.js';
 import { duplicatesPlot } from './duplicates-plot.js';

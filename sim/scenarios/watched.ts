@@ -12,9 +12,19 @@ const KBIT = 300;
 const SHARES = [0.1, 0.5, 1];
 const WINDOW_PIECES = 32;
 
-const ORDERS: readonly { readonly name: string; readonly viewing: Omit<Viewing, 'kbit'> }[] = [
-  { name: 'ordered', viewing: { order: 'sequential' } },
-  { name: 'window', viewing: { order: 'window', windowPieces: WINDOW_PIECES } },
+interface Order {
+  readonly name: string;
+  readonly about: string;
+  readonly viewing: Omit<Viewing, 'kbit'>;
+}
+
+const ORDERS: readonly Order[] = [
+  { name: 'ordered', about: 'fetched in order', viewing: { order: 'sequential' } },
+  {
+    name: 'window',
+    about: `deadlines for ${WINDOW_PIECES} pieces ahead`,
+    viewing: { order: 'window', windowPieces: WINDOW_PIECES },
+  },
 ];
 
 const ONE_BY_ONE: Scenario = {
@@ -31,11 +41,11 @@ const ONE_BY_ONE: Scenario = {
 export const WATCHED: readonly Scenario[] = [
   ONE_BY_ONE,
   ...[B1, B2, ONE_BY_ONE].flatMap((base) =>
-    ORDERS.flatMap(({ name, viewing }) => SHARES.map((share) => watched(base, name, viewing, share))),
+    ORDERS.flatMap((order) => SHARES.map((share) => watched(base, order, share))),
   ),
 ];
 
-function watched(base: Scenario, order: string, viewing: Omit<Viewing, 'kbit'>, share: number): Scenario {
+function watched(base: Scenario, { name: order, about, viewing }: Order, share: number): Scenario {
   const { link } = base.leechers[0]!;
   const percent = Math.round(100 * share);
   const viewer = {
@@ -47,7 +57,7 @@ function watched(base: Scenario, order: string, viewing: Omit<Viewing, 'kbit'>, 
   return {
     ...base,
     name: `${base.name}-${order}-${percent}`,
-    about: `${base.name} in which ${percent} % play ${KBIT} kbit/s while they download`,
+    about: `${base.name} in which ${percent} % play ${KBIT} kbit/s while they download: ${about}`,
     peers: 60,
     leechers: share === 1 ? [viewer] : [viewer, { name: 'other', share: 1 - share, link }],
   };
