@@ -17,6 +17,8 @@ export interface Scenario {
   readonly departure: Departure;
   readonly neighbours: Neighbours;
   readonly network?: Partial<NetworkConditions>;
+  /** The scenario without what this one shows, and the group whose download times say what that gains or costs. */
+  readonly compared?: { readonly scenario: string; readonly group: string };
 }
 
 interface SeedGroup {

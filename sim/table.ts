@@ -1,6 +1,8 @@
 /** Table: runs as rows for people: one a scenario and policy, with the spread over seeds. */
 import { halfWidth } from './confidence.js';
+import { gainsOf, gainText } from './gains.js';
 import { mean, type RunResult, type ViewerFigures } from './run-result.js';
+import { SCENARIOS } from './scenarios/index.js';
 import { IDLE_CAUSES } from './survey.js';
 
 export interface MeasuredRun extends RunResult {
@@ -44,14 +46,22 @@ export function formatRuns(runs: readonly MeasuredRun[]): string {
   const line = (cells: readonly string[]): string =>
     cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
   const idle = [...groups].map(([name, group]) => `${name}: ${idleOf(group)}`);
+  const starved = runs
+    .filter((run) => run.starved > 0)
+    .map((run) => `${run.scenario} ${run.policy}, seed ${run.seed}: ${run.starved} peers`);
   const byGroup = [...groups].flatMap(([name, group]) => groupLine(name, group));
   const present = [...groups].flatMap(([name, group]) => presentLine(name, group));
   const viewers = [...groups].flatMap(([name, group]) => viewersOf(name, group));
   return [
     line(HEAD),
     ...rows.map(line),
+    ...titled('Who could not finish, as pieces were lost; the times above are of the others:', starved),
     ...titled('Where uplinks lay idle, of all there are:', idle),
     ...titled('Mean download times by group, s:', byGroup),
+    ...titled(
+      'Download time saved beside another scenario, seed by seed (below 0: lost):',
+      gainsOf(runs).map(gainText),
+    ),
     ...titled('Leechers present, by quarters of the time in which they come:', present),
     ...titled('Who plays while it downloads:', viewers),
   ].join('\n');
@@ -71,10 +81,11 @@ function groupLine(name: string, runs: readonly MeasuredRun[]): string[] {
   return [`${name}: ${groups.map(textOf).join(', ')}`];
 }
 
-/** Not where all come at once. */
+/** Not where all come at once: does the number stay bounded? */
 function presentLine(name: string, runs: readonly MeasuredRun[]): string[] {
+  const { arrivals } = SCENARIOS.find((scenario) => scenario.name === runs[0]!.scenario) ?? {};
+  if (arrivals?.kind !== 'poisson') return [];
   const quarters = [0, 1, 2, 3].map((i) => mean(runs.map((run) => run.presentByQuarter[i] ?? 0)));
-  if (quarters[0]! === 0) return [];
   return [`${name}: ${quarters.map((count) => count.toFixed(0)).join(', ')}`];
 }
 

@@ -43,9 +43,12 @@ const attacked = (name: string, about: string, attackers: number): Scenario => (
   ],
 });
 
-export const SEED_ATTACK: Scenario = attacked(
-  'seed-attack',
-  'three quick downlinks that give nothing hold what they can of a seed (Adamsky 2014)',
-  3,
-);
 export const SEED_ALONE: Scenario = attacked('seed-unattacked', 'the same without the three, to compare', 0);
+export const SEED_ATTACK: Scenario = {
+  ...attacked(
+    'seed-attack',
+    'three quick downlinks that give nothing hold what they can of a seed (Adamsky 2014)',
+    3,
+  ),
+  compared: { scenario: SEED_ALONE.name, group: 'honest' },
+};

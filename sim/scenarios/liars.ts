@@ -8,6 +8,8 @@ import { B3 } from './flash-crowd.js';
 
 const PEERS = 60;
 const LIARS = 3;
+const GROUP = 'liar';
+const HONEST = 'viewers-honest';
 
 const viewers = (name: string, about: string, behaviour?: Behaviour): Scenario => ({
   ...B3,
@@ -17,17 +19,18 @@ const viewers = (name: string, about: string, behaviour?: Behaviour): Scenario =
   pieces: 100,
   leechers: [
     {
-      name: 'liar',
+      name: GROUP,
       share: LIARS / PEERS,
       link: { downKbit: 1500, upKbit: 400 },
       ...(behaviour === undefined ? {} : { behaviour }),
     },
     { name: 'honest', share: 1 - LIARS / PEERS, link: { downKbit: 1500, upKbit: 400 } },
   ],
+  ...(behaviour === undefined ? {} : { compared: { scenario: HONEST, group: GROUP } }),
 });
 
 export const SUPER_SEED_LIARS: readonly Scenario[] = [
-  viewers('viewers-honest', 'a seed half as quick as its peers, all honest: to compare'),
+  viewers(HONEST, 'a seed half as quick as its peers, all honest: to compare'),
   viewers('viewers-taking', 'three of them pass nothing on', FREE_RIDER),
   viewers('viewers-all', 'three of them say they have everything', CLAIMS_ALL),
   viewers('viewers-nearly-all', 'three of them say they have all pieces but one', CLAIMS_NEARLY_ALL),

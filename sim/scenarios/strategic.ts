@@ -9,6 +9,7 @@ import type { AccessLink } from '../virtual-network.js';
 import { EQUALS, MIXED } from './flash-crowd.js';
 
 const PEERS = 60;
+const GROUP = 'strategic';
 /** Few enough not to meet each other, more than one so that luck counts less. */
 const STRATEGIC = 3;
 
@@ -17,6 +18,7 @@ const among = (
   about: string,
   others: readonly LeecherGroup[],
   link: AccessLink,
+  compared: string,
   behaviour?: Behaviour,
 ): Scenario => ({
   name,
@@ -26,16 +28,24 @@ const among = (
   pieceBytes: 256 * 1024,
   seeds: [{ count: 2, link: { downKbit: 10_000, upKbit: 3000 } }],
   leechers: [
-    { name: 'strategic', share: STRATEGIC / PEERS, link, ...(behaviour === undefined ? {} : { behaviour }) },
+    { name: GROUP, share: STRATEGIC / PEERS, link, ...(behaviour === undefined ? {} : { behaviour }) },
     ...others.map((group) => ({ ...group, share: group.share * (1 - STRATEGIC / PEERS) })),
   ],
   arrivals: { kind: 'poisson', perSecond: 0.15 },
   departure: { kind: 'leave', lingerMs: 10_000 },
   neighbours: { kind: 'tracker', degree: 40 },
+  ...(behaviour === undefined ? {} : { compared: { scenario: compared, group: GROUP } }),
 });
 
 const equal = (name: string, about: string, behaviour?: Behaviour): Scenario =>
-  among(`equal-${name}`, `${about}, among equals`, EQUALS, { downKbit: 3000, upKbit: 400 }, behaviour);
+  among(
+    `equal-${name}`,
+    `${about}, among equals`,
+    EQUALS,
+    { downKbit: 3000, upKbit: 400 },
+    'equal-honest',
+    behaviour,
+  );
 
 const mixed = (name: string, about: string, behaviour?: Behaviour): Scenario =>
   among(
@@ -43,6 +53,7 @@ const mixed = (name: string, about: string, behaviour?: Behaviour): Scenario =>
     `${about}, among links of four kinds`,
     MIXED,
     { downKbit: 10_000, upKbit: 1000 },
+    'mixed-honest',
     behaviour,
   );
 
