@@ -1,17 +1,20 @@
 /** Uplinks plot: what all uplinks together were used for over time, and why the rest lay idle; a panel a policy. */
 import { mean } from '../run-result.js';
 import { IDLE_CAUSES } from '../survey.js';
-import { areaSign, axes, BOUND_SIGN, type Box, bound, drawing, legend } from './chart.js';
+import { areaSign, axes, BOUND_SIGN, type Box, bound, drawing, legend, WIDTH } from './chart.js';
 import { type Cell, type Course, drawnSeconds } from './condense.js';
 import { percentText, percentTick, tickText } from './figures-text.js';
 import { linearScale, type Scale } from './scale.js';
 import { element, stepsBetween, textAt } from './svg.js';
 
-const COLUMNS = 3;
-const PANEL = { width: 230, height: 120 };
+const MAX_COLUMNS = 3;
+const PANEL_HEIGHT = 120;
 /** Wide enough for the last tick of one panel and the first of the next. */
 const GAP = { x: 45, y: 62 };
 const LEFT = 56;
+const RIGHT = WIDTH - 24;
+/** Pixels that a step of the time axis takes at least, about; narrow panels have four nevertheless. */
+const STEP = 86;
 
 /** `cells` are of one swarm. */
 export function uplinksPlot(cells: readonly Cell[]): string {
@@ -27,17 +30,20 @@ export function uplinksPlot(cells: readonly Cell[]): string {
   );
   const longest = drawnSeconds(cells);
   const top = end + 26;
-  const rows = Math.ceil(cells.length / COLUMNS);
+  // A few panels are wider: together they are as wide as the drawing.
+  const columns = Math.min(cells.length, MAX_COLUMNS);
+  const width = (RIGHT - LEFT - (columns - 1) * GAP.x) / columns;
+  const rows = Math.ceil(cells.length / columns);
   const panels = cells.flatMap((cell, i) => {
-    const left = LEFT + (i % COLUMNS) * (PANEL.width + GAP.x);
-    const panelTop = top + Math.floor(i / COLUMNS) * (PANEL.height + GAP.y);
-    const box = { left, top: panelTop, right: left + PANEL.width, bottom: panelTop + PANEL.height };
+    const left = LEFT + (i % columns) * (width + GAP.x);
+    const panelTop = top + Math.floor(i / columns) * (PANEL_HEIGHT + GAP.y);
+    const box = { left, top: panelTop, right: left + width, bottom: panelTop + PANEL_HEIGHT };
     // The panels of a column share the title below the last of them.
-    const isLowest = i + COLUMNS >= cells.length;
-    return panel(cell, box, longest, i % COLUMNS === 0, isLowest);
+    const isLowest = i + columns >= cells.length;
+    return panel(cell, box, longest, i % columns === 0, isLowest);
   });
   return drawing(
-    top + rows * (PANEL.height + GAP.y) - 8,
+    top + rows * (PANEL_HEIGHT + GAP.y) - 8,
     `${scenario}: what uplinks are used for`,
     'For each policy, shares of all uplinks over time: in use, and idle by cause, one above the other.',
     [...signs, ...panels],
@@ -46,7 +52,7 @@ export function uplinksPlot(cells: readonly Cell[]): string {
 
 function panel(cell: Cell, box: Box, longest: number, hasYText: boolean, hasXTitle: boolean): string[] {
   const { course, policy, uplinkUse, leastSeconds } = cell;
-  const x = linearScale(0, longest, box.left, box.right, 4);
+  const x = linearScale(0, longest, box.left, box.right, Math.max(4, (box.right - box.left) / STEP));
   const y = linearScale(0, 1, box.bottom, box.top, 2);
   const title = `${policy}: ${percentText(mean(uplinkUse), 0)} in use`;
   return [

@@ -98,8 +98,46 @@ test('a policy that takes far longer than the others is cut in the drawings, and
   }
 });
 
-test('a policy that has figures elsewhere, and none here, is named with the command that tells why', () => {
-  const page = pageOf(madeUpRun(), madeUpRun({ scenario: 'B3', policy: 'classic' })).get(PAGE) ?? '';
-  assert.match(page, /no figures of classic here: .*\n`npm run sim -- B2 --peers 3 --policy classic`/);
-  assert.match(page, /no figures of swarm here: .*\n`npm run sim -- B3 --peers 3 --policy swarm`/);
+test('a policy that has figures elsewhere, and none here, was not run, or failed if it was', () => {
+  const elsewhere = madeUpRun({ scenario: 'B3', policy: 'classic' });
+  const page = pageOf(madeUpRun(), elsewhere).get(PAGE) ?? '';
+  assert.match(
+    page,
+    /^At this size classic was not run;\n`npm run sim -- B2 --peers 3 --policy classic` does\.$/m,
+  );
+  assert.match(
+    page,
+    /^At this size swarm was not run;\n`npm run sim -- B3 --peers 3 --policy swarm` does\.$/m,
+  );
+  const command = 'npm run sim -- B2 --policy swarm --policy Classic';
+  const failed = pageOf(madeUpRun({ command }), elsewhere, madeUpRun({ scenario: 'B3', policy: 'random' }));
+  assert.match(
+    failed.get(PAGE) ?? '',
+    /^No run of classic succeeded; why, says\n`npm run sim -- B2 --peers 3 --policy classic`\.\n\nAt this size random was not run;\n/m,
+  );
+});
+
+test('who is done before our last peer is named, with whether the intervals tell them apart', () => {
+  const page = (...policies: [string, ...number[]][]): string =>
+    pageOf(
+      ...policies.flatMap(([policy, ...ratios]) =>
+        ratios.map((lastOverLeast, i) => madeUpRun({ policy, lastOverLeast, seed: i + 1 })),
+      ),
+    ).get(PAGE) ?? '';
+  assert.match(
+    page(['swarm', 1.1, 1.1], ['random', 1.09, 1.09], ['sequential', 1, 1.19], ['classic', 1.1, 1.1002]),
+    /^Here the last peer was done sooner with random and sequential \(within the ±\) than with swarm\.$/m,
+  );
+  assert.doesNotMatch(page(['swarm', 1.1], ['random', 1.1001], ['classic', 1.0999]), /done sooner/);
+  assert.doesNotMatch(page(['random', 1.1], ['classic', 1]), /done sooner/);
+});
+
+test('panels of uplinks take the whole width, however many there are', () => {
+  for (const count of [1, 2, 3, 4, 6]) {
+    const runs = POLICIES.slice(0, count).map(({ name }) => madeUpRun({ policy: name }));
+    const svg = pageOf(...runs).get('b2-3-uplinks.svg') ?? '';
+    assertDrawing(svg);
+    const ends = [...svg.matchAll(/x2="([\d.]+)"[^>]*class="grid"/g)].map(([, x]) => Number(x));
+    assert.equal(Math.max(...ends), 836, `${count}`);
+  }
 });
