@@ -95,18 +95,30 @@ const SECOND_KBIT_BYTES = 1024 / 8;
 
 /**
  * The least time in which all leechers can have everything, in seconds (Kumar and Ross 2006): the seeds' uplinks,
- * the slowest downlink, or all uplinks together. Peers that upload nothing count with nothing.
+ * the slowest downlink, or all uplinks together. Peers that upload nothing count with nothing. Two peers that nobody
+ * reaches never meet: all that such peers get comes over the uplinks of seeds and of who is reachable.
  */
 export function leastSeconds(scenario: Scenario, peers: number): number {
   const bytes = scenario.pieces * scenario.pieceBytes;
   const seedUp = scenario.seeds.reduce((sum, { count, link }) => sum + count * link.upKbit, 0);
   const sizes = groupSizes(scenario.leechers, peers);
-  let leecherUp = 0;
+  let usefulUp = seedUp;
+  let reachableUp = seedUp;
+  let unreachable = 0;
   let slowest = Number.POSITIVE_INFINITY;
-  scenario.leechers.forEach(({ link, behaviour }, i) => {
-    if (behaviour?.uploadsNothing !== true) leecherUp += sizes[i]! * link.upKbit;
-    if (sizes[i]! > 0) slowest = Math.min(slowest, link.downKbit);
+  scenario.leechers.forEach(({ link, behaviour, reachable = true }, i) => {
+    const size = sizes[i]!;
+    const gives = behaviour?.uploadsNothing !== true && scenario.neighbours.kind !== 'star';
+    if (gives) usefulUp += size * link.upKbit;
+    if (gives && reachable) reachableUp += size * link.upKbit;
+    if (!reachable) unreachable += size;
+    if (size > 0) slowest = Math.min(slowest, link.downKbit);
   });
-  const useful = scenario.neighbours.kind === 'star' ? seedUp : seedUp + leecherUp;
-  return Math.max(bytes / seedUp, bytes / slowest, (peers * bytes) / useful) / SECOND_KBIT_BYTES;
+  const bounds = [
+    bytes / seedUp,
+    bytes / slowest,
+    (peers * bytes) / usefulUp,
+    (unreachable * bytes) / reachableUp,
+  ];
+  return Math.max(...bounds) / SECOND_KBIT_BYTES;
 }

@@ -48,7 +48,7 @@ const PICKERS = `Of random and sequential only the picker differs: choker and su
 to one peer at a time, so peers have different ones to pass on, whatever their picker prefers. In a crowd that comes at
 once this leaves the picker little to do, and now and then another one is ahead of ours by a hair: below a table it says
 where. What a picker is for shows without a super-seed: B1 with 60 peers then takes 1.03 × T_min with ours, 1.03 with
-random and 1.43 with sequential (means of three seeds), and B2 takes 1.33, 1.35 and 17.3 (one seed).`;
+random and 1.43 with sequential (means of three seeds), and B2 takes 1.33, 1.35 and 17.3 (one seed; 2026-11-30).`;
 
 const NOT_MODELLED = `## What these figures do not say
 

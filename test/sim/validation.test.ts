@@ -1,11 +1,12 @@
 /** The simulator against arithmetic: where a swarm is simple enough to compute, times agree within one percent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Behaviour } from '../../sim/behaviour.js';
+import { type Behaviour, FREE_RIDER } from '../../sim/behaviour.js';
 import { AlwaysUnchoke } from '../../sim/other-chokers.js';
 import type { RunResult } from '../../sim/run-result.js';
 import { leastSeconds, type Scenario } from '../../sim/scenario.js';
 import { B1, B2, B3, B4 } from '../../sim/scenarios/flash-crowd.js';
+import { NAT } from '../../sim/scenarios/hardships.js';
 import { CHAIN, PAIR, STAR } from '../../sim/scenarios/shapes.js';
 import { simulate } from '../../sim/simulation.js';
 
@@ -68,8 +69,29 @@ test('the least time is that of the published benches', () => {
   assert.deepEqual(least, [2018, 2048, 4096, 1045]);
 });
 
+test('what nobody reaches is fed by the others alone: that bounds the least time where they are few', () => {
+  // 40 that can be reached and the seed send 60 files of 200 pieces; all uplinks together could do more.
+  const file = 200 * PIECE_KBIT;
+  assertNear(leastSeconds(NAT, 100), (60 * file) / (40 * 400 + 1000), 'nat');
+  const groups = (reachable: number): Scenario => ({
+    ...NAT,
+    leechers: [
+      { ...NAT.leechers[0]!, share: reachable },
+      { ...NAT.leechers[1]!, share: 1 - reachable },
+    ],
+  });
+  // Where more can be reached, all uplinks together take longest.
+  for (const reachable of [0.6, 0.51, 0.99])
+    assertNear(leastSeconds(groups(reachable), 100), (100 * file) / (100 * 400 + 1000), `${reachable}`);
+  // With none, the seed alone.
+  assertNear(leastSeconds(groups(0), 100), (100 * file) / 1000, 'none');
+  const givesNothing = { ...NAT.leechers[0]!, behaviour: FREE_RIDER };
+  const leechers = [givesNothing, NAT.leechers[1]!];
+  assertNear(leastSeconds({ ...NAT, leechers }, 100), (60 * file) / 1000, 'takers');
+});
+
 test('nobody is quicker than the least time', () => {
-  for (const scenario of [B1, B4]) {
+  for (const scenario of [B1, B4, { ...NAT, network: {} }]) {
     const result = run({ ...scenario, pieces: 12 }, 20);
     assert.ok(result.lastOverLeast >= 1, `${scenario.name}: ${result.lastOverLeast}`);
   }
