@@ -1,17 +1,27 @@
 /**
  * Token bucket: bytes that may pass, at a rate, with a bounded burst. Over any span of t seconds no more than
- * rate × t + burst bytes pass.
+ * rate × t + burst bytes pass, but for what is lent: that comes early, is a small share of what passes, and is kept
+ * from those who come after.
  */
 import { asMillis, BLOCK_BYTES, type Millis, NEVER } from '../units.js';
 
 /** Tokens are counted in thousandths of a byte: a rate times milliseconds is whole then, and sums stay exact. */
 const SCALE = 1_000;
+/** Of the rate may be lent in the long run, so that who queues keeps the rest. */
+const LENT_SHARE = 1 / 8;
+/** May be lent at once, as time of the rate. */
+const MAX_LENT_MS = 2_000;
+/** … at the slowest of rates. */
+const LEAST_MAX_LENT_BYTES = 4 * BLOCK_BYTES;
 
 export class TokenBucket {
   #rate: number;
   #burst: number;
+  /** Below zero where more was lent than there was. */
   #tokens: number;
-  /** When `#tokens` was true. */
+  /** Lent, and not yet paid back out of its share of the rate. */
+  #lent = 0;
+  /** When both were true. */
   #at = asMillis(Number.NEGATIVE_INFINITY);
 
   /**
@@ -38,7 +48,9 @@ export class TokenBucket {
     const wasUnlimited = this.unlimited;
     this.#rate = bytesPerSecond;
     this.#burst = burstOf(bytesPerSecond, burstBytes);
-    this.#tokens = wasUnlimited ? this.#burst : Math.min(this.#tokens, this.#burst);
+    // What was lent at a higher rate must not keep others waiting for long at this one.
+    this.#lent = wasUnlimited ? 0 : Math.min(this.#lent, this.#maxLent);
+    this.#tokens = wasUnlimited ? this.#burst : clamp(this.#tokens, -this.#maxLent, this.#burst);
   }
 
   /** Bytes that `take` would grant; Infinity without limit. */
@@ -56,13 +68,19 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes `bytes` on credit: who comes after waits for it. False, and nothing, where more than `creditMs` is owed. */
-  borrow(now: Millis, bytes: number, creditMs: number): boolean {
+  /** Whether `bytes` may be lent while no more than `part` (0…1) of what may be is. */
+  canLend(now: Millis, bytes: number, part: number): boolean {
     if (this.unlimited) return true;
     this.#settle(now);
-    if (this.#tokens < -creditMs * this.#rate) return false;
+    return this.#lent + bytes * SCALE <= part * this.#maxLent;
+  }
+
+  /** Takes `bytes` whether there are so many or not: who comes after waits for them. Ask `canLend` first. */
+  lend(now: Millis, bytes: number): void {
+    if (this.unlimited) return;
+    this.#settle(now);
     this.#tokens -= bytes * SCALE;
-    return true;
+    this.#lent += bytes * SCALE;
   }
 
   /** Bytes that were taken and did not pass. */
@@ -78,9 +96,15 @@ export class TokenBucket {
     return asMillis(now + Math.ceil((bytes * SCALE - this.#tokens) / this.#rate));
   }
 
+  get #maxLent(): number {
+    return Math.max(MAX_LENT_MS * this.#rate, LEAST_MAX_LENT_BYTES * SCALE);
+  }
+
   #settle(now: Millis): void {
     if (now <= this.#at) return;
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#rate);
+    const passed = (now - this.#at) * this.#rate;
+    this.#tokens = Math.min(this.#burst, this.#tokens + passed);
+    this.#lent = Math.max(0, this.#lent - passed * LENT_SHARE);
     this.#at = now;
   }
 }
@@ -89,6 +113,18 @@ export class TokenBucket {
 export function takeFromAll(buckets: readonly TokenBucket[], now: Millis, bytes: number): boolean {
   for (const bucket of buckets) if (bucket.available(now) < bytes) return false;
   for (const bucket of buckets) bucket.take(now, bytes);
+  return true;
+}
+
+/** Borrows from every bucket, or from none; see `canLend`. */
+export function borrowFromAll(
+  buckets: readonly TokenBucket[],
+  now: Millis,
+  bytes: number,
+  part: number,
+): boolean {
+  for (const bucket of buckets) if (!bucket.canLend(now, bytes, part)) return false;
+  for (const bucket of buckets) bucket.lend(now, bytes);
   return true;
 }
 
@@ -109,3 +145,5 @@ export function readyAt(buckets: readonly TokenBucket[], now: Millis, bytes: num
 function burstOf(bytesPerSecond: number, burstBytes: number | undefined): number {
   return Math.max(burstBytes ?? bytesPerSecond / 4, BLOCK_BYTES) * SCALE;
 }
+
+const clamp = (value: number, least: number, most: number): number => Math.max(least, Math.min(most, value));

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { bytesAvailable, readyAt, TokenBucket, takeFromAll } from '../../engine/policy/token-bucket.js';
+import {
+  borrowFromAll,
+  bytesAvailable,
+  readyAt,
+  TokenBucket,
+  takeFromAll,
+} from '../../engine/policy/token-bucket.js';
 import { asMillis, BLOCK_BYTES } from '../../engine/units.js';
 
 describe('TokenBucket', () => {
@@ -70,6 +76,52 @@ describe('TokenBucket', () => {
     assert.equal(wide.available(now), 80_000);
     assert.equal(readyAt([wide, narrow], now, 10_000), 100);
     assert.equal(bytesAvailable([], now), Number.POSITIVE_INFINITY);
+  });
+
+  it('lends two seconds of its rate at once, then an eighth of it, and keeps the rest for who waits', () => {
+    const bucket = new TokenBucket(100_000, 50_000);
+    const borrow = (ms: number, bytes: number) => borrowFromAll([bucket], asMillis(ms), bytes, 1);
+    assert.equal(borrow(0, 200_001), false);
+    assert.equal(borrow(0, 200_000), true);
+    assert.equal(borrow(0, 1), false);
+    assert.equal(bucket.readyAt(asMillis(0), 20_000), 1_700);
+    assert.equal(bucket.available(asMillis(1_500)), 0);
+    let lent = 0;
+    for (let ms = 0; ms <= 80_000; ms += 10) if (borrow(ms, 1_000)) lent += 1_000;
+    assert.equal(lent, 80 * 12_500);
+    assert.ok(bucket.available(asMillis(80_000)) > 0);
+  });
+
+  it('lends four blocks at the slowest of rates, and everything without a limit', () => {
+    const now = asMillis(0);
+    assert.equal(borrowFromAll([new TokenBucket(1)], now, 4 * BLOCK_BYTES, 1), true);
+    assert.equal(borrowFromAll([new TokenBucket(1)], now, 4 * BLOCK_BYTES + 1, 1), false);
+    const unlimited = new TokenBucket(0);
+    assert.equal(borrowFromAll([unlimited], now, 1e12, 1), true);
+    unlimited.setRate(now, 100_000);
+    assert.equal(unlimited.available(now), 25_000);
+  });
+
+  it('lends some a part only of what others may borrow', () => {
+    const bucket = new TokenBucket(100_000, 50_000);
+    assert.equal(borrowFromAll([bucket], asMillis(0), 100_001, 0.5), false);
+    assert.equal(borrowFromAll([bucket], asMillis(0), 100_000, 0.5), true);
+    assert.equal(borrowFromAll([bucket], asMillis(0), 1, 0.5), false);
+    assert.equal(borrowFromAll([bucket], asMillis(0), 100_000, 1), true);
+  });
+
+  it('lends from all buckets or from none', () => {
+    const [wide, narrow] = [new TokenBucket(1_000_000), new TokenBucket(50_000)];
+    assert.equal(borrowFromAll([wide, narrow], asMillis(0), 200_000, 1), false);
+    assert.equal(wide.available(asMillis(0)), 250_000);
+  });
+
+  it('is not in debt for longer than two seconds when its rate falls', () => {
+    const bucket = new TokenBucket(1_000_000);
+    bucket.lend(asMillis(0), 2_000_000);
+    bucket.setRate(asMillis(0), 50_000);
+    assert.ok(bucket.readyAt(asMillis(0), 1) <= 2_001);
+    assert.equal(bucket.canLend(asMillis(1_500), 9_000, 1), true);
   });
 
   it('never lets pass more than rate × time + burst over any span, and is ready when it said', () => {

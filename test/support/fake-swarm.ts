@@ -199,6 +199,8 @@ export interface FakeSwarmOptions {
   readonly slots?: number;
   readonly downloadRate?: number;
   readonly uploadRate?: number;
+  /** Default: nobody is given any. */
+  readonly metadata?: Uint8Array;
   readonly maxPeers?: number;
   /** Default: all. */
   readonly wanted?: readonly number[];
@@ -262,6 +264,7 @@ export class FakeSwarm {
       downloadBuckets: [new TokenBucket(options.downloadRate ?? 0)],
       uploadBuckets: [new TokenBucket(options.uploadRate ?? 0)],
       superSeed: options.superSeed ?? 'off',
+      ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
       ...(options.pex === undefined ? {} : { pex: options.pex }),
       wantPeers: () => this.events.push('want peers'),
     });
