@@ -1,4 +1,7 @@
-/** Piece frames: the layout of ready-made `piece` messages (BEP 3) of one stretch of a piece, cut at BLOCK_BYTES. */
+/**
+ * Piece frames: the layout of ready-made `piece` messages (BEP 3) of one stretch of a piece, cut at BLOCK_BYTES, and
+ * copies of it that are cut otherwise.
+ */
 import { BLOCK_BYTES } from '../units.js';
 
 /** `<u32 length><u8 7><u32 piece><u32 begin>` */
@@ -16,10 +19,7 @@ export function writeFrameHeaders(frames: Buffer, piece: number, begin: number, 
   let at = 0;
   for (let done = 0; done < length; done += BLOCK_BYTES) {
     const blockBytes = Math.min(BLOCK_BYTES, length - done);
-    frames.writeUInt32BE(9 + blockBytes, at);
-    frames[at + 4] = PIECE_MESSAGE;
-    frames.writeUInt32BE(piece, at + 5);
-    frames.writeUInt32BE(begin + done, at + 9);
+    writeHeader(frames, at, piece, begin + done, blockBytes);
     at += HEADER_BYTES + blockBytes;
   }
 }
@@ -35,4 +35,31 @@ export function framePayloads(frames: Buffer, from: number, length: number): Buf
     at = end;
   }
   return gaps;
+}
+
+/** Messages of `blockBytes` each for [begin, begin + blocks × blockBytes) of `piece`, out of the stretch at `from`. */
+export function copyFrames(
+  frames: Buffer,
+  from: number,
+  piece: number,
+  begin: number,
+  blockBytes: number,
+  blocks: number,
+): Buffer {
+  const copy = Buffer.allocUnsafe(blocks * (HEADER_BYTES + blockBytes));
+  let at = 0;
+  for (let block = 0; block < blocks; block++) {
+    const blockBegin = begin + block * blockBytes;
+    writeHeader(copy, at, piece, blockBegin, blockBytes);
+    at += HEADER_BYTES;
+    for (const part of framePayloads(frames, blockBegin - from, blockBytes)) at += part.copy(copy, at);
+  }
+  return copy;
+}
+
+function writeHeader(frames: Buffer, at: number, piece: number, begin: number, blockBytes: number): void {
+  frames.writeUInt32BE(9 + blockBytes, at);
+  frames[at + 4] = PIECE_MESSAGE;
+  frames.writeUInt32BE(piece, at + 5);
+  frames.writeUInt32BE(begin, at + 9);
 }

@@ -5,7 +5,7 @@ import type { TorrentGeometry } from '../policy/torrent-geometry.js';
 import type { Frames } from '../ports.js';
 import { BLOCK_BYTES, type PieceIndex } from '../units.js';
 import type { FileReader } from './file-reader.js';
-import { FRAME_BYTES, framePayloads, framesBytes, writeFrameHeaders } from './piece-frames.js';
+import { copyFrames, FRAME_BYTES, framePayloads, framesBytes, writeFrameHeaders } from './piece-frames.js';
 import type { ExtentRange, ExtentReader, ReadCache } from './read-cache.js';
 
 /**
@@ -13,6 +13,11 @@ import type { ExtentRange, ExtentReader, ReadCache } from './read-cache.js';
  * to the thread pool and back. More would let a peer that asks for single blocks make us read much for little.
  */
 const EXTENT_BYTES = 512 * 1024;
+/**
+ * What an odd request that lies across the end of an extent is served from: a block on either side of it. The smallest
+ * cache does not hold two extents at once.
+ */
+const SEAM_BYTES = 2 * BLOCK_BYTES;
 
 export interface PieceServerHandler {
   /** Frames of this piece may be asked for again. */
@@ -45,7 +50,7 @@ export class PieceServer implements ExtentReader {
     this.#cache = cache;
     this.#handler = handler;
     this.#extentsPerPiece = Math.ceil(geometry.pieceLength / EXTENT_BYTES);
-    this.#firstKey = cache.reserveKeys(geometry.pieceCount * this.#extentsPerPiece);
+    this.#firstKey = cache.reserveKeys(2 * geometry.pieceCount * this.#extentsPerPiece);
   }
 
   /** See PieceStore.frames. Undefined for ever when the request is not inside a verified piece. */
@@ -54,7 +59,7 @@ export class PieceServer implements ExtentReader {
     if (!this.#have.get(piece) || begin < 0 || blocks < 1 || blockBytes < 1) return undefined;
     if (blockBytes > BLOCK_BYTES || begin + blockBytes > pieceBytes) return undefined;
     const isWhole = blockBytes === BLOCK_BYTES || begin + blockBytes === pieceBytes;
-    if (begin % BLOCK_BYTES !== 0 || !isWhole) return this.#oddFrames(piece, begin, blockBytes);
+    if (begin % BLOCK_BYTES !== 0 || !isWhole) return this.#oddFrames(piece, begin, blockBytes, blocks);
 
     const extent = Math.floor(begin / EXTENT_BYTES);
     const extentBegin = extent * EXTENT_BYTES;
@@ -62,7 +67,7 @@ export class PieceServer implements ExtentReader {
     const count = Math.min(blocks, Math.max(1, Math.floor((extentEnd - begin) / blockBytes)));
     const from = ((begin - extentBegin) / BLOCK_BYTES) * FRAME_BYTES;
     const to = from + count * framesBytes(blockBytes);
-    const key = this.#firstKey + piece * this.#extentsPerPiece + extent;
+    const key = this.#key(piece, extent);
     const frames = this.#cache.get(key, from, to, count);
     if (frames === undefined) this.#request(key, piece, extentBegin, extentEnd - extentBegin);
     return frames;
@@ -102,15 +107,33 @@ export class PieceServer implements ExtentReader {
     for (const piece of pieces) this.#handler.onFramesReady(piece);
   }
 
-  /** A request off the grid is an extent of its own. */
-  #oddFrames(piece: PieceIndex, begin: number, blockBytes: number): Frames | undefined {
-    const key = `${this.#firstKey}/${piece}/${begin}/${blockBytes}`;
-    const frames = this.#cache.get(key, 0, framesBytes(blockBytes), 1);
-    if (frames === undefined) this.#request(key, piece, begin, blockBytes);
-    return frames;
+  /**
+   * Requests off the grid are copied out of what is read for the others: with entries of their own, one peer could
+   * make millions of them.
+   */
+  #oddFrames(piece: PieceIndex, begin: number, blockBytes: number, blocks: number): Frames | undefined {
+    const pieceBytes = this.#geometry.pieceBytes(piece);
+    const extent = Math.floor(begin / EXTENT_BYTES);
+    const border = (extent + 1) * EXTENT_BYTES;
+    const isSeam = begin + blockBytes > border;
+    const from = isSeam ? border - SEAM_BYTES / 2 : extent * EXTENT_BYTES;
+    const to = Math.min(from + (isSeam ? SEAM_BYTES : EXTENT_BYTES), pieceBytes);
+    const key = this.#key(piece, extent) + (isSeam ? this.#geometry.pieceCount * this.#extentsPerPiece : 0);
+    const frames = this.#cache.peek(key);
+    if (frames === undefined) {
+      this.#request(key, piece, from, to - from);
+      return undefined;
+    }
+    const count = Math.min(blocks, Math.floor((to - begin) / blockBytes));
+    const bytes = copyFrames(frames, from, piece, begin, blockBytes, count);
+    return { bytes, blocks: count, release: () => {} };
   }
 
-  #request(key: number | string, piece: PieceIndex, begin: number, length: number): void {
+  #key(piece: PieceIndex, extent: number): number {
+    return this.#firstKey + piece * this.#extentsPerPiece + extent;
+  }
+
+  #request(key: number, piece: PieceIndex, begin: number, length: number): void {
     if (!this.#cache.request(this, key, { piece, begin, length })) this.#refused.add(piece);
   }
 

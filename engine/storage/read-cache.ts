@@ -11,6 +11,8 @@ import { framesBytes } from './piece-frames.js';
 const MAX_READS = 8;
 /** Extents waiting to be read; beyond it their owner remembers the piece only. */
 const MAX_QUEUED = 1024;
+/** What an extent takes beside its bytes, about: a piece may have a single byte, and a million of those takes 1 GiB. */
+const ENTRY_BYTES = 1024;
 
 /** A stretch of a piece that is asked for as one. */
 export interface ExtentRange {
@@ -31,7 +33,7 @@ export interface ExtentReader {
 
 interface Extent {
   readonly reader: ExtentReader;
-  readonly key: number | string;
+  readonly key: number;
   readonly range: ExtentRange;
   /** Undefined while queued. */
   frames: Buffer | undefined;
@@ -43,8 +45,8 @@ interface Extent {
 export class ReadCache {
   readonly #budgetBytes: number;
   /** Ready and being read, in order of use. */
-  readonly #extents = new Map<number | string, Extent>();
-  readonly #queue = new Map<number | string, Extent>();
+  readonly #extents = new Map<number, Extent>();
+  readonly #queue = new Map<number, Extent>();
   readonly #refused = new Set<ExtentReader>();
   /** Free buffers by size. */
   readonly #pool = new Map<number, Buffer[]>();
@@ -68,11 +70,9 @@ export class ReadCache {
    * [from, to) of the frames stored under `key`, which are `blocks` blocks; undefined: not in memory. Pinned, or a
    * copy once half of the budget is pinned: peers that do not read must not keep the cache from the others.
    */
-  get(key: number | string, from: number, to: number, blocks: number): Frames | undefined {
-    const extent = this.#extents.get(key);
-    if (!extent?.isReady || extent.frames === undefined) return undefined;
-    this.#extents.delete(key);
-    this.#extents.set(key, extent);
+  get(key: number, from: number, to: number, blocks: number): Frames | undefined {
+    const extent = this.#used(key);
+    if (extent?.frames === undefined) return undefined;
     const bytes = extent.frames.subarray(from, to);
     if (extent.pins === 0) {
       if (this.#pinnedBytes + extent.frames.length > this.#budgetBytes / 2) {
@@ -84,8 +84,13 @@ export class ReadCache {
     return new PinnedFrames(bytes, blocks, this, extent);
   }
 
+  /** All frames under `key`, to be copied from at once; undefined: not in memory. */
+  peek(key: number): Buffer | undefined {
+    return this.#used(key)?.frames;
+  }
+
   /** Reads `range`; `onExtentReady` follows. False: even the queue is full, and `onQueueRoom` follows. */
-  request(reader: ExtentReader, key: number | string, range: ExtentRange): boolean {
+  request(reader: ExtentReader, key: number, range: ExtentRange): boolean {
     if (this.#extents.has(key) || this.#queue.has(key)) return true;
     if (this.#queue.size >= MAX_QUEUED) {
       this.#refused.add(reader);
@@ -110,6 +115,15 @@ export class ReadCache {
     for (const [key, extent] of this.#queue) if (extent.reader === reader) this.#queue.delete(key);
     for (const extent of this.#extents.values()) if (extent.reader === reader) this.#giveUp(extent);
     this.#pump();
+  }
+
+  /** The extent, if it is ready: the last to be given up now. */
+  #used(key: number): Extent | undefined {
+    const extent = this.#extents.get(key);
+    if (!extent?.isReady) return undefined;
+    this.#extents.delete(key);
+    this.#extents.set(key, extent);
+    return extent;
   }
 
   #pump(): void {
@@ -175,8 +189,9 @@ export class ReadCache {
     for (;;) {
       const pooled = this.#pool.get(bytes)?.pop();
       if (pooled !== undefined) return pooled;
-      if (this.#allocatedBytes === 0 || this.#allocatedBytes + bytes <= this.#budgetBytes) {
-        this.#allocatedBytes += bytes;
+      const cost = bytes + ENTRY_BYTES;
+      if (this.#allocatedBytes === 0 || this.#allocatedBytes + cost <= this.#budgetBytes) {
+        this.#allocatedBytes += cost;
         return Buffer.allocUnsafeSlow(bytes);
       }
       if (!this.#freePooled() && !this.#evict()) return undefined;
@@ -188,7 +203,7 @@ export class ReadCache {
     for (const [size, free] of this.#pool) {
       if (free.pop() === undefined) this.#pool.delete(size);
       else {
-        this.#allocatedBytes -= size;
+        this.#allocatedBytes -= size + ENTRY_BYTES;
         return true;
       }
     }

@@ -114,6 +114,61 @@ test('serves requests off the block grid and of odd lengths', async (t) => {
   }
 });
 
+test('serves any request within a piece, by a cache that cannot hold two extents at once', async (t) => {
+  const torrent = makeTorrent(1_300_000, 1_400_000);
+  const { store, told } = await seed(t, torrent);
+  const borders = [0, 524_288, 1_048_576, 1_300_000, 1_400_000];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...borders),
+      fc.integer({ min: -40_000, max: 40_000 }),
+      fc.oneof(fc.integer({ min: 1, max: BLOCK_BYTES }), fc.constantFrom(1, 8_192, BLOCK_BYTES)),
+      fc.integer({ min: 1, max: 20 }),
+      async (border, shift, blockBytes, blocks) => {
+        const offset = Math.max(0, border + shift);
+        const piece = Math.floor(offset / 1_300_000);
+        const begin = offset - piece * 1_300_000;
+        const pieceBytes = piece === 0 ? 1_300_000 : 100_000;
+        if (piece > 1 || begin + blockBytes > pieceBytes) return;
+        const most = Math.min(blocks, Math.floor((pieceBytes - begin) / blockBytes));
+        const frames = await framesOf(store, told, piece, begin, blockBytes, most);
+        assert.ok(frames.blocks >= 1 && frames.blocks <= most, `${frames.blocks} blocks`);
+        assert.ok(
+          expectedFrames(torrent, piece, begin, blockBytes, frames.blocks).equals(frames.bytes),
+          `${piece} ${begin} ${blockBytes}`,
+        );
+        frames.release();
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('requests off the grid share what is read, however many and whatever they ask', async (t) => {
+  const torrent = makeTorrent(1_048_576, 1_048_576);
+  const { store, told } = await seed(t, torrent, 4 * 1024 * 1024);
+  const border = 524_288;
+  for (const begin of [1, border + 1, border - 1]) {
+    (await framesOf(store, told, 0, begin, 2, 1)).release();
+  }
+  for (let begin = 1; begin < 1_048_576 - 8_192; begin += 97) {
+    for (const blockBytes of [1, 3, 1_000 + (begin % 5_000), 8_192]) {
+      const frames = store.frames(asPiece(0), begin, blockBytes, 1);
+      assert.ok(frames !== undefined, `${blockBytes} bytes at ${begin} are read once more`);
+      frames.release();
+    }
+  }
+  assert.deepEqual(told.events, ['ready 0', 'ready 0', 'ready 0']);
+});
+
+test('half blocks that follow each other go out as runs', async (t) => {
+  const torrent = makeTorrent(524_288, 524_288);
+  const { store, told } = await seed(t, torrent);
+  const frames = await framesOf(store, told, 0, 8_192, 8_192, 63);
+  assert.equal(frames.blocks, 63);
+  assert.ok(expectedFrames(torrent, 0, 8_192, 8_192, 63).equals(frames.bytes));
+});
+
 test('answers nothing to requests outside a piece', async (t) => {
   const torrent = makeTorrent(65_536, 100_000);
   const { store } = await seed(t, torrent);
