@@ -5,9 +5,10 @@ import { dirname } from 'node:path';
 import { defaultFile, HELP, type Order, parseOrder } from './command-line.js';
 import { messageOf, runAll } from './run-all.js';
 import { RunsFile } from './runs-file.js';
-import { type RunOptions, simulate } from './simulation.js';
+import { type Progress, type RunOptions, simulate } from './simulation.js';
 import { formatRuns, type MeasuredRun } from './table.js';
 
+const PROGRESS_MS = 10_000;
 const ARGS = process.argv.slice(2);
 
 function main(): number {
@@ -70,12 +71,25 @@ function* allOptions({
 function measured(options: RunOptions): Omit<MeasuredRun, 'command' | 'revision'> {
   const startedAt = performance.now();
   const cpuBefore = process.cpuUsage();
-  const result = simulate(options);
+  const result = simulate({ ...options, onProgress: everyTenSeconds(options) });
   const wallSeconds = (performance.now() - startedAt) / 1000;
   const cpu = process.cpuUsage(cpuBefore);
   const cpuSeconds = (cpu.user + cpu.system) / 1e6;
   const peakMegabytes = process.resourceUsage().maxRSS / 1024;
   return { ...result, wallSeconds, cpuSeconds, peakMegabytes };
+}
+
+/** Says now and then, in real time, how far a run is that lasts. */
+function everyTenSeconds({ scenario, policy, seed }: RunOptions): (progress: Progress) => void {
+  let nextAt = performance.now() + PROGRESS_MS;
+  return ({ atMs, present, unfinished, toArrive }) => {
+    if (performance.now() < nextAt) return;
+    nextAt = performance.now() + PROGRESS_MS;
+    process.stderr.write(
+      `${scenario.name} ${policy.name} seed ${seed}: at ${(atMs / 1000).toFixed(0)} s, ` +
+        `${present} present, ${unfinished} unfinished, ${toArrive} to come\n`,
+    );
+  };
 }
 
 function revisionOfCode(): string {

@@ -58,6 +58,17 @@ export interface RunOptions {
   readonly policy: Behaviour;
   /** The command that runs it again. */
   readonly replay: string;
+  /** Is told every ten seconds of virtual time how far it is. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  readonly atMs: number;
+  /** Leechers online. */
+  readonly present: number;
+  /** Of them, those that lack something. */
+  readonly unfinished: number;
+  readonly toArrive: number;
 }
 
 export function simulate(options: RunOptions): RunResult {
@@ -328,10 +339,19 @@ class Simulation {
   #audit(): void {
     const now = this.#queue.now;
     let pieces = 0;
+    let present = 0;
     for (const host of this.#hosts) {
       pieces += host.have.count;
-      if (host.isOnline) host.audit();
+      if (!host.isOnline) continue;
+      host.audit();
+      if (!host.isSeed) present++;
     }
+    this.#options.onProgress?.({
+      atMs: now,
+      present,
+      unfinished: this.#unfinished,
+      toArrive: this.#toArrive,
+    });
     if (pieces !== this.#piecesBefore) {
       this.#piecesBefore = pieces;
       this.#progressAt = now;
