@@ -21,6 +21,7 @@ import {
 import { median } from './measure.js';
 import { NoLab } from './shaped/lab.js';
 import { formatTable } from './table.js';
+import { named, numberWithin } from './usage.js';
 
 const HELP = `npm run bench:asymmetric -- [--line NAME]… [--client NAME]… [--congestion NAME]… [--runs 1] [--verbose] [--json FILE]
 
@@ -36,6 +37,8 @@ Needs root and iproute2 (namespaces, tc, ss).`;
 
 const MBIT = 1_000_000;
 const KIB = 1024;
+/** What uploading should leave of a download. */
+const LEAST_OF_ALONE = 0.95;
 /** Seconds that starting takes, at the most. */
 const SPARE_SECONDS = 15;
 
@@ -70,11 +73,11 @@ if (options.help) {
   console.log(HELP);
   process.exit(0);
 }
-const lines = options.line.map((name) => known('--line', name, LINES));
-const clients = options.client.map((name) => known('--client', name, CLIENTS));
-const [runs, warmUpSeconds, seconds] = [options.runs, options['warm-up'], options.seconds].map(Number);
-if (!(Number(runs) >= 1 && Number(warmUpSeconds) >= 1 && Number(seconds) >= 5))
-  throw new Error('--runs, --warm-up: expected 1 or more; --seconds: 5 or more');
+const lines = options.line.map((name) => named('--line', name, LINES));
+const clients = options.client.map((name) => named('--client', name, CLIENTS));
+const runs = numberWithin('--runs', options.runs, 1);
+const warmUpSeconds = numberWithin('--warm-up', options['warm-up'], 1);
+const seconds = numberWithin('--seconds', options.seconds, 5);
 
 // Nobody looks for peers beyond the tracker: not ours, not the others.
 process.env.SWARM_DISCOVERY = 'off';
@@ -95,7 +98,7 @@ interface Row {
 
 const rows: Row[] = [];
 for (const line of lines) {
-  const spanSeconds = Number(warmUpSeconds) + Number(seconds) + SPARE_SECONDS;
+  const spanSeconds = warmUpSeconds + seconds + SPARE_SECONDS;
   const halfMib = Math.ceil(((line.downBitsPerSecond / 8) * spanSeconds) / 2 ** 20);
   const content = await writeHalves(lab.folder, 2 * halfMib * 2 ** 20);
   for (const congestion of options.congestion) {
@@ -110,6 +113,7 @@ console.log(
   `\n${SEEDS} seeds and ${LEECHERS} leechers beyond a router; ${seconds} s of each run; medians of ${runs}\n`,
 );
 printRows(rows);
+printTargets(rows);
 if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
 
 async function measureClient(
@@ -119,13 +123,13 @@ async function measureClient(
   content: Content,
 ): Promise<Row> {
   const [alone, both]: [LineRun[], LineRun[]] = [[], []];
-  for (let run = 0; run < Number(runs); run++) {
+  for (let run = 0; run < runs; run++) {
     for (const uploads of [false, true]) {
       // Queues and buckets of the run before are gone with the shaper.
       lab.shape(line, congestion);
       const title = `${line.name} ${congestion} ${kind.name}${uploads ? '' : ', nothing to upload'}`;
       const tell = (text: string) => options.verbose && process.stderr.write(`${title}: ${text}\n`);
-      const times = [1000 * Number(warmUpSeconds), 1000 * Number(seconds)] as const;
+      const times = [1000 * warmUpSeconds, 1000 * seconds] as const;
       const result = await runLine(lab, line, kind, content, uploads, ...times, tell);
       (uploads ? both : alone).push(result);
       const figures = `down ${megabits(result.downloadRate)}, up ${megabits(result.uploadRate)} Mbit/s`;
@@ -179,10 +183,17 @@ function printRows(all: readonly Row[]): void {
   );
 }
 
-function known<T extends { readonly name: string }>(option: string, name: string, all: readonly T[]): T {
-  const found = all.find((one) => one.name === name);
-  if (found !== undefined) return found;
-  throw new Error(`${option}: expected ${all.map((one) => one.name).join(', ')}, got "${name}"`);
+/** Of swarm: a download that uploads leave nearly all of the line. */
+function printTargets(all: readonly Row[]): void {
+  const targets = all.filter(({ client }) => client === swarm.name).map(targetOf);
+  if (targets.length > 0) console.log(`\n${formatTable(['target', 'figure', ''], targets)}`);
+}
+
+function targetOf({ line, congestion, alone, both }: Row): string[] {
+  const [before, beside] = [alone, both].map((of) => median(of.map(({ downloadRate }) => downloadRate)));
+  const share = (beside ?? Number.NaN) / (before ?? Number.NaN);
+  const verdict = share >= LEAST_OF_ALONE ? 'met' : 'missed';
+  return [`${line.name}, ${congestion}: of alone ≥ ${percent(LEAST_OF_ALONE)}`, percent(share), verdict];
 }
 
 /** One that fills queues until they overflow, as most do, and one that does not; those that namespaces may choose. */

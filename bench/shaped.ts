@@ -22,6 +22,7 @@ import {
 } from './shaped/report.js';
 import { type Crew, leastSeconds, runSwarm, type ShapedCase, type SwarmRun } from './shaped/swarm-run.js';
 import { verboseTeller } from './shaped/verbose.js';
+import { named, numberWithin } from './usage.js';
 
 const HELP = `npm run bench:shaped -- [--case NAME]… [--client NAME]… [--runs 3] [--leechers 8] [--verbose] [--trace FILE] [--json FILE]
 
@@ -66,17 +67,11 @@ if (options.help) {
 }
 
 const cases = CASES.filter(({ name }) => options.case.includes(name));
-const runs = Number(options.runs);
-const leechers = Number(options.leechers);
-for (const name of options.case) assertKnown('--case', name, CASES);
-for (const name of options.client)
-  assertKnown(
-    '--client',
-    name,
-    [...NAMES, MIXED].map((known) => ({ name: known })),
-  );
-if (!(runs >= 1 && leechers >= 1 && leechers <= 100))
-  throw new Error('--runs and --leechers: expected 1 or more');
+const runs = numberWithin('--runs', options.runs, 1);
+const leechers = numberWithin('--leechers', options.leechers, 1, 100);
+for (const name of options.case) named('--case', name, CASES);
+const clientNames = [...NAMES, MIXED].map((name) => ({ name }));
+for (const name of options.client) named('--client', name, clientNames);
 
 // Nobody looks for peers beyond the tracker: not ours, not the others.
 process.env.SWARM_DISCOVERY = 'off';
@@ -141,11 +136,6 @@ function isPossible({ name, seed, leechers }: Crew): boolean {
   const missing = [...needs].filter((client) => !isInstalled(client));
   if (missing.length > 0) console.log(`${name}: skipped, needs ${missing.join(', ')}`);
   return missing.length === 0;
-}
-
-function assertKnown(option: string, name: string, known: readonly { readonly name: string }[]): void {
-  const names = known.map((one) => one.name);
-  if (!names.includes(name)) throw new Error(`${option}: expected ${names.join(', ')}, got "${name}"`);
 }
 
 function machineCongestion(): string {
