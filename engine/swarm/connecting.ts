@@ -8,7 +8,6 @@ import { isCrowding, leastUseful } from '../policy/turnover.js';
 import type { CloseReason, HandshakeIdentity, PeerConnection, PeerDialer, PeerSourceName } from '../ports.js';
 import { addressKey, asMillis, type Millis, type PeerAddress } from '../units.js';
 import { equalBytes } from './equal-bytes.js';
-import type { Peer } from './peer.js';
 import { PARTED, type SwarmState } from './swarm-state.js';
 
 /** Dials of one torrent under way at once: most addresses are dead, and each takes seconds to show it. */
@@ -21,8 +20,6 @@ const WANT_PEERS_MS = 30_000;
 const TURNOVER_MS = 1_000;
 /** The same for an address that we know, who may be no better, or not there. */
 const DIAL_TURNOVER_MS = 10_000;
-/** A peer with which nothing was exchanged for so long may not be who its id says. */
-const SILENT_MS = 10_000;
 /** Below this many peers and candidates we ask for more. */
 const FEW_PEERS = 20;
 
@@ -187,17 +184,15 @@ export class Connecting {
   }
 
   /**
-   * The same peer twice, as when both sides dialled: the connection made by the smaller peer id stays. If it came by
-   * another address, the later one goes: a peer id proves nothing, so it ends no connection elsewhere.
+   * The same peer twice, as when both sides dialled: the connection made by the smaller peer id stays. A peer id proves
+   * nothing, so it neither ends nor keeps out a connection of another host: a peer that comes by IPv4 and by IPv6 has
+   * two, which costs a seat while there are seats to spare.
    */
   #isDuplicate(connection: PeerConnection): boolean {
     for (const peer of this.#state.peers.values()) {
       const other = peer.connection;
-      if (!equalBytes(other.peerId, connection.peerId)) continue;
-      if (other.remote.host !== connection.remote.host) {
-        if (this.#isAlive(peer)) return true;
+      if (other.remote.host !== connection.remote.host || !equalBytes(other.peerId, connection.peerId))
         continue;
-      }
       if (other.incoming === connection.incoming) return true;
       const keepsOutgoing = isSmaller(this.#options.identity.peerId, connection.peerId);
       if (keepsOutgoing === connection.incoming) return true;
@@ -205,11 +200,6 @@ export class Connecting {
       return false;
     }
     return false;
-  }
-
-  /** It does something, or may yet: one that only holds a peer id keeps nobody out. */
-  #isAlive({ connectedAt, downloadedBytes, uploadedBytes }: Peer): boolean {
-    return downloadedBytes + uploadedBytes > 0 || this.#state.now() - connectedAt < SILENT_MS;
   }
 
   #isConnected(address: PeerAddress): boolean {

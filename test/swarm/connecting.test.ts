@@ -67,25 +67,53 @@ test('of two connections between the same two peers one stays', () => {
   assert.equal(fake.swarm.state.peers.size, 1);
 });
 
-test('a peer that comes by its other address as well keeps its first connection', () => {
+test('a peer that comes by its other address as well has two connections, and either may end', () => {
   const fake = new FakeSwarm();
   const first = new FakeConnection(at(1));
   fake.swarm.onIncoming(first);
   const again = new FakeConnection({ host: '2001:db8::1', port: 6881 }, true, false, first.peerId);
   fake.swarm.onPeersFound([again.remote], 'tracker');
   fake.dials[0]!.done(again);
-  assert.equal(first.closed, undefined);
-  assert.equal(again.closed, 'not needed');
-  assert.equal(fake.swarm.state.peers.size, 1);
+  assert.deepEqual([first.closed, again.closed], [undefined, undefined]);
+  assert.equal(fake.swarm.state.peers.size, 2);
+  first.disconnect();
+  assert.equal(again.closed, undefined);
 });
 
-test('who took the peer id of another and then does nothing keeps nobody out', () => {
-  const fake = new FakeSwarm();
-  const thief = new FakeConnection(at(1));
-  fake.swarm.onIncoming(thief);
-  fake.clock.advance(15_000);
-  const owner = new FakeConnection(at(2), true, true, thief.peerId);
+test('who took the peer id of another keeps it neither out nor from dialling, whatever it gives', () => {
+  const fake = new FakeSwarm({ pieces: 40, blocksPerPiece: 1 });
+  const thief = fake.connect();
+  thief.handler.onUnchoke();
+  const seed = () => new FakeConnection(at(200), true, true, thief.peerId);
+  for (let block = 0; block < 20; block++) {
+    thief.answer(1);
+    const owner = seed();
+    fake.swarm.onIncoming(owner);
+    assert.equal(owner.closed, undefined, `after ${block + 1} blocks`);
+    owner.disconnect();
+    fake.clock.advance(3_000);
+  }
+  assert.equal(thief.closed, undefined);
+  const owner = seed();
   fake.swarm.onIncoming(owner);
+  const dialled = new FakeConnection(at(201), true, false, thief.peerId);
+  fake.swarm.onPeersFound([dialled.remote], 'tracker');
+  fake.dials.at(-1)!.done(dialled);
+  assert.deepEqual([owner.closed, dialled.closed], [undefined, undefined]);
+});
+
+test('who says the peer id of another ends none of its connections', () => {
+  const fake = new FakeSwarm();
+  const owner = new FakeConnection(at(1));
+  fake.swarm.onIncoming(owner);
+  for (const incoming of [true, false]) {
+    const thief = new FakeConnection(at(incoming ? 2 : 3), true, incoming, owner.peerId);
+    if (incoming) fake.swarm.onIncoming(thief);
+    else {
+      fake.swarm.onPeersFound([thief.remote], 'tracker');
+      fake.dials.at(-1)!.done(thief);
+    }
+  }
   assert.equal(owner.closed, undefined);
 });
 
