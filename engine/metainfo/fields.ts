@@ -2,6 +2,7 @@
  * Fields: reads one value of a decoded torrent file at a time. What is required and wrong is refused with the
  * field's name and value; what is optional and wrong is as if it were not there.
  */
+import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { type ErrorCode, SwarmError } from '../errors.js';
 import type { BencodeDict, BencodeValue } from './bencode.js';
@@ -59,33 +60,46 @@ export function asWhole(value: BencodeValue | undefined, field: string, min: num
   throw refuse(field, value, `must be a whole number from ${min} to ${max}`);
 }
 
-/** Decodes the text of one torrent: UTF-8, else what its `encoding` names, else latin1, in which every byte is a character. */
+/** What ICU puts for bytes that are not text; GB18030, UTF-16 and the byte 1A say the same and mean it. */
+const SUBSTITUTE = /[\x1a\ufffd]/;
+/** Times that a decoder is asked whether it was meant: it throws when not, 5 us each, and a torrent has a million strings. */
+const MAX_SECOND_LOOKS = 1_000;
+
+/**
+ * Decodes the text of one torrent: UTF-8, else what its `encoding` names, else latin1, in which every byte is a character.
+ * What is neither is told without a throw, so that it costs as much as what is.
+ */
 export class TextDecoding {
-  readonly #utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  readonly #legacy: TextDecoder | undefined;
+  readonly #legacy: { readonly lenient: TextDecoder; readonly strict: TextDecoder } | undefined;
+  #secondLooks = MAX_SECOND_LOOKS;
 
   /** `encoding`: the label that the torrent gives; one that is not known is as none. */
   constructor(encoding: BencodeValue | undefined) {
     if (!(encoding instanceof Uint8Array) || encoding.length > SHOWN_CHARACTERS) return;
+    const label = decodeUtf8Loosely(encoding);
     try {
-      this.#legacy = new TextDecoder(decodeUtf8Loosely(encoding), { fatal: true });
+      this.#legacy = { lenient: new TextDecoder(label), strict: new TextDecoder(label, { fatal: true }) };
     } catch {
       // A label that no decoder knows.
     }
   }
 
   decode(bytes: Uint8Array): string {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return isUtf8(bytes) ? buffer.toString('utf8') : (this.#decodeLegacy(bytes) ?? buffer.toString('latin1'));
+  }
+
+  /** Undefined when it is not what the torrent says. */
+  #decodeLegacy(bytes: Uint8Array): string | undefined {
+    if (this.#legacy === undefined) return undefined;
+    const text = this.#legacy.lenient.decode(bytes);
+    if (!SUBSTITUTE.test(text)) return text;
+    if (this.#secondLooks-- <= 0) return undefined;
     try {
-      return this.#utf8.decode(bytes);
+      return this.#legacy.strict.decode(bytes);
     } catch {
-      // Not UTF-8.
+      return undefined;
     }
-    try {
-      if (this.#legacy !== undefined) return this.#legacy.decode(bytes);
-    } catch {
-      // Not what the torrent says either.
-    }
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   }
 
   /** The first of `keys` that holds a string, decoded. */

@@ -8,34 +8,48 @@ import type { TextDecoding } from './fields.js';
 /** More than the longest lists seen in the wild. */
 const MAX_URLS = 500;
 const MAX_URL_BYTES = 2_048;
+/** Looked at, whatever becomes of them: the same one again, or what is none, would cost without end. */
+const MAX_URL_ITEMS = 10 * MAX_URLS;
 const MAX_NODES = 100;
 /** Longest host name (RFC 1035). */
 const MAX_HOST_BYTES = 253;
 
 /** BEP 12: `announce-list`, else `announce` alone. A tracker that is listed twice keeps its first tier. */
 export function parseTrackers(root: BencodeDict, text: TextDecoding): readonly (readonly string[])[] {
-  const seen = new Set<string>();
+  const urls = new UrlReader(text);
   const list = root.get('announce-list');
-  const tiers = (Array.isArray(list) ? list : []).map((tier) => parseUrls(tier, text, seen));
-  if (seen.size === 0) tiers.push(parseUrls(root.get('announce'), text, seen));
+  const tiers = (Array.isArray(list) ? list : []).map((tier) => urls.read(tier));
+  if (tiers.every((tier) => tier.length === 0)) tiers.push(new UrlReader(text).read(root.get('announce')));
   return tiers.filter((tier) => tier.length > 0);
 }
 
 /** BEP 19: a list, or one URL by itself. */
 export const parseWebSeeds = (value: BencodeValue | undefined, text: TextDecoding): readonly string[] =>
-  parseUrls(value, text, new Set());
+  new UrlReader(text).read(value);
 
-/** One URL or a list of them, without those already in `seen`, which is added to. */
-function parseUrls(value: BencodeValue | undefined, text: TextDecoding, seen: Set<string>): string[] {
-  const urls: string[] = [];
-  for (const item of Array.isArray(value) ? value : [value]) {
-    if (!(item instanceof Uint8Array) || item.length > MAX_URL_BYTES || seen.size >= MAX_URLS) continue;
-    const url = text.decode(item).trim();
-    if (url === '' || seen.has(url)) continue;
-    seen.add(url);
-    urls.push(url);
+/** Reads the URLs of one torrent, each but once. */
+class UrlReader {
+  readonly #text: TextDecoding;
+  readonly #seen = new Set<string>();
+  #itemsLeft = MAX_URL_ITEMS;
+
+  constructor(text: TextDecoding) {
+    this.#text = text;
   }
-  return urls;
+
+  /** One URL or a list of them, without those that it has read before. */
+  read(value: BencodeValue | undefined): string[] {
+    const urls: string[] = [];
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (this.#seen.size >= MAX_URLS || this.#itemsLeft-- <= 0) break;
+      if (!(item instanceof Uint8Array) || item.length > MAX_URL_BYTES) continue;
+      const url = this.#text.decode(item).trim();
+      if (url === '' || this.#seen.has(url)) continue;
+      this.#seen.add(url);
+      urls.push(url);
+    }
+    return urls;
+  }
 }
 
 /** BEP 5: pairs of host and port. */

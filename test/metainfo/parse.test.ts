@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { SwarmError } from '../../engine/errors.js';
-import { encodeBencode } from '../../engine/metainfo/bencode.js';
+import { type EncodableValue, encodeBencode } from '../../engine/metainfo/bencode.js';
 import { parseTorrent } from '../../engine/metainfo/parse.js';
 import { makeFolder, makePaths, makeSingle } from './make-torrent.js';
 
@@ -186,6 +186,20 @@ describe('a torrent of the wild', () => {
     assert.equal(metainfo.dhtNodes.length, 100);
   });
 
+  test('has a bounded number of URLs looked at, the same one again and what is none included', () => {
+    const junk = (count: number) => Array.from({ length: count }, (_, i) => (i % 2 === 0 ? 'http://a/' : i));
+    const read = (urls: EncodableValue) => {
+      const metainfo = parseTorrent(
+        makeSingle({}, { 'announce-list': [urls], announce: 'http://c/', 'url-list': urls }),
+      );
+      return [metainfo.trackers.flat(), metainfo.webSeeds];
+    };
+    const both = ['http://a/', 'http://b/'];
+    assert.deepEqual(read([...junk(4_999), 'http://b/']), [both, both]);
+    assert.deepEqual(read([...junk(5_000), 'http://b/']), [['http://a/'], ['http://a/']]);
+    assert.deepEqual(read([...junk(5_000).map(() => 7), 'http://b/']), [['http://c/'], []]);
+  });
+
   test('has web seeds as one string or a list', () => {
     const seeds = (value: string | readonly string[]) =>
       parseTorrent(makeSingle({}, { 'url-list': value })).webSeeds;
@@ -209,6 +223,15 @@ describe('a torrent of the wild', () => {
       { host: '1.2.3.4', port: 6881 },
       { host: 'host.example', port: 1 },
     ]);
+  });
+
+  test('has at most a million names in the paths of its files', () => {
+    const files = Array.from({ length: 10_001 }, () => `d6:lengthi1e4:pathl${'1:a'.repeat(100)}ee`).join('');
+    const info = `5:filesl${files}e4:name1:d12:piece lengthi16384e6:pieces20:${'x'.repeat(20)}`;
+    assert.throws(() => parseTorrent(Buffer.from(`d4:infod${info}ee`)), {
+      code: 'TORRENT_TOO_LARGE',
+      details: { field: 'info.files', value: 'a list of 10001' },
+    });
   });
 
   test('says whether it is private, who made it, when and why', () => {
