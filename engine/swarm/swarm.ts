@@ -168,10 +168,8 @@ export class Swarm implements PieceStoreHandler {
   get isNeeded(): boolean {
     if (this.#parting === undefined) return false;
     const { peers, picker, totals, now } = this.state;
-    let lacking = 0;
-    for (const { has } of peers.values()) if (!has.isFull) lacking++;
-    const waiting = { peers: lacking, fewestCopies: () => picker.fewestCopies() };
-    return this.#parting.isNeeded(now(), totals.uploadedBytes, waiting);
+    const remaining = { peers: peers.values(), fewestCopies: () => picker.fewestCopies() };
+    return this.#parting.isNeeded(now(), totals.uploadedBytes, remaining);
   }
 
   get candidateCount(): number {

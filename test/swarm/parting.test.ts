@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { asPiece, BLOCK_BYTES } from '../../engine/units.js';
-import { FakeSwarm } from '../support/fake-swarm.js';
+import { FakeConnection, FakeSwarm } from '../support/fake-swarm.js';
 
 const ALL_BUT_FIRST = [1, 2, 3];
 
@@ -61,6 +61,23 @@ test('nobody is needed where few wait, or half a minute later', () => {
   late.finish();
   late.fake.clock.advance(30_000);
   assert.ok(!late.fake.swarm.isNeeded);
+});
+
+test('connections of one host, and peers that want nothing, keep nobody for long', () => {
+  const { fake, waiting, finish } = almostDone([]);
+  for (let port = 1; port <= 20; port++) {
+    const connection = new FakeConnection({ host: '10.9.9.9', port });
+    fake.swarm.onIncoming(connection);
+    connection.handler.onInterested();
+  }
+  finish();
+  assert.ok(!fake.swarm.isNeeded);
+  for (let i = 0; i < 12; i++) waiting.push(fake.connect([]));
+  assert.ok(fake.swarm.isNeeded);
+  fake.clock.advance(5_000);
+  assert.ok(!fake.swarm.isNeeded);
+  for (const { handler } of waiting) handler.onInterested();
+  assert.ok(fake.swarm.isNeeded);
 });
 
 test('who had everything from the beginning came to seed, and leaves when it likes', () => {
