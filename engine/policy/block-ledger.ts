@@ -264,8 +264,11 @@ export class BlockLedger {
     return undefined;
   }
 
-  /** Visits the missing blocks that the peer alone is asked for, oldest first. @param visit ahead: requests before it */
-  forEachAlone(peer: number, visit: (row: number, block: number, ahead: number) => void): void {
+  /** Visits the missing blocks that the peer is asked for, oldest first. @param visit ahead: requests before it */
+  forEachMissing(
+    peer: number,
+    visit: (row: number, block: number, ahead: number, requesters: number) => void,
+  ): void {
     let ahead = 0;
     for (
       let cell = this.#requests.oldestOf(peer);
@@ -274,16 +277,15 @@ export class BlockLedger {
     ) {
       const at = blockOfCell(cell);
       const row = this.#rowAt(at);
-      if (this.#requestersAt(at) === 1 && this.#isMissing(at)) visit(row, this.#blockAt(row, at), ahead);
+      if (this.#isMissing(at)) visit(row, this.#blockAt(row, at), ahead, this.#requestersAt(at));
     }
   }
 
-  /** Whether the block is missing and asked of one peer, another than `peer`. */
-  isAskedOfOneOther(row: number, block: number, peer: number): boolean {
+  /** Whether the block is missing and asked of so many peers, others than `peer`. */
+  isAskedOfOthers(row: number, block: number, peer: number, requesters: number): boolean {
     const at = this.#at(row, block);
-    return (
-      this.#requestersAt(at) === 1 && this.#isMissing(at) && this.#findRequest(row, block, peer) === NONE
-    );
+    if (this.#requestersAt(at) !== requesters || !this.#isMissing(at)) return false;
+    return this.#findRequest(row, block, peer) === NONE;
   }
 
   /** Peers with unanswered requests, in no order. */

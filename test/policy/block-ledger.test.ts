@@ -32,7 +32,7 @@ describe('BlockLedger', () => {
     assert.equal(ledger.isDue(ledger.begin(piece(2))), false, 'another piece in the same row');
   });
 
-  it('visits what a peer alone is asked for, with its place in the queue', () => {
+  it('visits what a peer is asked for, with its place in the queue and how many are asked', () => {
     const ledger = new BlockLedger(geometry);
     const row = ledger.begin(piece(0));
     ledger.requestFree(row, 1);
@@ -41,16 +41,18 @@ describe('BlockLedger', () => {
     ledger.requestFree(other, 1);
     ledger.requestAlso(row, 0, 2);
     const seen: number[][] = [];
-    ledger.forEachAlone(1, (...at) => seen.push(at));
+    ledger.forEachMissing(1, (...at) => seen.push(at));
     assert.deepEqual(seen, [
-      [row, 1, 1],
-      [other, 0, 2],
+      [row, 0, 0, 2],
+      [row, 1, 1, 1],
+      [other, 0, 2, 1],
     ]);
-    assert.equal(ledger.isAskedOfOneOther(row, 1, 2), true);
-    assert.equal(ledger.isAskedOfOneOther(row, 1, 1), false);
-    assert.equal(ledger.isAskedOfOneOther(row, 0, 3), false);
+    assert.equal(ledger.isAskedOfOthers(row, 1, 2, 1), true);
+    assert.equal(ledger.isAskedOfOthers(row, 1, 1, 1), false);
+    assert.equal(ledger.isAskedOfOthers(row, 0, 3, 1), false);
+    assert.equal(ledger.isAskedOfOthers(row, 0, 3, 2), true);
     ledger.receive(1, piece(1), 0);
-    assert.equal(ledger.isAskedOfOneOther(other, 0, 2), false);
+    assert.equal(ledger.isAskedOfOthers(other, 0, 2, 0), false);
   });
 
   it('knows pieces of one block, and torrents of none', () => {

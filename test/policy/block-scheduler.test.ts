@@ -258,7 +258,7 @@ describe('BlockScheduler', () => {
       // Each in turn is quick enough to help the other.
       for (const peer of [0, 1]) {
         paces.set(peer, 1);
-        paces.set(1 - peer, 60_000);
+        paces.set(1 - peer, 4_000);
         scheduler.reviewDeadlines();
         const keys = next(peer, Bitfield.full(blocks), 20);
         copies += keys.filter((key) => asked.get(1 - peer)!.includes(key)).length;
@@ -277,6 +277,31 @@ describe('BlockScheduler', () => {
       if (arrived < blocks - 100) assert.ok(copies <= 16 + arrived / 256, `${copies} of ${arrived}`);
     }
     assert.ok(copies > 16);
+  });
+
+  it('takes every late block from peers that are stalled, however many there are, and from two of them', () => {
+    const blocks = 100;
+    const { next, scheduler, paces } = setup(blocks, 1);
+    for (let index = 0; index < blocks; index++) scheduler.setDeadline(piece(index), asMillis(1));
+    const keys = Array.from({ length: blocks }, (_, i) => `${i}.0`);
+    const rescue = (peer: number) => {
+      const taken: string[] = [];
+      for (let review = 0; review < 10; review++) {
+        scheduler.reviewDeadlines();
+        taken.push(...next(peer, Bitfield.full(blocks), 20));
+      }
+      return taken;
+    };
+    paces.set(0, 4_000);
+    assert.deepEqual(next(0, Bitfield.full(blocks), blocks), keys);
+    assert.equal(rescue(1).length, 16, 'it is slow, but it comes');
+    paces.set(0, 5_000);
+    assert.equal(rescue(1).length, 84);
+    assert.deepEqual(rescue(2), [], 'the second is quick');
+    paces.set(1, 5_000);
+    assert.deepEqual(new Set(rescue(2)), new Set(keys));
+    paces.set(2, 5_000);
+    assert.deepEqual(rescue(3), [], 'more than three are never asked');
   });
 
   it('takes no block for late that has come, has no deadline any more, or is to come from one peer', () => {
@@ -595,7 +620,8 @@ class Model {
       const asked = this.#asked.get(key) ?? new Set();
       assert.ok(!asked.has(peer), 'never twice of one peer');
       if (asked.size > 0) {
-        const isLate = this.#late.has(key) && asked.size === 1;
+        const areStalled = [...asked].every((other) => (this.#setup.paces.get(other) ?? 0) >= 5_000);
+        const isLate = this.#late.has(key) && (asked.size === 1 || areStalled);
         const mayHelp = allAsked || this.#freeBlocksOfBegun() === 0 || this.#reviewed.has(p) || isLate;
         assert.ok(
           mayHelp,
