@@ -21,6 +21,7 @@ import {
 import { median } from './measure.js';
 import { NoLab } from './shaped/lab.js';
 import { formatTable } from './table.js';
+import { atLeastShare, formatTargets } from './targets.js';
 import { named, numberWithin } from './usage.js';
 
 const HELP = `npm run bench:asymmetric -- [--line NAME]… [--client NAME]… [--congestion NAME]… [--runs 1] [--verbose] [--json FILE]
@@ -185,15 +186,18 @@ function printRows(all: readonly Row[]): void {
 
 /** Of swarm: a download that uploads leave nearly all of the line. */
 function printTargets(all: readonly Row[]): void {
-  const targets = all.filter(({ client }) => client === swarm.name).map(targetOf);
-  if (targets.length > 0) console.log(`\n${formatTable(['target', 'figure', ''], targets)}`);
-}
-
-function targetOf({ line, congestion, alone, both }: Row): string[] {
-  const [before, beside] = [alone, both].map((of) => median(of.map(({ downloadRate }) => downloadRate)));
-  const share = (beside ?? Number.NaN) / (before ?? Number.NaN);
-  const verdict = share >= LEAST_OF_ALONE ? 'met' : 'missed';
-  return [`${line.name}, ${congestion}: of alone ≥ ${percent(LEAST_OF_ALONE)}`, percent(share), verdict];
+  const targets = all
+    .filter(({ client }) => client === swarm.name)
+    .map(({ line, congestion, alone, both }) => {
+      const rateOf = (of: readonly LineRun[]): number => median(of.map(({ downloadRate }) => downloadRate));
+      return atLeastShare(
+        `${line.name}, ${congestion}: of alone`,
+        rateOf(both),
+        rateOf(alone),
+        LEAST_OF_ALONE,
+      );
+    });
+  if (targets.length > 0) console.log(`\n${formatTargets(targets)}`);
 }
 
 /** One that fills queues until they overflow, as most do, and one that does not; those that namespaces may choose. */

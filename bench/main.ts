@@ -16,7 +16,8 @@ import { HASHING_TASKS } from './hashing.js';
 import { cpuSecondsOf, machineCpuSeconds, median, medianUsage, type Usage } from './measure.js';
 import { frameSender, libtorrentSeeder, type SeederKind, swarmSeeders } from './seeders.js';
 import { formatTable, megabytes, ratio, seconds } from './table.js';
-import { atMostMegabytes, atMostSeconds, atMostTimes, type Target } from './targets.js';
+import { atMostMegabytes, atMostSeconds, atMostTimes, formatTargets, type Target } from './targets.js';
+import { usageError } from './usage.js';
 
 const HELP = `npm run bench -- [--size 1G] [--runs 3] [--only TEXT]… [--quick] [--dir DIR] [--json FILE]
 
@@ -100,7 +101,7 @@ try {
   const hashing = await runHashing(course);
   printHashing(hashing);
   const targets = judge(downloads, hashing);
-  if (!options.quick) printTargets(targets);
+  if (!options.quick) console.log(formatTargets(targets));
   if (options.json !== undefined) {
     await writeFile(
       options.json,
@@ -235,13 +236,8 @@ function judge(downloads: readonly Row[], hashing: readonly Row[]): Target[] {
   ].filter((target) => target !== undefined);
 }
 
-function printTargets(targets: readonly Target[]): void {
-  const lines = targets.map(({ text, figure, met }) => [text, figure, met ? 'met' : 'missed']);
-  console.log(formatTable(['target', 'figure', ''], lines));
-}
-
 function parseSize(text: string): number {
   const [, digits, unit = ''] = /^(\d+)([KMG]?)$/.exec(text) ?? [];
-  if (digits === undefined) throw new Error(`--size: expected a size such as 128M or 1G, got "${text}"`);
+  if (digits === undefined) return usageError(`--size: expected a size such as 128M or 1G, got "${text}"`);
   return Number(digits) * 1024 ** ' KMG'.indexOf(unit || ' ');
 }

@@ -1,6 +1,6 @@
 /** Usage: what the benches are told, checked before anything is started; a mistake is one line and exit code 2. */
 
-function usageError(message: string): never {
+export function usageError(message: string): never {
   console.error(`${message}; --help lists the options`);
   process.exit(2);
 }

@@ -1,7 +1,7 @@
 /** Report: what the runs of shaped swarms come to: finishes, where the time went, and whether it is little enough. */
 import { median } from '../measure.js';
 import { formatTable } from '../table.js';
-import { atMostTimes } from '../targets.js';
+import { atMostTimes, formatTargets } from '../targets.js';
 import { type Accounts, accountsOf, CAUSES, MILESTONES, PHASES, type SeedAccounts } from './accounts.js';
 import { type ClientKind, libtorrent, swarm } from './clients.js';
 import { type Crew, leastSeconds, type ShapedCase, type SwarmRun } from './swarm-run.js';
@@ -173,7 +173,7 @@ function printTimes({ name }: ShapedCase, accounts: readonly Accounts[]): void {
 
 /** The last finish over the least time, and nobody slower for being in one swarm with the other. */
 export function printTargets(rows: readonly Row[]): void {
-  const lines = [...new Set(rows.map((row) => row.shaped))].flatMap((shaped) => {
+  const all = [...new Set(rows.map((row) => row.shaped))].flatMap((shaped) => {
     const last = (crewOrKind: string, kind = crewOrKind) => {
       const row = rows.find((one) => one.shaped === shaped && one.crew === crewOrKind && one.kind === kind);
       return row && lastOf(row);
@@ -192,9 +192,9 @@ export function printTargets(rows: readonly Row[]): void {
     ];
     return targets
       .filter((target) => target !== undefined)
-      .map(({ text, figure, met }) => [`${shaped.name}: ${text}`, figure, met ? 'met' : 'missed']);
+      .map((target) => ({ ...target, text: `${shaped.name}: ${target.text}` }));
   });
-  console.log(formatTable(['target', 'figure', ''], lines));
+  console.log(formatTargets(all));
 }
 
 function lastOf({ results }: Row): number {

@@ -64,6 +64,7 @@ export class BlockLedger {
   readonly #open = new RowSet();
   /** Those of them that are due. */
   readonly #openDue = new RowSet();
+  readonly #requesters: number[] = [];
   #rowCount = 0;
   #freeTotal = 0;
 
@@ -363,6 +364,13 @@ export class BlockLedger {
       count++;
     }
     return count;
+  }
+
+  /** Whether `test` holds for each of those who are asked for the block. */
+  everyRequester(piece: PieceIndex, block: number, test: (peer: number) => boolean): boolean {
+    this.#requesters.length = 0;
+    this.requestersOf(piece, block, this.#requesters);
+    return this.#requesters.every(test);
   }
 
   // ─── Inside ────────────────────────────────────────────────────────────────────────────────────────────

@@ -30,7 +30,6 @@ export class Endgame {
   /** Where the search for blocks to take over goes on, so that over time it sees everybody's. */
   #nextHolder = 0;
   #latest: Takeable = { row: NONE, block: NONE, ahead: 0 };
-  readonly #holders: number[] = [];
 
   constructor(ledger: BlockLedger, mediator: EndgameMediator) {
     this.#ledger = ledger;
@@ -101,8 +100,6 @@ export class Endgame {
 
   /** None of those asked for the block is expected to send even its next one by then. */
   #isLateFromAll(piece: PieceIndex, block: number, afterMs: number): boolean {
-    this.#holders.length = 0;
-    this.#ledger.requestersOf(piece, block, this.#holders);
-    return this.#holders.every((holder) => this.#mediator.paceMs(holder) > afterMs);
+    return this.#ledger.everyRequester(piece, block, (holder) => this.#mediator.paceMs(holder) > afterMs);
   }
 }

@@ -51,7 +51,6 @@ export class LateBlocks {
   /** The earliest first. */
   #late: LateBlock[] = [];
   #credit = MAX_CREDIT;
-  readonly #requesters: number[] = [];
 
   constructor(ledger: BlockLedger, picker: PiecePicker) {
     this.#ledger = ledger;
@@ -76,6 +75,7 @@ export class LateBlocks {
   review(paces: Paces): void {
     const now = paces.now();
     const late: LateBlock[] = [];
+    const isStalled = (peer: number): boolean => paces.paceMs(peer) >= STALLED_MS;
     for (const peer of this.#ledger.busyPeers) {
       const paceMs = paces.paceMs(peer);
       this.#ledger.forEachMissing(peer, (row, block, ahead, requesters) => {
@@ -84,7 +84,7 @@ export class LateBlocks {
         const dueAt = this.#picker.deadlineOf(piece);
         const expectedAt = now + paceMs * (ahead + 1);
         if (expectedAt <= dueAt) return;
-        const isFree = paceMs >= STALLED_MS && this.#areStalled(paces, piece, block);
+        const isFree = paceMs >= STALLED_MS && this.#ledger.everyRequester(piece, block, isStalled);
         if (isFree || requesters === 1)
           late.push({ row, piece, block, dueAt, expectedAt, requesters, isFree });
       });
@@ -115,11 +115,5 @@ export class LateBlocks {
       return late;
     }
     return undefined;
-  }
-
-  #areStalled(paces: Paces, piece: PieceIndex, block: number): boolean {
-    this.#requesters.length = 0;
-    this.#ledger.requestersOf(piece, block, this.#requesters);
-    return this.#requesters.every((peer) => paces.paceMs(peer) >= STALLED_MS);
   }
 }

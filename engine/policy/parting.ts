@@ -5,6 +5,7 @@
  */
 import type { Millis, PeerAddress } from '../units.js';
 import { addressPrefix, isLoopback } from './address-prefix.js';
+import { Counter } from './counter.js';
 import { addressKind, hostKey } from './ip-address.js';
 
 /** With one the rare piece only just holds its number. */
@@ -54,15 +55,13 @@ export class Parting {
 
   /** Who lacks something and wants it of us, or may not have heard yet that we have it. */
   #countWaiting(now: Millis, peers: Iterable<RemainingPeer>): number {
-    const counts = new Map<string, number>();
+    const perParty = new Counter();
     let waiting = 0;
     for (const { has, peerInterested, connection } of peers) {
       if (has.isFull || (now >= this.#heardAt && !peerInterested)) continue;
       const { host } = connection.remote;
       const party = addressKind(host) === 'public' ? addressPrefix(host) : hostKey(host);
-      const count = (counts.get(party) ?? 0) + 1;
-      counts.set(party, count);
-      if (count <= MAX_OF_ONE_PARTY || isLoopback(host)) waiting++;
+      if (perParty.add(party, 1) <= MAX_OF_ONE_PARTY || isLoopback(host)) waiting++;
     }
     return waiting;
   }

@@ -15,6 +15,7 @@ import {
   type Rng,
 } from '../units.js';
 import { addressPrefix, isLoopback } from './address-prefix.js';
+import { Counter } from './counter.js';
 import { familyOf, hostKey } from './ip-address.js';
 import { peerPriority } from './peer-priority.js';
 
@@ -450,28 +451,4 @@ function countBits(bits: number): number {
   let count = 0;
   for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
   return count;
-}
-
-/** How many of each key; keys with none take no memory. */
-class Counter {
-  readonly #counts = new Map<string, number>();
-
-  get(key: string): number {
-    return this.#counts.get(key) ?? 0;
-  }
-
-  add(key: string, change: number): void {
-    const count = this.get(key) + change;
-    if (count === 0) this.#counts.delete(key);
-    else this.#counts.set(key, count);
-  }
-
-  /** The key with the highest count, `except` aside. */
-  largest(except: string): string | undefined {
-    let largest: string | undefined;
-    for (const key of this.#counts.keys()) {
-      if (key !== except && (largest === undefined || this.get(key) > this.get(largest))) largest = key;
-    }
-    return largest;
-  }
 }

@@ -6,6 +6,7 @@
  */
 import type { PieceIndex, Rng } from '../units.js';
 import { Bitfield, forEachSet } from './bitfield.js';
+import { Counter } from './counter.js';
 import { shuffle } from './shuffle.js';
 
 /** Pieces looked at for one offer, from a random one on, once each has been shown to somebody. */
@@ -70,8 +71,6 @@ interface Viewer {
 export class SuperSeeder {
   readonly #pieceCount: number;
   readonly #viewers = new Map<number, Viewer>();
-  /** Viewers of each prefix. */
-  readonly #perPrefix = new Map<string, number>();
   /** By piece: peers that have it, and peers that are shown it and do not have it yet. */
   readonly #copies: Uint16Array;
   /** By piece: peers that say they have it. */
@@ -134,7 +133,6 @@ export class SuperSeeder {
   onPeer(peer: number, prefix: string): void {
     const nothing = (): Bitfield => new Bitfield(this.#pieceCount);
     const empty = (): Set<PieceIndex> => new Set();
-    this.#perPrefix.set(prefix, (this.#perPrefix.get(prefix) ?? 0) + 1);
     this.#viewers.set(peer, {
       prefix,
       has: nothing(),
@@ -162,9 +160,6 @@ export class SuperSeeder {
     const viewer = this.#viewers.get(peer);
     if (viewer === undefined) return;
     this.#viewers.delete(peer);
-    const alike = this.#perPrefix.get(viewer.prefix)! - 1;
-    if (alike === 0) this.#perPrefix.delete(viewer.prefix);
-    else this.#perPrefix.set(viewer.prefix, alike);
     this.#withdraw(viewer);
     forEachSet(viewer.has, (piece) => {
       this.#copies[piece]!--;
@@ -229,25 +224,19 @@ export class SuperSeeder {
    * @param most offers to be under way; who waits for its first goes by peers, as a slow one may hold many
    */
   next(audience: number, most: number): Offer | undefined {
+    const places = Math.min(audience, most);
     let offers = 0;
     let served = 0;
-    let waiting: [number, Viewer] | undefined;
-    let crowding: [number, Viewer] | undefined;
     let least: [number, Viewer] | undefined;
-    const share = Math.ceil(Math.min(audience, most) * PREFIX_SHARE);
     for (const entry of this.#viewers) {
       const [, viewer] = entry;
-      if (viewer.isIdle || viewer.has.isFull) continue;
+      if (!isServed(viewer)) continue;
       offers += viewer.offers.size;
-      if (viewer.offers.size > 0) served++;
-      if (viewer.left === 0 || this.#isShy(viewer)) continue;
-      if (viewer.offers.size > 0) {
-        if (least === undefined || viewer.offers.size < least[1].offers.size) least = entry;
-      } else if (this.#isCrowding(viewer, share)) {
-        if (crowding === undefined || goesBefore(viewer, crowding[1])) crowding = entry;
-      } else if (waiting === undefined || goesBefore(viewer, waiting[1])) waiting = entry;
+      served++;
+      if (!this.#mayBeShown(viewer)) continue;
+      if (least === undefined || viewer.offers.size < least[1].offers.size) least = entry;
     }
-    const first = served < Math.min(audience, most) ? (waiting ?? crowding) : undefined;
+    const first = served < places ? this.#firstWaiting(places) : undefined;
     const chosen = first ?? (offers < most ? least : undefined);
     if (chosen === undefined) return undefined;
     const [peer, viewer] = chosen;
@@ -336,13 +325,25 @@ export class SuperSeeder {
     return !isInterested && has.count === 0 && shown.count + 2 >= this.#pieceCount;
   }
 
-  /** Whether `share` others of its network are served already. */
-  #isCrowding({ prefix }: Viewer, share: number): boolean {
-    if (this.#perPrefix.get(prefix)! <= share) return false;
-    let served = 0;
-    for (const viewer of this.#viewers.values())
-      if (viewer.prefix === prefix && !viewer.isIdle && viewer.offers.size > 0) served++;
-    return served >= share;
+  /** Who is shown nothing, and could be. */
+  #firstWaiting(places: number): [number, Viewer] | undefined {
+    const served = new Counter();
+    for (const viewer of this.#viewers.values()) if (isServed(viewer)) served.add(viewer.prefix, 1);
+    const share = Math.ceil(places * PREFIX_SHARE);
+    const isCrowding = ({ prefix }: Viewer): boolean => served.get(prefix) >= share;
+    let first: [number, Viewer] | undefined;
+    for (const entry of this.#viewers) {
+      const [, viewer] = entry;
+      if (viewer.isIdle || isServed(viewer) || !this.#mayBeShown(viewer)) continue;
+      // Prefer who is not of a network that has its share of the places, then who goes before.
+      const crowds = first === undefined ? 0 : Number(isCrowding(viewer)) - Number(isCrowding(first[1]));
+      if (first === undefined || crowds < 0 || (crowds === 0 && goesBefore(viewer, first[1]))) first = entry;
+    }
+    return first;
+  }
+
+  #mayBeShown(viewer: Viewer): boolean {
+    return viewer.left > 0 && !viewer.has.isFull && !this.#isShy(viewer);
   }
 
   /** `most` pieces, or one more. */
@@ -421,6 +422,9 @@ export class SuperSeeder {
     viewer.asked.clear();
   }
 }
+
+/** It has a place: it was shown something that it has not yet. */
+const isServed = ({ isIdle, has, offers }: Viewer): boolean => !isIdle && !has.isFull && offers.size > 0;
 
 /** Who passed on what it got, then who waited longest. */
 function goesBefore(a: Viewer, b: Viewer): boolean {

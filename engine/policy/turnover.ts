@@ -4,6 +4,7 @@
  */
 import type { Millis, PeerAddress } from '../units.js';
 import { addressPrefix, isLoopback } from './address-prefix.js';
+import { Counter } from './counter.js';
 import { peerPriority } from './peer-priority.js';
 
 /** Time enough to tell what it has, to get a turn to ask, or to let us ask. */
@@ -36,14 +37,12 @@ export function leastUseful<P extends SeatedPeer>(
   ours: readonly PeerAddress[] = [],
 ): P | undefined {
   const idle = [...peers].filter((peer) => isIdle(peer, now));
-  const perNetwork = new Map<string, number>();
-  for (const peer of idle) {
-    perNetwork.set(peer.prefix, (perNetwork.get(peer.prefix) ?? 0) + 1);
-  }
+  const perNetwork = new Counter();
+  for (const { prefix } of idle) perNetwork.add(prefix, 1);
   let least: P | undefined;
   for (const peer of idle) {
     if (least === undefined) least = peer;
-    const more = (perNetwork.get(peer.prefix) ?? 0) - (perNetwork.get(least.prefix) ?? 0);
+    const more = perNetwork.get(peer.prefix) - perNetwork.get(least.prefix);
     const less = exchanged(least) - exchanged(peer);
     const lower = ours.length === 0 ? 0 : priority(least, ours) - priority(peer, ours);
     if ((more || less || lower) > 0) least = peer;

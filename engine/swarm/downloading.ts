@@ -247,8 +247,8 @@ export class Downloading {
       Number.isInteger(block) &&
       block < geometry.blockCount(piece) &&
       bytes.length === geometry.blockBytes(piece, block);
-    const isDue = this.#countAnswer(peer);
-    const result = fits && isDue ? scheduler.onBlock(peer.id, piece, block) : BLOCK_RESULT.unrequested;
+    const wasAsked = this.#countAnswer(peer);
+    const result = fits && wasAsked ? scheduler.onBlock(peer.id, piece, block) : BLOCK_RESULT.unrequested;
     if (result === BLOCK_RESULT.unrequested || this.#state.failed) {
       totals.wastedBytes += bytes.length;
       return;

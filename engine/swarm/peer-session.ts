@@ -55,7 +55,7 @@ export class PeerSession extends Peer implements PeerHandler {
     if (!downloading.onHave(this, piece)) return;
     superSeeding?.onHave(this, piece);
     if (!this.isSeed) return;
-    superSeeding?.onReadEnd();
+    superSeeding?.settle();
     dropIfUseless(state, this);
   }
 
@@ -63,7 +63,7 @@ export class PeerSession extends Peer implements PeerHandler {
     const { downloading, superSeeding, state } = this.#parts;
     downloading.onBitfield(this, pieces);
     superSeeding?.onBitfield(this, pieces);
-    superSeeding?.onReadEnd();
+    superSeeding?.settle();
     dropIfUseless(state, this);
   }
 
@@ -123,7 +123,7 @@ export class PeerSession extends Peer implements PeerHandler {
 
   onReadEnd(): void {
     this.#parts.downloading.onReadEnd(this);
-    this.#parts.superSeeding?.onReadEnd();
+    this.#parts.superSeeding?.settle();
     // Whom we choke we owe nothing: that is most, and told by what is at hand already.
     if (!this.amChoking) this.#parts.uploading.pump(this);
   }

@@ -114,8 +114,8 @@ export class SuperSeeding {
     this.#isNews = true;
   }
 
-  /** A peer has said what it had to say for now: what it told piece by piece is looked at once. */
-  onReadEnd(): void {
+  /** What a peer told piece by piece is looked at once: when it has said what it had to say for now, or leaves. */
+  settle(): void {
     if (!this.#isNews) return;
     this.#isNews = false;
     this.#offer();
@@ -137,8 +137,8 @@ export class SuperSeeding {
     this.#unaskedChecks = totals.uploadedBytes === this.#uploadedBytes ? this.#unaskedChecks + 1 : 0;
     this.#uploadedBytes = totals.uploadedBytes;
     this.#offer();
-    const isLeft = this.#isShowingAll ? this.#showAll() : true;
     if (!this.#isShowingAll) this.#review();
+    const isLeft = !this.#isShowingAll || this.#showAll();
     if (isLeft && peers.size > 0) this.#checkSoon();
     return isLeft;
   }
